@@ -1,0 +1,5 @@
+"""`python -m genedge`."""
+
+from genedge.cli import main
+
+main()

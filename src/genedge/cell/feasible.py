@@ -1,0 +1,264 @@
+"""Decisions that keep the constraints (11a) to (11f) and the quality floor: how to build and check them."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+
+from genedge.cell.types import AnyArray, Decision, Params, Slot, of_requests
+
+# Constraints are kept to this relative accuracy: float32 decisions pass, real violations do not.
+TOLERANCE = 1e-6
+
+# Shares are a softmax of TEMPERATURE times values in [−1, 1]: nobody gets more than e⁴ = 55 times another's.
+TEMPERATURE = 2.0
+
+
+def fill_cache(params: Params, slot: Slot, priority: Float[AnyArray, "*batch M"]) -> Bool[Array, "*batch M"]:
+    """Caches models in the order of their priority, each that still fits; keeps (11d) and the floor.
+
+    A model fits if its storage does and, under a quality floor, if the steps that its requests are owed do.
+
+    Args:
+        params: the scenario.
+        slot: the slot, leading axes *batch.
+        priority: higher comes first; models of priority 0 or less stay out.
+
+    Returns:
+        ρ, True where the model is cached.
+    """
+    storage = jnp.asarray(params.models.storage_gb)
+    owed = owed_steps(params, slot)
+    index = jnp.arange(storage.shape[0])
+
+    def try_next(_: Array, carry: tuple[Array, ...]) -> tuple[Array, ...]:
+        cache, untried, storage_left, steps_left = carry
+        best = jnp.argmax(untried, axis=-1, keepdims=True)
+        this = index == best
+        taken_gb = jnp.where(this, storage, 0).sum(axis=-1)
+        taken_steps = jnp.where(this, owed, 0).sum(axis=-1)
+        wanted = jnp.max(untried, axis=-1) > 0
+        fits = wanted & (taken_gb <= storage_left) & (taken_steps <= steps_left)
+        return (
+            cache | (this & fits[..., None]),
+            jnp.where(this, -jnp.inf, untried),
+            storage_left - jnp.where(fits, taken_gb, 0),
+            steps_left - jnp.where(fits, taken_steps, 0),
+        )
+
+    priority = jnp.asarray(priority)
+    # Half the tolerance, so that storages that add up to C exactly are not lost to rounding.
+    slack = 1 + TOLERANCE / 2
+    everything = jnp.ones(priority.shape[:-1])
+    start = (
+        jnp.zeros(priority.shape, bool),
+        priority,
+        everything * params.C * slack,
+        everything * params.S * slack,
+    )
+    cache: Array = jax.lax.fori_loop(0, storage.shape[0], try_next, start)[0]
+    return cache
+
+
+def owed_steps(params: Params, slot: Slot) -> Float[Array, "*batch M"]:
+    """Steps that the quality floor owes to the requests of each model, were it cached.
+
+    Args:
+        params: the scenario.
+        slot: the slot, leading axes *batch.
+    """
+    floor = jnp.asarray(params.models.floor_steps)
+    one_hot = jnp.asarray(slot.requests)[..., None] == jnp.arange(floor.shape[0])
+    requests = jnp.sum(one_hot & jnp.asarray(slot.active)[..., None], axis=-2)
+    return jnp.where(requests > 0, jnp.asarray(requests * floor), 0.0)
+
+
+def floor_of_hits(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"]) -> Float[Array, "*batch N"]:
+    """Least steps that each user must get: the floor of its model on a hit, else 0.
+
+    Args:
+        params: the scenario.
+        slot: the slot, leading axes *batch.
+        cache: ρ.
+    """
+    hit = jnp.take_along_axis(jnp.asarray(cache), jnp.asarray(slot.requests), axis=-1) & slot.active
+    return jnp.where(hit, jnp.asarray(params.models.floor_steps)[slot.requests], 0.0)
+
+
+def fit_steps(
+    params: Params, floor: Float[AnyArray, "*batch N"], wanted: Float[AnyArray, "*batch N"]
+) -> Float[Array, "*batch N"]:
+    """Shares of the steps, Eq. (11c) and (11f), from steps that users want.
+
+    Everybody gets the floor first; what is wanted above it is scaled down alike if it exceeds what is left.
+
+    Args:
+        params: the scenario.
+        floor: least steps of each user; together at most S.
+        wanted: steps wanted, 0 or more.
+
+    Returns:
+        ξ, summing to at most 1.
+    """
+    above = jnp.maximum(jnp.asarray(wanted) - floor, 0)
+    spare = params.S - jnp.sum(jnp.asarray(floor), axis=-1, keepdims=True)
+    scale = jnp.minimum(1, jnp.maximum(spare, 0) / jnp.maximum(above.sum(axis=-1, keepdims=True), 1e-9))
+    return jnp.asarray((floor + scale * above) / params.S)
+
+
+def equal_shares(slot: Slot) -> Float[Array, "*batch N"]:
+    """One share for every active user, 1 over their number; 0 at inactive places.
+
+    Args:
+        slot: the slot, leading axes *batch.
+    """
+    active = jnp.asarray(slot.active)
+    return active / jnp.maximum(active.sum(axis=-1, keepdims=True), 1)
+
+
+def action_size(models: int, places: int) -> int:
+    """Length of the flat action that `decode` reads: M + 2 N.
+
+    Args:
+        models: M, number of models.
+        places: N, number of places.
+    """
+    return models + 2 * places
+
+
+def decode(params: Params, slot: Slot, action: Float[AnyArray, "*batch A"]) -> Decision:
+    """A flat action in [−1, 1] as a decision that is always feasible, Eq. (17).
+
+    The action is, in this order:
+
+    - M priorities: models are cached by descending priority, each that still fits; those at 0 or below
+      stay out.
+    - N bandwidth values: b is a softmax of twice the values over the active users: every share is positive.
+    - N step values x: a user whose model is cached wants (1 + x)/2 · A3 steps (more improve nothing); all are
+      scaled down alike where they exceed S. The quality floor comes first.
+
+    Args:
+        params: the scenario.
+        slot: the slot, leading axes *batch.
+        action: values in [−1, 1], length `action_size(M, N)`.
+
+    Returns:
+        The decision; inactive places hold no share.
+    """
+    action = jnp.asarray(action)
+    models, places = params.models.A1.shape[0], slot.requests.shape[-1]
+    priority, bandwidth, steps = jnp.split(action, [models, models + places], axis=-1)
+
+    cache = fill_cache(params, slot, priority)
+    active = jnp.asarray(slot.active)
+    weight = jnp.where(active, jnp.exp(TEMPERATURE * bandwidth), 0.0)
+    share = weight / jnp.maximum(weight.sum(axis=-1, keepdims=True), 1e-9)
+    hit = jnp.take_along_axis(cache, jnp.asarray(slot.requests), axis=-1) & active
+    wanted = jnp.where(hit, (1 + steps) / 2 * of_requests(params.models, slot.requests).A3, 0.0)
+    return Decision(cache, share, fit_steps(params, floor_of_hits(params, slot, cache), wanted))
+
+
+def in_float64(decision: Decision) -> Decision:
+    """The decision in float64 NumPy, its shares scaled back where they round to more than 1 in total.
+
+    Only rounding is mended: shares that exceed 1 by more than the tolerance stay as they are, to be found out.
+
+    Args:
+        decision: a decision, leading axes *batch, as a policy computed it.
+    """
+
+    def at_most_one(shares: AnyArray) -> np.ndarray:
+        exact = np.asarray(shares, np.float64)
+        # A limit below 1 leaves room for the rounding of whoever adds the shares up in another order.
+        limit = 1 - 1e-15 * exact.shape[-1]
+        total = exact.sum(axis=-1, keepdims=True)
+        rounded = (total > limit) & (total <= 1 + TOLERANCE)
+        return np.where(rounded, exact * limit / np.where(rounded, total, 1), exact)
+
+    return Decision(np.asarray(decision.cache, bool), at_most_one(decision.bandwidth), at_most_one(decision.steps))
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A constraint that a decision breaks.
+
+    Attributes:
+        constraint: its name, with the paper's number.
+        index: the batch index of the first slot that breaks it.
+        excess: by how much, in the constraint's own unit.
+        where: index of the user, or None if it is about the whole slot.
+    """
+
+    constraint: str
+    index: tuple[int, ...]
+    excess: float
+    where: int | None
+
+
+def breaches(params: Params, slot: Slot, decision: Decision) -> list[Breach]:
+    """Checks decisions against (11b) to (11f), the active mask and the quality floor, in float64 NumPy.
+
+    Sums are accepted up to a relative tolerance of 1e-6.
+
+    Args:
+        params: the scenario.
+        slot: the slots, leading axes *batch.
+        decision: a decision for each.
+
+    Returns:
+        The first breach of each constraint; empty if all is well.
+    """
+    active = np.asarray(slot.active)
+    cache = np.asarray(decision.cache, np.float64)
+    bandwidth = np.asarray(decision.bandwidth, np.float64)
+    steps = np.asarray(decision.steps, np.float64)
+    S, C = float(params.S), float(params.C)
+    hit = np.take_along_axis(cache > 0, np.asarray(slot.requests), axis=-1) & active
+    floor = np.where(hit, np.asarray(params.models.floor_steps, np.float64)[slot.requests], 0.0)
+
+    per_user = {
+        "(11b) every bandwidth share is a number from 0 to 1": _outside_unit(bandwidth),
+        "(11c) every share of the steps is a number from 0 to 1": _outside_unit(steps),
+        "an active user's bandwidth share is above 0": np.where(active & (bandwidth <= 0), -bandwidth, -1.0),
+        "an inactive user's bandwidth share is 0": np.where(active, -1.0, _above_zero(bandwidth)),
+        "an inactive user's share of the steps is 0": np.where(active, -1.0, _above_zero(steps)),
+        "quality floor: steps of a served request [steps]": _below(steps * S, floor),
+    }
+    per_slot = {
+        "(11d) storage of the cached models is at most C [GB]": _over(
+            (cache * params.models.storage_gb).sum(-1), C
+        ),
+        "(11e) bandwidth shares sum to at most 1": _over(bandwidth.sum(-1), 1.0),
+        "(11f) shares of the steps sum to at most 1": _over(steps.sum(-1), 1.0),
+    }
+    found = []
+    for name, excess in (per_user | per_slot).items():
+        # The negation also catches NaN.
+        bad = np.argwhere(~(excess < 0))
+        if len(bad):
+            first = tuple(int(i) for i in bad[0])
+            user = first[-1] if name in per_user else None
+            index = first[:-1] if name in per_user else first
+            found.append(Breach(name, index, float(excess[first]), user))
+    return found
+
+
+# Each of these is negative where the constraint holds, and the size of the violation (or NaN) where not.
+def _outside_unit(share: np.ndarray) -> np.ndarray:
+    outside = np.maximum(-share, share - 1)
+    return np.where(outside <= TOLERANCE * (share > 0), -1.0, outside)
+
+
+def _above_zero(share: np.ndarray) -> np.ndarray:
+    return np.where(share == 0, -1.0, np.abs(share))
+
+
+def _over(total: np.ndarray | np.floating, limit: float) -> np.ndarray:
+    return np.where(total <= limit * (1 + TOLERANCE), -1.0, total - limit)
+
+
+def _below(value: np.ndarray, least: np.ndarray) -> np.ndarray:
+    return np.where((least == 0) | (value >= least * (1 - TOLERANCE)), -1.0, least - value)

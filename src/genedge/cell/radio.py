@@ -1,0 +1,113 @@
+"""Section II-C: path loss, channel gain, transmission rates and delays."""
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float
+
+from genedge.cell.types import AnyArray, Params
+
+
+def path_loss_db(params: Params, distance_m: Float[AnyArray, "*batch"]) -> Float[Array, "*batch"]:
+    """Path loss, Eq. (3): 128.1 + 37.6 log10(distance in km) with the paper preset's (assumed) constants.
+
+    Args:
+        params: the scenario.
+        distance_m: distance to the base station [m]; at least `least_distance_m` is counted.
+
+    Returns:
+        Path loss [dB].
+    """
+    at_1_km, per_decade = params.path_loss_db
+    distance_km = jnp.maximum(distance_m, params.least_distance_m) / 1000
+    return jnp.asarray(at_1_km + per_decade * jnp.log10(distance_km))
+
+
+def channel_gain(
+    params: Params, distance_m: Float[AnyArray, "*batch"], fading: Float[AnyArray, "*batch"]
+) -> Float[Array, "*batch"]:
+    """Channel power gain h = 10^(−PL/10) |g|², Section II-C.
+
+    Args:
+        params: the scenario.
+        distance_m: distance to the base station [m].
+        fading: |g|², power of the Rayleigh fading, mean 1.
+
+    Returns:
+        Linear power gain.
+    """
+    return 10 ** (-path_loss_db(params, distance_m) / 10) * fading
+
+
+def rate(
+    share: Float[AnyArray, "*batch"],
+    band_hz: Float[AnyArray, ""],
+    power_w: Float[AnyArray, ""],
+    gain: Float[AnyArray, "*batch"],
+    N0: Float[AnyArray, ""],
+    noise_over_own_band: Bool[AnyArray, ""],
+) -> Float[Array, "*batch"]:
+    """Transmission rate, Eq. (2) and (5): b W log2(1 + p h / (N0 b W)).
+
+    Args:
+        share: b, share of the band; must be positive.
+        band_hz: W, the whole band [Hz].
+        power_w: p, transmit power [W].
+        gain: h, channel power gain.
+        N0: noise power spectral density [W/Hz].
+        noise_over_own_band: whether the noise is taken over b W, or over W.
+
+    Returns:
+        Rate [bit/s].
+    """
+    own_hz = share * band_hz
+    noise_hz = jnp.where(noise_over_own_band, own_hz, band_hz)
+    return jnp.asarray(own_hz * jnp.log1p(power_w * gain / (N0 * noise_hz)) / jnp.log(2.0))
+
+
+def uplink_delay(
+    params: Params,
+    share: Float[AnyArray, "*batch"],
+    gain: Float[AnyArray, "*batch"],
+    input_bits: Float[AnyArray, "*batch"],
+) -> Float[Array, "*batch"]:
+    """Radio part of the uplink delay, Eq. (4): d_in / r_up [s].
+
+    Args:
+        params: the scenario.
+        share: b, share of the bandwidth, positive.
+        gain: h, channel power gain.
+        input_bits: d_in, request size [bit].
+    """
+    up = rate(share, params.W_up, params.p_n, gain, params.N0, params.noise_over_own_band)
+    return jnp.asarray(input_bits / up)
+
+
+def downlink_delay(
+    params: Params,
+    share: Float[AnyArray, "*batch"],
+    gain: Float[AnyArray, "*batch"],
+    output_bits: Float[AnyArray, "*batch"],
+) -> Float[Array, "*batch"]:
+    """Radio part of the downlink delay, Eq. (6): d_out / r_dw [s].
+
+    Args:
+        params: the scenario.
+        share: b, share of the bandwidth, positive.
+        gain: h, channel power gain.
+        output_bits: d_out, result size [bit].
+    """
+    down = rate(share, params.W_dw, params.p_BS, gain, params.N0, params.noise_over_own_band)
+    return jnp.asarray(output_bits / down)
+
+
+def backhaul_delay(
+    params: Params, input_bits: Float[AnyArray, "*batch"], output_bits: Float[AnyArray, "*batch"]
+) -> Float[Array, "*batch"]:
+    """What a miss adds to Eq. (4) and (6): d_in / R_bc + d_out / R_cb [s].
+
+    Args:
+        params: the scenario.
+        input_bits: d_in, request size [bit].
+        output_bits: d_out, result size [bit].
+    """
+    return jnp.asarray(input_bits / params.R_bc + output_bits / params.R_cb)

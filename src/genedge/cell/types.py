@@ -1,0 +1,165 @@
+"""The arrays that walk through the program: params, slot, decision, outcome.
+
+All are named tuples, hence JAX pytrees, and every field may carry leading batch axes, written `*batch`.
+N is the number of places (users that a slot can hold), M the number of models.
+Quantities are in SI units: hertz, watts, bits, seconds, metres; storage is in gigabytes.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+# NumPy arrays come from scenarios and certificates, JAX arrays from compiled code; both are welcome.
+AnyArray = Array | np.ndarray
+
+
+class Models(NamedTuple):
+    """The catalogue as arrays, one entry per model (or per request, see `of_requests`).
+
+    Attributes:
+        storage_gb: c_m, memory that a cached copy takes [GB].
+        output_bits: d_out,m, size of a result [bit].
+        A1: steps at which the quality begins to improve.
+        A2: TV of the unimproved image.
+        A3: steps from which the quality no longer improves.
+        A4: best TV.
+        B1: generation time per step [s].
+        B2: generation time at zero steps [s].
+        floor_steps: least steps that a served request may get; 0 without a quality floor, infinite where
+            the model cannot reach the floor.
+    """
+
+    storage_gb: Float[AnyArray, "*m"]
+    output_bits: Float[AnyArray, "*m"]
+    A1: Float[AnyArray, "*m"]
+    A2: Float[AnyArray, "*m"]
+    A3: Float[AnyArray, "*m"]
+    A4: Float[AnyArray, "*m"]
+    B1: Float[AnyArray, "*m"]
+    B2: Float[AnyArray, "*m"]
+    floor_steps: Float[AnyArray, "*m"]
+
+
+class Params(NamedTuple):
+    """A scenario as arrays, with the paper's symbols.
+
+    Attributes:
+        W_up: uplink bandwidth [Hz].
+        W_dw: downlink bandwidth [Hz].
+        p_n: transmit power of a user [W].
+        p_BS: transmit power of the base station [W].
+        N0: noise power spectral density [W/Hz].
+        noise_over_own_band: True if the noise is taken over the bandwidth a user holds, False if over the
+            whole band.
+        R_bc: rate from the base station to the cloud, per request [bit/s].
+        R_cb: rate from the cloud to the base station, per request [bit/s].
+        S: denoising steps of the base station in a slot.
+        C: storage of the base station [GB].
+        delay_weight: weight of the delay in the utility [1/s].
+        tv_weight: weight of the TV value in the utility.
+        area_m: sides of the area [m].
+        path_loss_db: path loss at 1 km, and per tenfold distance [dB].
+        least_distance_m: distances below this one count as this one [m].
+        input_bits: least and largest request size [bit].
+        skews: the K states of the popularity's skew γ.
+        transition: transition probabilities between them, Eq. (23).
+        first_skew: probability of each state in the first slot.
+        models: the catalogue.
+    """
+
+    W_up: Float[AnyArray, ""]
+    W_dw: Float[AnyArray, ""]
+    p_n: Float[AnyArray, ""]
+    p_BS: Float[AnyArray, ""]
+    N0: Float[AnyArray, ""]
+    noise_over_own_band: Bool[AnyArray, ""]
+    R_bc: Float[AnyArray, ""]
+    R_cb: Float[AnyArray, ""]
+    S: Float[AnyArray, ""]
+    C: Float[AnyArray, ""]
+    delay_weight: Float[AnyArray, ""]
+    tv_weight: Float[AnyArray, ""]
+    area_m: Float[AnyArray, "2"]
+    path_loss_db: Float[AnyArray, "2"]
+    least_distance_m: Float[AnyArray, ""]
+    input_bits: Float[AnyArray, "2"]
+    skews: Float[AnyArray, "K"]
+    transition: Float[AnyArray, "K K"]
+    first_skew: Float[AnyArray, "K"]
+    models: Models
+
+
+class Slot(NamedTuple):
+    """What the base station sees at the beginning of a slot, Eq. (16).
+
+    The result sizes d_out of the state follow from the requests: `params.models.output_bits[requests]`.
+
+    Attributes:
+        skew: γ(t).
+        requests: φ_n(t), index of the model that each user asks for, from 0.
+        input_bits: d_in,n(t), size of each request [bit].
+        gain: h_n(t), channel power gain, linear, the same up and down.
+        position_m: where each user is, the base station at the origin [m]; not used by any cost.
+        active: whether there is a user at this place; inactive places cost nothing and hold no share.
+    """
+
+    skew: Float[AnyArray, "*batch"]
+    requests: Int[AnyArray, "*batch N"]
+    input_bits: Float[AnyArray, "*batch N"]
+    gain: Float[AnyArray, "*batch N"]
+    position_m: Float[AnyArray, "*batch N 2"]
+    active: Bool[AnyArray, "*batch N"]
+
+
+class Decision(NamedTuple):
+    """What the base station decides for a slot, Eq. (17).
+
+    Attributes:
+        cache: ρ_m(t), True where the model is cached.
+        bandwidth: b_n(t), share of the bandwidth, the same up and down.
+        steps: ξ_n(t), share of the base station's denoising steps.
+    """
+
+    cache: Bool[AnyArray, "*batch M"]
+    bandwidth: Float[AnyArray, "*batch N"]
+    steps: Float[AnyArray, "*batch N"]
+
+
+class Outcome(NamedTuple):
+    """What a decision means to each user; zero at inactive places.
+
+    Attributes:
+        uplink_s: radio part of D_up, Eq. (4) [s].
+        downlink_s: radio part of D_dw, Eq. (6) [s].
+        backhaul_s: backhaul parts of D_up and D_dw, both ways [s].
+        generation_s: D_gen, Eq. (12) [s].
+        tv: TV_n, Eq. (10), lower is better.
+        hit: whether the model asked for is cached.
+        delay_s: D_n, Eq. (13) [s].
+        utility: U_n, Eq. (14), lower is better.
+    """
+
+    uplink_s: Float[AnyArray, "*batch N"]
+    downlink_s: Float[AnyArray, "*batch N"]
+    backhaul_s: Float[AnyArray, "*batch N"]
+    generation_s: Float[AnyArray, "*batch N"]
+    tv: Float[AnyArray, "*batch N"]
+    hit: Bool[AnyArray, "*batch N"]
+    delay_s: Float[AnyArray, "*batch N"]
+    utility: Float[AnyArray, "*batch N"]
+
+
+def of_requests(models: Models, requests: Int[AnyArray, "*batch N"]) -> Models:
+    """The properties of the model that each user asks for.
+
+    Args:
+        models: the catalogue, fields of shape (M,).
+        requests: model indices, shape (*batch, N).
+
+    Returns:
+        The same fields, of shape (*batch, N).
+    """
+    return Models(*(jnp.asarray(field)[requests] for field in models))

@@ -1,0 +1,58 @@
+"""Progress: a bar with a time estimate on a terminal, plain lines in a pipe. Always on standard error."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Protocol
+
+# In a pipe, a line at most this often, and always the first and last.
+LINE_EVERY_S = 5.0
+
+
+class Tick(Protocol):
+    """Tells of progress: a text, and how much is done by now."""
+
+    def __call__(self, text: str, done: int) -> None:
+        """Shows it."""
+        ...
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Tick]:
+    """Shows progress towards a total.
+
+    Args:
+        total: how much there is to do.
+    """
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            Remaining(),
+            TextColumn("{task.description}"),
+        )
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("", total=total)
+            yield lambda text, done: bar.update(task, completed=done, description=text)
+        return
+
+    start, last = monotonic(), -LINE_EVERY_S
+
+    def line(text: str, done: int) -> None:
+        nonlocal last
+        now = monotonic()
+        if now - last < LINE_EVERY_S and done < total:
+            return
+        last = now
+        left = (now - start) / done * (total - done) if done else None
+        estimate = f", about {left:.0f} s left" if left is not None else ""
+        print(f"[{done}/{total}] {text} ({now - start:.0f} s{estimate})", file=sys.stderr, flush=True)
+
+    yield line

@@ -1,0 +1,42 @@
+"""`genedge decide`: slots in, decisions out."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("decide")(decide)
+
+
+def decide(
+    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help="A policy's name or a run's folder.")],
+    scenario: ScenarioOption = "paper",
+    seed: SeedOption = 0,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Read slots from standard input, print a decision for each, a JSON line each.
+
+    Fields: cache (0 or 1 per model), bandwidth and steps (shares per user, each summing to at most 1).
+    """
+    import jax
+
+    from genedge.cell.feasible import in_float64
+    from genedge.cli.compiled import keep_compiled_code
+    from genedge.cli.lines import decision_line, read_slots
+    from genedge.policies import policy as policy_of
+    from genedge.scenario import load_scenario
+
+    keep_compiled_code()
+    loaded = load_scenario(scenario, set_)
+    chosen = policy_of(policy, loaded)
+    slots, widths = read_slots(sys.stdin, "standard input", loaded)
+    if not widths:
+        return
+    decision = in_float64(chosen(loaded.params, slots, jax.random.key(seed)))
+    for k, places in enumerate(widths):
+        print(decision_line(decision, k, places, {}))

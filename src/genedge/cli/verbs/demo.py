@@ -1,0 +1,61 @@
+"""`genedge demo`: the paper's main comparison, end to end."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+POLICIES = ("knapsack", "hcras", "cloud-only", "rcars")
+EPISODES = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("demo")(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the run, the figures and the results.")] = Path("demo"),
+) -> None:
+    """Train DDPG on the paper's cell with 10 users, compare it with the benchmarks, draw figures.
+
+    An interrupted demo goes on where it stopped.
+    """
+    from genedge.cli.compiled import keep_compiled_code
+    from genedge.cli.table import print_evaluation
+    from genedge.cli.training import train_with_progress
+    from genedge.cli.verbs.evaluate import evaluate_with_progress
+    from genedge.errors import InputError
+    from genedge.files import whole_file
+    from genedge.learn.runs import create_run, open_run
+    from genedge.scenario import load_scenario
+    from genedge.study.figures import draw_learning_curve, draw_policies
+
+    keep_compiled_code()
+    scenario = load_scenario("paper")
+    users = scenario.settings.cell.users
+    folder = out / "ddpg"
+    print(f"Training DDPG on scenario paper, {users} users, {scenario.settings.ddpg.episodes} episodes")
+    if (folder / "run.json").exists():
+        run = open_run(folder)
+        if run.scenario.as_yaml() != scenario.as_yaml():
+            raise InputError(f"{folder}: a demo of other settings; remove it, or choose another --out")
+    else:
+        run = create_run(folder, scenario, users, "ddpg", scenario.settings.ddpg.episodes, seed=0)
+    try:
+        rows = train_with_progress(run)
+        print(f"Comparing on {EPISODES} other episodes, the same for all")
+        names = [str(folder), *POLICIES]
+        evaluation = evaluate_with_progress(scenario, names, [users], EPISODES, seed=1)
+    except KeyboardInterrupt:
+        raise InputError("interrupted; the same command goes on from here") from None
+
+    print_evaluation(evaluation)
+    with whole_file(out / "evaluation.json") as file:
+        file.write(json.dumps(evaluation.as_json(), indent=1).encode())
+    levels = {name: evaluation.value(name, users, "utility").mean for name in POLICIES}
+    title = f"Learning on scenario {scenario.name}, {users} users (assumed values: see the README)"
+    draw_learning_curve(rows, levels, title, out / "learning_curve.png")
+    draw_policies(evaluation, {str(folder): "DDPG"}, out / "comparison.png")
+    print(f"Written: {out}/learning_curve.png, {out}/comparison.png, {out}/evaluation.json, {folder}/")

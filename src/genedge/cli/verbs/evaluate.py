@@ -1,0 +1,82 @@
+"""`genedge evaluate`: policies side by side on the very same slots."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+
+if TYPE_CHECKING:
+    from genedge.scenario import Scenario
+    from genedge.study.evaluate import Evaluation
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    policies: Annotated[str, typer.Option(metavar="A,B,DIR", help="Names of policies, folders of runs.")],
+    scenario: ScenarioOption = "paper",
+    users: Annotated[str | None, typer.Option(metavar="10,12,...", help="Numbers of users.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,
+    seed: SeedOption = 0,
+    set_: SetOption = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
+    figure: Annotated[Path | None, typer.Option(help="Also draw a PNG.")] = None,
+) -> None:
+    """Compare policies: means with 95 % intervals, paired differences, both readings of "better by".
+
+    All policies meet the same slots. Utility is Σ U_n of a slot, lower is better. The decision time is that of
+    compiled code, per slot, in batches of an episode.
+    """
+    from genedge.cli.compiled import keep_compiled_code
+    from genedge.cli.table import print_evaluation
+    from genedge.errors import InputError
+    from genedge.scenario import load_scenario
+
+    keep_compiled_code()
+    loaded = load_scenario(scenario, set_)
+    names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
+    if not names:
+        raise InputError("--policies is empty; give names of policies, such as rcars,knapsack")
+    try:
+        numbers = [int(n) for n in users.split(",")] if users else [loaded.settings.cell.users]
+    except ValueError:
+        raise InputError(f"--users {users}: give whole numbers separated by commas, such as 10,14,18") from None
+    evaluation = evaluate_with_progress(loaded, names, list(dict.fromkeys(numbers)), episodes, seed)
+    if as_json:
+        print(json.dumps(evaluation.as_json()))
+    else:
+        print_evaluation(evaluation)
+    if figure is not None:
+        from genedge.study.figures import draw_comparison, draw_policies
+
+        draw = draw_policies if len(evaluation.users) == 1 else draw_comparison
+        draw(evaluation, {}, figure)
+
+
+def evaluate_with_progress(
+    scenario: "Scenario", names: list[str], users: list[int], episodes: int, seed: int
+) -> "Evaluation":
+    """Evaluates named policies, showing progress."""
+    from genedge.cli.progress import progress
+    from genedge.policies import policy
+    from genedge.study import evaluate as study
+
+    policies = {name: policy(name, scenario) for name in names}
+    total = len(names) * len(users) * episodes
+    with progress(total) as tick:
+        done = -1
+
+        def report(text: str) -> None:
+            nonlocal done
+            done += 1
+            tick(text, done)
+
+        evaluation = study.evaluate(scenario, policies, users, episodes, seed, report)
+        tick("evaluated", total)
+    return evaluation

@@ -1,0 +1,66 @@
+"""`genedge scenario`: what a cell is made of, and where each number comes from."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genedge.cli.app import SetOption
+
+if TYPE_CHECKING:
+    from genedge.scenario import Scenario
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    group = typer.Typer(help="Look at scenarios.", no_args_is_help=True)
+    group.command("show")(show)
+    group.command("list")(list_presets)
+    app.add_typer(group, name="scenario")
+
+
+def list_presets() -> None:
+    """List the presets that ship with the package."""
+    from genedge.scenario import presets
+
+    print("\n".join(presets()))
+
+
+def show(
+    scenario: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name or a scenario file.")],
+    set_: SetOption = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="All in SI units, for a program.")] = False,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="A complete scenario file.")] = False,
+) -> None:
+    """Show every setting with its unit and provenance, and the catalogue.
+
+    Provenance: paper (stands in the paper), restored (its formula was lost; this reading fits the words),
+    assumed (the text does not give it), user (set by you).
+    """
+    from genedge.scenario import load_scenario
+
+    loaded = load_scenario(scenario, set_)
+    if as_json:
+        print(json.dumps(loaded.as_json()))
+    elif as_yaml:
+        print(loaded.as_yaml(), end="")
+    else:
+        _print_tables(loaded)
+
+
+def _print_tables(scenario: "Scenario") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from genedge.scenario import unit_of
+
+    console = Console()
+    settings = Table("setting", "value", "unit", "provenance", "note", title=f"{scenario.name} ({scenario.id})")
+    for key, setting in scenario.table.items():
+        settings.add_row(key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
+    console.print(settings)
+
+    catalogue = Table("model", *type(scenario.models[0]).model_fields, title="catalogue, by popularity rank")
+    for m, model in enumerate(scenario.models):
+        catalogue.add_row(str(m), *(f"{value:.4g}" for value in model.model_dump().values()))
+    console.print(catalogue)

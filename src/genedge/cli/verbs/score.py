@@ -1,0 +1,69 @@
+"""`genedge score`: what decisions are worth."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genedge.cli.app import ScenarioOption, SetOption
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("score")(score)
+
+
+def score(
+    slots: Annotated[Path, typer.Option(help="The slots that were decided, JSON lines.")],
+    scenario: ScenarioOption = "paper",
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Read decisions from standard input, print what each is worth, a JSON line each.
+
+    Fields: utility (sum over active users, lower is better), hit_ratio (null with nobody active), and per user
+    user_utility, user_delay_s, user_tv, user_hit, uplink_s, downlink_s, backhaul_s, generation_s (0 for the
+    inactive). A decision that breaks a constraint is refused, with the line, the constraint and by how much.
+    """
+    from genedge.cell.feasible import breaches
+    from genedge.cli.lines import read_decisions, read_slots
+    from genedge.errors import InputError
+    from genedge.scenario import load_scenario
+    from genedge.study.scoring import score as outcome_of
+
+    loaded = load_scenario(scenario, set_)
+    try:
+        text = slots.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as e:
+        raise InputError(f"--slots {slots}: cannot be read: {getattr(e, 'strerror', None) or e}") from None
+    seen, widths = read_slots(text.splitlines(), str(slots), loaded)
+    decision = read_decisions(sys.stdin, "standard input", len(loaded.models), widths, str(slots))
+    if not widths:
+        return
+    broken = breaches(loaded.params, seen, decision)
+    if broken:
+        first = min(broken, key=lambda b: b.index)
+        user = f", user {first.where}" if first.where is not None else ""
+        raise InputError(
+            f"standard input line {first.index[0] + 1}{user}: breaks {first.constraint}, by {first.excess:.6g}"
+        )
+    outcome = outcome_of(loaded.params, seen, decision)
+    per_user = {
+        "user_utility": outcome.utility,
+        "user_delay_s": outcome.delay_s,
+        "user_tv": outcome.tv,
+        "user_hit": outcome.hit,
+        "uplink_s": outcome.uplink_s,
+        "downlink_s": outcome.downlink_s,
+        "backhaul_s": outcome.backhaul_s,
+        "generation_s": outcome.generation_s,
+    }
+    for k, places in enumerate(widths):
+        users = int(seen.active[k].sum())
+        row = {
+            "utility": float(outcome.utility[k].sum()),
+            "hit_ratio": float(outcome.hit[k].sum()) / users if users else None,
+            **{key: values[k, :places].tolist() for key, values in per_user.items()},
+        }
+        print(json.dumps(row))

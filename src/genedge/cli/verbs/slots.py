@@ -1,0 +1,40 @@
+"""`genedge slots`: what the base station sees, as JSON lines."""
+
+from typing import Annotated
+
+import typer
+
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("slots")(slots)
+
+
+def slots(
+    scenario: ScenarioOption = "paper",
+    users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many slots.")] = 50,
+    seed: SeedOption = 0,
+    set_: SetOption = [],  # noqa: B006
+) -> None:
+    """Print slots of one Markov chain from its first state, a JSON line each.
+
+    Fields, lists of one entry per user: scenario_id, skew, requests (model indices from 0), input_bits,
+    output_bits (the model's), channel_gain (linear), position_m (the base station at [0, 0]), active.
+    """
+    import jax
+    import numpy as np
+
+    from genedge.cell.sampling import sample_episode
+    from genedge.cli.compiled import keep_compiled_code
+    from genedge.cli.lines import slot_lines
+    from genedge.scenario import load_scenario
+
+    keep_compiled_code()
+    loaded = load_scenario(scenario, set_)
+    number = users or loaded.settings.cell.users
+    sampled = sample_episode(loaded.params, jax.random.key(seed), number, number, count)
+    for line in slot_lines(loaded, jax.tree.map(np.asarray, sampled)):
+        print(line)

@@ -1,0 +1,62 @@
+"""`genedge train`: trains an agent into a run folder."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("train")(train)
+
+
+def train(
+    out: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
+    scenario: ScenarioOption = "paper",
+    users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
+    agent: Annotated[str, typer.Option(help="The algorithm: ddpg.")] = "ddpg",
+    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's 500.")] = None,
+    seed: SeedOption = 0,
+    set_: SetOption = [],  # noqa: B006
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run where it was interrupted; no other option.")
+    ] = None,
+) -> None:
+    """Train an agent; the folder then serves as a policy in 'decide' and 'evaluate'.
+
+    The run can be interrupted at any moment and resumed; it then ends with the very same bits. It serves up to
+    as many users as the scenario has places.
+    """
+    from genedge.cli.compiled import keep_compiled_code
+    from genedge.cli.training import train_with_progress
+    from genedge.errors import InputError
+    from genedge.learn.runs import create_run, open_run
+    from genedge.scenario import load_scenario
+
+    keep_compiled_code()
+    if agent != "ddpg":
+        raise InputError(f"--agent {agent!r}: no such algorithm; there is ddpg")
+    if resume is not None:
+        if out is not None or set_:
+            raise InputError("--resume goes on with the run's own settings; give no other option")
+        run = open_run(resume)
+    elif out is None:
+        raise InputError("--out DIR is missing: the folder for the new run (or --resume DIR)")
+    else:
+        loaded = load_scenario(scenario, set_)
+        run = create_run(
+            out,
+            loaded,
+            users or loaded.settings.cell.users,
+            agent,
+            episodes or loaded.settings.ddpg.episodes,
+            seed,
+        )
+    try:
+        rows = train_with_progress(run)
+    except KeyboardInterrupt:
+        raise InputError(f"interrupted; 'genedge train --resume {run.folder}' goes on from here") from None
+    print(f"{run.folder}: {rows[-1]['episode']} episodes, best evaluated utility {rows[-1]['best_utility']:.1f}")

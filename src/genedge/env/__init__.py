@@ -1,0 +1,1 @@
+"""The cell as a reinforcement-learning environment."""

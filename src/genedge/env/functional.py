@@ -1,0 +1,99 @@
+"""The Markov decision process of Section IV-A as two pure functions, `reset` and `step`.
+
+A state's transitions do not depend on the action: the skew follows its Markov chain, everything else is fresh in
+every slot. An episode ends by its time limit, which truncates it and terminates nothing: the observation after the
+last step is the true next slot, to bootstrap from.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from genedge.cell.feasible import decode
+from genedge.cell.sampling import Streams, first_skew, next_skew, sample_slot, streams
+from genedge.cell.service import serve
+from genedge.cell.types import Outcome, Params, Slot
+from genedge.env.observation import observe
+
+
+class State(NamedTuple):
+    """Where an episode stands.
+
+    Attributes:
+        at: the random streams of the episode.
+        t: number of the current slot, from 0.
+        skew: state of the popularity's Markov chain.
+        users: number of users.
+        slot: what the base station sees now.
+    """
+
+    at: Streams
+    t: Int[Array, ""]
+    skew: Int[Array, ""]
+    users: Int[Array, ""]
+    slot: Slot
+
+
+class Step(NamedTuple):
+    """What a step returns.
+
+    Attributes:
+        observation: of the next slot.
+        state: the next state.
+        reward: −Σ_n U_n of the slot decided, Eq. (18).
+        terminated: always False.
+        truncated: whether the time limit is reached.
+        info: the outcome per user of the slot decided.
+    """
+
+    observation: Float[Array, "obs"]
+    state: State
+    reward: Float[Array, ""]
+    terminated: Bool[Array, ""]
+    truncated: Bool[Array, ""]
+    info: Outcome
+
+
+def reset(
+    params: Params, key: Array, users: Int[Array, ""] | int, places: int
+) -> tuple[Float[Array, "obs"], State]:
+    """Starts an episode; it meets the slots that `sample_episode` draws with the same key.
+
+    Args:
+        params: the scenario.
+        key: a JAX random key.
+        users: number of users; they take the first places.
+        places: number of places.
+
+    Returns:
+        The observation of the first slot, see `observe`, and the state.
+    """
+    at = streams(key)
+    t, skew = jnp.int32(0), first_skew(params, at)
+    slot = sample_slot(params, at, t, skew, users, places)
+    return observe(params, slot), State(at, t, skew, jnp.asarray(users), slot)
+
+
+def step(params: Params, state: State, action: Float[Array, "A"], slots_per_episode: int) -> Step:
+    """Decides the current slot and moves on to the next.
+
+    Args:
+        params: the scenario.
+        state: the current state.
+        action: values in [−1, 1], see `decode`.
+        slots_per_episode: T, the time limit.
+    """
+    outcome = serve(params, state.slot, decode(params, state.slot, action))
+    t = state.t + 1
+    skew = next_skew(params, state.at, t, state.skew)
+    slot = sample_slot(params, state.at, t, skew, state.users, state.slot.active.shape[0])
+    return Step(
+        observation=observe(params, slot),
+        state=State(state.at, t, skew, state.users, slot),
+        reward=-outcome.utility.sum(),
+        terminated=jnp.bool_(False),
+        truncated=t >= slots_per_episode,
+        info=outcome,
+    )

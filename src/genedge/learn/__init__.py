@@ -1,0 +1,1 @@
+"""Agents that learn to decide, and the folders their runs live in."""

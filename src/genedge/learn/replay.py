@@ -1,0 +1,78 @@
+"""The replay buffer: a ring of transitions."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int
+
+
+class Transition(NamedTuple):
+    """One step, as stored and as sampled (then with a leading batch axis).
+
+    Attributes:
+        observation: s.
+        action: a, raw, before decoding.
+        reward: r, normalised.
+        next_observation: s′.
+    """
+
+    observation: Float[Array, "*batch obs"]
+    action: Float[Array, "*batch A"]
+    reward: Float[Array, "*batch"]
+    next_observation: Float[Array, "*batch obs"]
+
+
+class Replay(NamedTuple):
+    """A ring of transitions.
+
+    Attributes:
+        data: transitions, leading axis the capacity.
+        added: how many were ever added.
+    """
+
+    data: Transition
+    added: Int[Array, ""]
+
+
+def empty_replay(capacity: int, observation: int, action: int) -> Replay:
+    """A buffer without transitions.
+
+    Args:
+        capacity: most transitions held; then the oldest are overwritten.
+        observation: length of an observation.
+        action: length of an action.
+    """
+    rows = Transition(
+        jnp.zeros((capacity, observation)),
+        jnp.zeros((capacity, action)),
+        jnp.zeros(capacity),
+        jnp.zeros((capacity, observation)),
+    )
+    return Replay(rows, jnp.int32(0))
+
+
+def add(replay: Replay, transition: Transition) -> Replay:
+    """Adds a transition, over the oldest one if the buffer is full.
+
+    Args:
+        replay: the buffer.
+        transition: one transition, no batch axis.
+    """
+    at = replay.added % replay.data.reward.shape[0]
+    data = jax.tree.map(lambda rows, row: rows.at[at].set(row), replay.data, transition)
+    return Replay(data, replay.added + 1)
+
+
+def sample(replay: Replay, key: Array, batch: int) -> Transition:
+    """A mini-batch drawn uniformly with replacement from what the buffer holds.
+
+    Args:
+        replay: the buffer; must hold something.
+        key: a JAX random key.
+        batch: number of transitions.
+    """
+    held = jnp.minimum(replay.added, replay.data.reward.shape[0])
+    rows = jax.random.randint(key, (batch,), 0, held)
+    return jax.tree.map(lambda data: data[rows], replay.data)

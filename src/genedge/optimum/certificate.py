@@ -1,0 +1,78 @@
+"""Certificates: the objective of a decision, recomputed, beside a bound that no decision is below.
+
+Everything here is float64 NumPy and shares no code with the cell that policies and learners compute with.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from genedge.cell.types import Decision, Params, Slot
+from genedge.optimum.bandwidth import delay, links
+
+
+class Certificate(NamedTuple):
+    """How far decisions can be from the best.
+
+    Attributes:
+        objective: cost of each decision, the inner sum of Eq. (15).
+        lower_bound: no feasible decision of the slot costs less.
+        gap: (objective − lower_bound) / objective; 0 where nothing costs anything.
+    """
+
+    objective: Float[np.ndarray, "K"]
+    lower_bound: Float[np.ndarray, "K"]
+    gap: Float[np.ndarray, "K"]
+
+
+def objective(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarray, "K"]:
+    """The cost of each slot, Σ_n U_n of Eq. (14), from the decision as it is.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+        decision: a decision for each.
+    """
+    m = params.models
+    asked = np.asarray(slots.requests)
+    active = np.asarray(slots.active)
+    hit = np.take_along_axis(np.asarray(decision.cache, bool), asked, axis=-1)
+    A1, A2, A3, A4, B1, B2, output_bits = (
+        np.asarray(column, np.float64)[asked] for column in (m.A1, m.A2, m.A3, m.A4, m.B1, m.B2, m.output_bits)
+    )
+    steps = np.where(hit, np.asarray(decision.steps, np.float64) * float(params.S), A3)
+    tv = np.select([steps <= A1, steps >= A3], [A2, A4], A2 + (A4 - A2) * (steps - A1) / (A3 - A1))
+    input_bits = np.asarray(slots.input_bits, np.float64)
+    backhaul_s = np.where(hit, 0.0, input_bits / float(params.R_bc) + output_bits / float(params.R_cb))
+    delay_s = backhaul_s + B1 * steps + B2
+    cost = float(params.delay_weight) * delay_s + float(params.tv_weight) * tv
+    return radio_cost(params, slots, decision) + np.where(active, cost, 0.0).sum(axis=-1)
+
+
+def radio_cost(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarray, "K"]:
+    """The part of the cost that the bandwidth alone determines: the weighted radio delays, the same for any cache.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+        decision: a decision for each.
+    """
+    radio_s, _ = delay(links(params, slots), np.asarray(decision.bandwidth, np.float64))
+    return np.asarray(float(params.delay_weight) * radio_s.sum(axis=-1))
+
+
+def certify(params: Params, slots: Slot, decision: Decision, lower_bound: Float[np.ndarray, "K"]) -> Certificate:
+    """Recomputes what decisions cost and states their gaps.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+        decision: a decision for each.
+        lower_bound: a valid bound on each slot's cost, as `solve_optimal` and `solve_priced` return it.
+    """
+    cost = objective(params, slots, decision)
+    # A user with a channel gain of 0 costs infinitely much, whatever is decided.
+    infinite = np.isinf(cost) & np.isinf(lower_bound)
+    difference = np.where(infinite, 0.0, cost - np.where(infinite, 0.0, lower_bound))
+    return Certificate(cost, np.asarray(lower_bound), difference / np.where(cost > 0, cost, 1.0))

@@ -1,0 +1,152 @@
+"""The caching and steps problem of a slot as a mixed-integer linear program, solved by HiGHS.
+
+A binary z_m per model says whether it is cached. A request of a cached model gets its quality floor and x
+steps more. Where the floor lies below A1, steps up to A1 cost time and improve nothing, so a binary y per
+request says whether it gets any, and then it gets enough to lie between A1 and A3, where the cost is linear
+in x.
+"""
+
+import os
+import sys
+from typing import NamedTuple
+
+import highspy
+import numpy as np
+from jaxtyping import Bool, Float
+
+from genedge.cell.types import Params, Slot
+from genedge.optimum.savings import SLACK
+
+# Columns, their coefficients, and the bounds of a row.
+Row = tuple[np.ndarray, np.ndarray, float, float]
+
+
+class Solution(NamedTuple):
+    """What HiGHS found for one slot.
+
+    Attributes:
+        cache: ρ.
+        steps: ξ.
+        lower_bound: HiGHS's bound on the cost without its radio part; valid to HiGHS's tolerances.
+    """
+
+    cache: Bool[np.ndarray, "M"]
+    steps: Float[np.ndarray, "N"]
+    lower_bound: float
+
+
+def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float = np.inf) -> Solution:
+    """Solves caching and steps for the requests of one slot.
+
+    Args:
+        params: the scenario.
+        slot: one slot, without leading axes.
+        gap: relative gap at which HiGHS may stop.
+        time_limit_s: time after which HiGHS returns the best it has [s].
+    """
+    m = params.models
+    S, delay, tv = float(params.S), float(params.delay_weight), float(params.tv_weight)
+    users = np.flatnonzero(slot.active)
+    asked = np.asarray(slot.requests)[users]
+    A1, A2, A3, A4, B1, B2, floor, output_bits = (
+        np.asarray(column, np.float64)[asked]
+        for column in (m.A1, m.A2, m.A3, m.A4, m.B1, m.B2, m.floor_steps, m.output_bits)
+    )
+    backhaul_s = np.asarray(slot.input_bits, np.float64)[users] / float(params.R_bc) + output_bits / float(
+        params.R_cb
+    )
+    in_cloud = delay * (backhaul_s + B1 * A3 + B2) + tv * A4
+    slope = delay * B1 - tv * (A2 - A4) / (A3 - A1)
+    storage_gb = np.asarray(m.storage_gb, np.float64)
+    models, count = len(storage_gb), len(users)
+
+    unreachable = np.zeros(models, bool)
+    unreachable[asked[np.isinf(floor)]] = True
+    floor = np.where(np.isinf(floor), 0.0, floor)
+    quality = A2 + (A4 - A2) * np.clip((floor - A1) / (A3 - A1), 0, 1)
+    at_floor = delay * (B1 * floor + B2) + tv * quality
+    cost_of_cache = np.bincount(asked, at_floor - in_cloud, models)
+    owed = np.bincount(asked, floor, models)
+    # Steps above the floor at which a request begins to improve, and at which it no longer does.
+    begin, end = np.maximum(A1 - floor, 0.0), np.maximum(A3 - floor, 0.0)
+
+    # Columns: z of each model, then y and x of each request. On the slope, x steps cost y · entry + x ·
+    # slope.
+    entry = (delay * B1 - slope) * begin
+    cost = np.concatenate([cost_of_cache, entry, np.where(end > 0, slope, 0.0)])
+    upper = np.concatenate([np.where(unreachable, 0.0, 1.0), np.where(end > 0, 1.0, 0.0), end])
+    n = np.arange(count)
+    y, x = models + n, models + count + n
+    rows = [
+        # (11d), and (11f) in steps.
+        _row(np.arange(models), storage_gb, -np.inf, float(params.C) * (1 + SLACK)),
+        _row(
+            np.concatenate([np.arange(models), x]),
+            np.concatenate([owed, np.ones(count)]),
+            -np.inf,
+            S,
+        ),
+    ]
+    for i in range(count):
+        rows.append(_row([y[i], asked[i]], [1.0, -1.0], -np.inf, 0.0))
+        rows.append(_row([x[i], y[i]], [1.0, -end[i]], -np.inf, 0.0))
+        if begin[i] > 0:
+            rows.append(_row([x[i], y[i]], [1.0, -begin[i]], 0.0, np.inf))
+
+    solver = _load(cost, upper, models + count, rows, float(in_cloud.sum()))
+    solver.setOptionValue("mip_rel_gap", gap)
+    solver.setOptionValue("mip_abs_gap", 0.0)
+    solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
+    solver.setOptionValue("primal_feasibility_tolerance", 1e-9)
+    solver.setOptionValue("time_limit", time_limit_s)
+    solver.run()
+    value = np.asarray(solver.getSolution().col_value)
+    if len(value) == 0:
+        value = np.zeros(len(cost))
+    cached = value[:models] > 0.5
+    served = (value[y] > 0.5) & cached[asked]
+    extra = np.where(served, np.clip(value[x], begin, end), 0.0)
+    least = np.where(cached[asked], floor, 0.0)
+    # Rounding the binaries may leave the sum a hair above S.
+    spare = max(S - least.sum(), 0.0)
+    extra *= min(1.0, spare / max(extra.sum(), 1e-300))
+    steps = np.zeros(len(np.asarray(slot.active)))
+    steps[users] = (least + extra) / S
+    return Solution(cached, steps, float(solver.getInfo().mip_dual_bound))
+
+
+def _row(columns: object, values: object, low: float, high: float) -> Row:
+    return np.asarray(columns, np.int32), np.asarray(values, np.float64), low, high
+
+
+def _load(cost: np.ndarray, upper: np.ndarray, binaries: int, rows: list[Row], offset: float) -> highspy.Highs:
+    model = highspy.HighsModel()
+    lp = model.lp_
+    lp.num_col_, lp.num_row_, lp.offset_ = len(cost), len(rows), offset
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, np.zeros(len(cost)), upper
+    lp.row_lower_ = np.array([row[2] for row in rows])
+    lp.row_upper_ = np.array([row[3] for row in rows])
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.cumsum([0, *(len(row[0]) for row in rows)]).astype(np.int32)
+    lp.a_matrix_.index_ = np.concatenate([row[0] for row in rows])
+    lp.a_matrix_.value_ = np.concatenate([row[1] for row in rows])
+    kinds = [highspy.HighsVarType.kInteger] * binaries
+    lp.integrality_ = kinds + [highspy.HighsVarType.kContinuous] * (len(cost) - binaries)
+    solver = _quiet_solver()
+    solver.passModel(model)
+    return solver
+
+
+def _quiet_solver() -> highspy.Highs:
+    """A solver that prints nothing; a process's first greets on standard output, whatever its options say."""
+    sys.stdout.flush()
+    stdout, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        solver = highspy.Highs()
+        solver.silent()
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+        os.close(nowhere)
+    return solver

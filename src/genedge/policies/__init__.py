@@ -1,0 +1,58 @@
+"""Policies: slots in, decisions out, batch first. One file a policy, one line each in the registry.
+
+A policy is a callable `(params, slots, key) -> Decision`. Slots and decisions carry one leading axis, K slots at
+a time; the key feeds whatever the policy draws. Every decision keeps the constraints (11a) to (11f).
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from jax import Array
+
+from genedge.cell.types import Decision, Params, Slot
+from genedge.errors import InputError
+from genedge.policies.cloud_only import cloud_only
+from genedge.policies.greedy import greedy
+from genedge.policies.hcras import hcras
+from genedge.policies.knapsack import knapsack
+from genedge.policies.rcars import rcars
+from genedge.scenario import Scenario
+
+Policy = Callable[[Params, Slot, Array], Decision]
+
+REGISTRY: Mapping[str, Callable[[Scenario], Policy]] = MappingProxyType(
+    {
+        "rcars": lambda scenario: rcars,
+        "hcras": lambda scenario: partial(hcras, scenario.settings.hcras),
+        "cloud-only": lambda scenario: cloud_only,
+        "greedy": lambda scenario: greedy,
+        "knapsack": lambda scenario: knapsack,
+    }
+)
+
+
+def policy(name: str, scenario: Scenario) -> Policy:
+    """The policy of that name.
+
+    Args:
+        name: a name in the registry, or the folder of a trained run.
+        scenario: the scenario that it will serve.
+
+    Returns:
+        The policy.
+
+    Raises:
+        InputError: there is neither such a policy nor such a run, or the run does not fit the scenario.
+    """
+    if name in REGISTRY:
+        return REGISTRY[name](scenario)
+    if Path(name).is_dir():
+        from genedge.policies.trained import trained
+
+        return trained(Path(name), scenario)
+    close = get_close_matches(name, REGISTRY, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise InputError(f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(REGISTRY)}")

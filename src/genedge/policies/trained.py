@@ -1,0 +1,52 @@
+"""A trained run as a policy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from genedge.cell.types import Decision, Params, Slot
+from genedge.errors import InputError
+from genedge.learn.actor import decide
+from genedge.learn.runs import load_actor, open_run
+from genedge.scenario import Scenario
+
+
+def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
+    """The policy of a run's best actor.
+
+    Args:
+        folder: the run's folder.
+        scenario: the scenario it shall serve; must be the one it was trained on.
+
+    Raises:
+        InputError: it is not a run, has no actor yet, or was trained on another scenario.
+    """
+    run = open_run(folder)
+    if run.scenario.id != scenario.id:
+        raise InputError(
+            f"{folder}: trained on scenario {run.scenario.name} ({run.scenario.id}), not on "
+            f"{scenario.name} ({scenario.id}); its actor knows only its own catalogue. Name that scenario "
+            f"({folder / 'scenario.yaml'}), or train a run on this one"
+        )
+    actor, places = load_actor(run), run.places
+
+    @jax.jit
+    def policy(params: Params, slots: Slot, key: Array) -> Decision:
+        users = slots.active.shape[-1]
+        if users > places:
+            raise InputError(
+                f"{folder}: serves up to {places} users, not {users}; train it with --set cell.places={users}"
+            )
+        missing = places - users
+
+        def pad(x: Array) -> Array:
+            return jnp.pad(x, [(0, 0), (0, missing)] + [(0, 0)] * (x.ndim - 2))
+
+        padded = Slot(slots.skew, *(pad(jnp.asarray(field)) for field in slots[1:]))
+        decision = decide(actor, params, padded)
+        return Decision(decision.cache, decision.bandwidth[:, :users], decision.steps[:, :users])
+
+    return policy

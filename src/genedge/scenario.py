@@ -1,0 +1,704 @@
+"""Scenarios: settings with units and provenance, from YAML to the arrays that the cell computes with.
+
+A scenario file is YAML. Each setting is a plain value or `{value, provenance, note}`. A file inherits what it
+does not set from its `base`, a preset (`paper` unless it says otherwise). Units stand in the settings' names;
+everything is turned into SI here and nowhere else.
+"""
+
+import hashlib
+import importlib.resources
+import json
+import math
+import re
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
+
+import numpy as np
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from genedge.cell.types import Models, Params
+from genedge.errors import InputError
+
+# --- The settings, section by section ---------------------------------------------------------------------
+
+
+def _as_range(value: object) -> object:
+    """One number means a range of zero width."""
+    return value if isinstance(value, list | tuple) else [value, value]
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"a range is [least, largest], not [{value[0]:g}, {value[1]:g}]")
+    return value
+
+
+# The bound keeps powers and bandwidths finite in single precision.
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
+Decibels = Annotated[Number, Field(ge=-300, le=300)]
+Positive = Annotated[Number, Field(gt=0)]
+NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Count = Annotated[int, Field(strict=True, gt=0)]
+PositiveRange = Annotated[tuple[Positive, Positive], BeforeValidator(_as_range), AfterValidator(_ordered)]
+NotNegativeRange = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_as_range), AfterValidator(_ordered)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_S = TypeVar("_S", bound=BaseModel)
+
+
+class Cell(_Section):
+    """Users, area and time."""
+
+    users: Count
+    places: Count
+    area_m: tuple[Positive, Positive]
+    slots_per_episode: Count
+    slot_duration_s: Positive
+
+    @model_validator(mode="after")
+    def _users_fit(self) -> Self:
+        if self.users > self.places:
+            raise ValueError(f"users ({self.users}) must not exceed places ({self.places})")
+        return self
+
+
+class Radio(_Section):
+    """Bandwidths, powers, noise and path loss."""
+
+    uplink_bandwidth_mhz: Positive
+    downlink_bandwidth_mhz: Positive
+    user_power_dbm: Decibels
+    bs_power_dbm: Decibels
+    noise_dbm_per_hz: Decibels
+    noise_bandwidth: Literal["own", "whole"]
+    path_loss_db_at_1_km: Decibels
+    path_loss_db_per_decade: Annotated[Decibels, Field(ge=0)]
+    least_distance_m: Positive
+
+
+class Backhaul(_Section):
+    """Rates between the base station and the cloud, for each request."""
+
+    to_cloud_mbit_per_s: Positive
+    from_cloud_mbit_per_s: Positive
+
+
+class Requests(_Section):
+    """Request sizes and the Markov chain of the popularity's skew."""
+
+    input_size_mb: PositiveRange
+    skew_states: Annotated[tuple[NotNegative, ...], Field(min_length=1)]
+    transition: tuple[tuple[Share, ...], ...]
+    first_skew: Literal["stationary"] | Annotated[int, Field(strict=True, ge=0)]
+
+    @model_validator(mode="after")
+    def _chain(self) -> Self:
+        states = len(self.skew_states)
+        if len(self.transition) != states or any(len(row) != states for row in self.transition):
+            raise ValueError(f"transition must have {states} rows of {states} numbers, one for each skew state")
+        for i, row in enumerate(self.transition):
+            if abs(sum(row) - 1) > 1e-9:
+                raise ValueError(f"row {i} of transition must sum to 1, sums to {sum(row):g}")
+        if isinstance(self.first_skew, int) and self.first_skew >= states:
+            raise ValueError(f"first_skew must be stationary or a state from 0 to {states - 1}")
+        return self
+
+
+class QualityFloor(_Section):
+    """What a served request must get at least: a largest TV, or least steps; exactly one of them.
+
+    `largest_tv: best` asks of every model the best TV it can reach.
+    """
+
+    largest_tv: Positive | Literal["best"] | None = None
+    least_steps: NotNegative | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.largest_tv is None) == (self.least_steps is None):
+            raise ValueError("give either largest_tv or least_steps")
+        return self
+
+
+class Server(_Section):
+    """What the base station has."""
+
+    total_steps: Positive
+    storage_gb: NotNegative
+    quality_floor: QualityFloor | None
+
+
+class Objective(_Section):
+    """The weights of Eq. (14)."""
+
+    alpha: Share
+    alpha_weighs: Literal["delay", "tv"]
+
+
+class DrawnModels(_Section):
+    """Ranges from which the seed draws the catalogue, uniformly."""
+
+    count: Count
+    storage_gb: PositiveRange
+    output_size_mb: PositiveRange
+    A1_steps: NotNegativeRange
+    A2_tv: NotNegativeRange
+    A3_steps: PositiveRange
+    A4_tv: NotNegativeRange
+    B1_s_per_step: NotNegativeRange
+    B2_s: NotNegativeRange
+
+
+class GivenModel(_Section):
+    """One model of a catalogue given model by model."""
+
+    storage_gb: Positive
+    output_size_mb: Positive
+    A1_steps: NotNegative
+    A2_tv: NotNegative
+    A3_steps: Positive
+    A4_tv: NotNegative
+    B1_s_per_step: NotNegative
+    B2_s: NotNegative
+
+
+class Ddpg(_Section):
+    """Settings of the learner."""
+
+    episodes: Count
+    discount: Annotated[Number, Field(ge=0, lt=1)]
+    target_rate: Annotated[Number, Field(gt=0, le=1)]
+    actor_learning_rate: Positive
+    critic_learning_rate: Positive
+    hidden_layers: Annotated[tuple[Count, ...], Field(min_length=1)]
+    batch: Count
+    replay_size: Count
+    warmup_slots: Count
+    noise_first: NotNegative
+    noise_last: NotNegative
+    centring_rate: Share
+
+
+class Hcras(_Section):
+    """Settings of the genetic algorithm."""
+
+    population: Annotated[Count, Field(ge=2, multiple_of=2)]
+    generations: Count
+    crossover_probability: Share
+    crossover_index: NotNegative
+    mutation_probability: Share
+    mutation_index: NotNegative
+
+
+class Settings(_Section):
+    """All settings of a scenario, with the units in their names."""
+
+    name: Annotated[str, Field(strict=True, min_length=1)]
+    seed: Annotated[int, Field(strict=True, ge=0)]
+    cell: Cell
+    radio: Radio
+    backhaul: Backhaul
+    requests: Requests
+    server: Server
+    objective: Objective
+    models: DrawnModels | tuple[GivenModel, ...]
+    ddpg: Ddpg
+    hcras: Hcras
+
+    @model_validator(mode="before")
+    @classmethod
+    def _models_by_shape(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        # Chosen here, so that errors speak of one shape and not of both.
+        if "models" not in tree:
+            return tree
+        models = tree["models"]
+        if isinstance(models, list):
+            if not models:
+                raise ValueError("models: the list is empty; give at least one model, or ranges")
+            given = tuple(_validated(GivenModel, model, f"models.{i}") for i, model in enumerate(models))
+            return tree | {"models": given}
+        return tree | {"models": _validated(DrawnModels, models, "models")}
+
+
+SECTIONS = tuple(name for name in Settings.model_fields if name not in ("name", "seed"))
+
+# --- From file to scenario --------------------------------------------------------------------------------
+
+Provenance = Literal["paper", "restored", "assumed", "user"]
+
+
+class Setting(NamedTuple):
+    """A value with where it comes from.
+
+    Attributes:
+        value: as in the file, in the unit of its name.
+        provenance: paper, restored, assumed, or user (set by whoever runs the program).
+        note: a remark, or empty.
+    """
+
+    value: Any
+    provenance: Provenance
+    note: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A validated cell with its catalogue.
+
+    Attributes:
+        settings: all values, validated, in the units of their names.
+        table: the same by dotted key, each with its provenance.
+    """
+
+    settings: Settings
+    table: Mapping[str, Setting]
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return self.settings.name
+
+    @cached_property
+    def models(self) -> tuple[GivenModel, ...]:
+        """The catalogue, drawn from the ranges by the scenario's seed, or as given."""
+        models = self.settings.models
+        return models if isinstance(models, tuple) else _draw(models, self.settings.seed)
+
+    @cached_property
+    def params(self) -> Params:
+        """The scenario as float64 NumPy arrays in SI units."""
+        return _params(self.settings, self.models)
+
+    @cached_property
+    def id(self) -> str:
+        """A hash of everything that slots, decisions and costs depend on."""
+        return hashlib.sha256(json.dumps(self._physics(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything needed to recompute costs in SI units, and every setting with unit and provenance."""
+        settings = {
+            key: {"value": setting.value, "unit": unit_of(key), **_origin(setting)}
+            for key, setting in self.table.items()
+        }
+        return {
+            "name": self.name,
+            "scenario_id": self.id,
+            **self._physics(),
+            "seed": self.settings.seed,
+            "users": self.settings.cell.users,
+            "places": self.settings.cell.places,
+            "settings": settings,
+        }
+
+    def as_yaml(self) -> str:
+        """A scenario file that says the same, every setting written out with its provenance."""
+        tree: dict[str, Any] = {"name": self.name}
+        for key, setting in self.table.items():
+            section, _, rest = key.partition(".")
+            leaf = {"value": setting.value, **_origin(setting)}
+            if rest:
+                tree.setdefault(section, {})[rest] = leaf
+            else:
+                tree[section] = leaf
+        return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110)
+
+    def _physics(self) -> dict[str, Any]:
+        s, p = self.settings, self.params
+        symbols = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S", "C")
+        properties = ("storage_gb", "output_bits", "A1", "A2", "A3", "A4", "B1", "B2")
+        floor = s.server.quality_floor
+        return {
+            "parameters": {symbol: float(getattr(p, symbol)) for symbol in symbols} | {"alpha": s.objective.alpha},
+            "models": [
+                {key: float(getattr(p.models, key)[m]) for key in properties} for m in range(len(self.models))
+            ],
+            "noise_bandwidth": s.radio.noise_bandwidth,
+            "alpha_weighs": s.objective.alpha_weighs,
+            "quality_floor": floor.model_dump(exclude_none=True) if floor else None,
+            "skew_states": list(s.requests.skew_states),
+            "transition": [list(row) for row in s.requests.transition],
+            # Rounded, because the stationary state's last digits depend on the machine, and the id must not.
+            "first_skew": [round(float(x), 12) for x in p.first_skew],
+            "input_bits": [float(x) for x in p.input_bits],
+            "slots_per_episode": s.cell.slots_per_episode,
+            "area_m": list(s.cell.area_m),
+            "path_loss": {
+                "db_at_1_km": s.radio.path_loss_db_at_1_km,
+                "db_per_decade": s.radio.path_loss_db_per_decade,
+                "least_distance_m": s.radio.least_distance_m,
+            },
+        }
+
+
+def _origin(setting: Setting) -> dict[str, str]:
+    return {"provenance": setting.provenance} | ({"note": setting.note} if setting.note else {})
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the scenarios that ship with the package."""
+    folder = importlib.resources.files("genedge") / "scenarios"
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
+    """Loads a preset or a scenario file.
+
+    Args:
+        scenario: a preset's name, or the path of a YAML file.
+        overrides: `key=value` each, with dotted keys and YAML values, applied in this order.
+
+    Returns:
+        The validated scenario.
+
+    Raises:
+        InputError: the file is missing or broken, a key is unknown, or a value makes no sense.
+    """
+    text, source = _find(str(scenario))
+    table, name = _table(text, source)
+    if overrides:
+        source += " with --set"
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise InputError(f"--set {override}: write key=value, for example --set objective.alpha=0.5")
+        _put(table, key.strip(), Setting(_parse(value, f"--set {override}"), "user", ""), f"--set {override}")
+    return _build(table, name, source)
+
+
+def _find(scenario: str) -> tuple[str, str]:
+    if scenario in presets():
+        resource = importlib.resources.files("genedge") / "scenarios" / f"{scenario}.yaml"
+        return resource.read_text(encoding="utf-8"), f"preset {scenario}"
+    try:
+        return Path(scenario).read_text(encoding="utf-8"), scenario
+    except (FileNotFoundError, NotADirectoryError):
+        hint = _did_you_mean(scenario, presets())
+        raise InputError(
+            f"scenario {scenario!r}: no such preset or file{hint}; the presets are {', '.join(presets())}"
+        ) from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise InputError(f"scenario {scenario!r}: cannot be read as a text file: {e}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose keys must be unique, and in which 1e6 is a number, as people expect."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"a setting's name must be text, not {key!r}", key_node.start_mark
+                )
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        raise InputError(f"{source}: not valid YAML: {' '.join(str(e).split())}") from None
+
+
+def _table(text: str, source: str) -> tuple[dict[str, Setting], str]:
+    """The settings of a file by dotted key, on top of those of its base, and the scenario's name."""
+    tree = _parse(text, source)
+    if not isinstance(tree, dict):
+        raise InputError(f"{source}: a scenario is a mapping of settings, such as 'name: mine'")
+    name = tree.pop("name", Path(source).stem)
+    base = tree.pop("base", None if source == "preset paper" else "paper")
+    table: dict[str, Setting] = {}
+    if base is not None:
+        if base not in presets():
+            raise InputError(f"{source}: base: {base!r} is no preset; the presets are {', '.join(presets())}")
+        table, _ = _table(*_find(base))
+    for section, content in tree.items():
+        if section in SECTIONS and isinstance(content, dict) and "value" not in content:
+            for key, leaf in content.items():
+                _put(table, f"{section}.{key}", _setting(leaf, f"{source}: {section}.{key}"), source)
+        else:
+            _put(table, section, _setting(content, f"{source}: {section}"), source)
+    return table, name
+
+
+def _setting(leaf: Any, place: str) -> Setting:
+    if not (isinstance(leaf, dict) and "value" in leaf):
+        return Setting(leaf, "user", "")
+    unknown = set(leaf) - {"value", "provenance", "note"}
+    provenance = leaf.get("provenance", "user")
+    if unknown or provenance not in get_args(Provenance):
+        raise InputError(
+            f"{place}: a setting is a value or {{value, provenance, note}}, "
+            f"its provenance one of paper, restored, assumed, user"
+        )
+    return Setting(leaf["value"], provenance, str(leaf.get("note") or ""))
+
+
+def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> None:
+    """Sets one key of the table; refuses keys that no scenario has."""
+    known = _known_keys()
+    if key == "name":
+        raise InputError(f"{source}: the name belongs to the file; it cannot be set")
+    if key == "models":
+        if not isinstance(setting.value, list):
+            raise InputError(f"{source}: models must be ranges (models.count, ...) or a list of models")
+        for old in [k for k in table if k.startswith("models.")]:
+            del table[old]
+    elif key.startswith("models.") and "models" in table:
+        raise InputError(f"{source}: {key}: this scenario gives its models one by one; set 'models' as a whole")
+    elif key in SECTIONS:
+        example = next(k for k in known if k.startswith(f"{key}."))
+        raise InputError(f"{source}: {key} is a section; set its keys one by one, such as {example}")
+    elif key not in known:
+        parent, _, last = key.rpartition(".")
+        if parent in known:  # A dotted key may reach into a value that is a mapping.
+            key, setting = parent, setting._replace(value={last: setting.value})
+        else:
+            names = {k.rpartition(".")[2]: k for k in known}
+            close = get_close_matches(key, known, 1) or [
+                names[n] for n in get_close_matches(last, names, 1, cutoff=0.5)
+            ]
+            hint = f"; did you mean {close[0]}?" if close else "; 'genedge scenario show paper' lists all keys"
+            raise InputError(f"{source}: there is no setting {key!r}{hint}")
+    table[key] = setting
+
+
+def _known_keys() -> tuple[str, ...]:
+    keys = ["seed"]
+    for section in SECTIONS:
+        fields = DrawnModels if section == "models" else Settings.model_fields[section].annotation
+        assert isinstance(fields, type)
+        assert issubclass(fields, BaseModel)
+        keys += [f"{section}.{key}" for key in fields.model_fields]
+    return tuple(keys)
+
+
+def _build(table: dict[str, Setting], name: str, source: str) -> Scenario:
+    tree: dict[str, Any] = {"name": name}
+    for key, setting in table.items():
+        section, _, rest = key.partition(".")
+        if rest:
+            tree.setdefault(section, {})[rest] = setting.value
+        else:
+            tree[section] = setting.value
+    try:
+        settings = _validated(Settings, tree, "")
+        scenario = Scenario(settings, table)
+        for m, model in enumerate(scenario.models):
+            _check_model(m, model)
+    except InputError as e:
+        raise InputError(f"{source}: {e}") from None
+    return scenario
+
+
+def _validated(kind: type[_S], tree: Any, prefix: str) -> _S:
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as e:
+        errors = e.errors()
+        keys = [_dotted(prefix, error) for error in errors]
+        # Several errors of one key are the alternatives that it had.
+        about_first = [error for error, key in zip(errors, keys, strict=True) if key == keys[0]]
+        raise InputError(_explain(keys[0], about_first)) from None
+
+
+def _dotted(prefix: str, error: ErrorDetails) -> str:
+    path = [prefix] * bool(prefix) + [str(part) for part in error["loc"]]
+    # Errors of alternatives end in a tag, such as literal['best'], that is no part of the key.
+    if path and error["type"] != "extra_forbidden" and re.search(r"[\[-]", path[-1]):
+        path.pop()
+    return ".".join(path)
+
+
+def _explain(key: str, errors: list[ErrorDetails]) -> str:
+    kind, message, value = errors[0]["type"], errors[0]["msg"], errors[0]["input"]
+    if kind == "missing":
+        return f"{key} is missing"
+    if kind == "extra_forbidden":
+        hint = _did_you_mean(key.rpartition(".")[2], [*GivenModel.model_fields, *QualityFloor.model_fields])
+        return f"there is no setting {key!r}{hint}"
+    if kind == "value_error":
+        message = message.removeprefix("Value error, ")
+        return f"{key}: {message}" if key else message
+    expected = " or ".join(_expected(error, unit_of(key)) for error in errors)
+    return f"{key} must be {expected}, not {reprlib.repr(value)}"
+
+
+def _expected(error: ErrorDetails, unit: str) -> str:
+    kind, in_unit, of_unit = error["type"], "", ""
+    if unit != "1":
+        in_unit, of_unit = f" in {unit}", f" {unit}"
+    words = {
+        "float_type": f"a number{in_unit}",
+        "float_parsing": f"a number{in_unit}",
+        "finite_number": f"a finite number{in_unit}",
+        "int_type": f"a whole number{in_unit}",
+        "tuple_type": f"a list{in_unit}",
+        "literal_error": error["msg"].removeprefix("Input should be "),
+        "string_type": "text",
+        "model_type": "a mapping of settings",
+    }
+    if kind in words:
+        return words[kind]
+    if kind == "too_short":
+        return f"a list of at least {error['ctx']['min_length']}"
+    if kind == "too_long":
+        return f"a list of at most {error['ctx']['max_length']}"
+    return error["msg"].removeprefix("Input should be ") + of_unit
+
+
+def _did_you_mean(word: str, words: Sequence[str]) -> str:
+    close = get_close_matches(word, words, 1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+# --- Units, and the arrays --------------------------------------------------------------------------------
+
+_UNITS = (
+    (r"_mbit_per_s$", "Mbit/s"),
+    (r"_s_per_step$", "s/step"),
+    (r"_dbm_per_hz$", "dBm/Hz"),
+    (r"_db_at_1_km$", "dB"),
+    (r"_db_per_decade$", "dB"),
+    (r"_mhz$", "MHz"),
+    (r"_dbm$", "dBm"),
+    (r"_gb$", "GB"),
+    (r"_mb$", "MB"),
+    (r"_steps$", "steps"),
+    (r"_tv$", "TV"),
+    (r"_slots$", "slots"),
+    (r"_m$", "m"),
+    (r"_s$", "s"),
+)
+
+
+def unit_of(key: str) -> str:
+    """Unit of a setting, read off its name; "1" if it has none.
+
+    Args:
+        key: the dotted key.
+    """
+    name = re.sub(r"(\.\d+)+$", "", key)
+    return next((unit for pattern, unit in _UNITS if re.search(pattern, name)), "1")
+
+
+def _draw(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
+    """Draws the catalogue: a stream per property, so that a changed range leaves the others' draws alone."""
+    drawn = {}
+    for i, key in enumerate(GivenModel.model_fields):
+        low, high = getattr(ranges, key)
+        drawn[key] = low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)
+    return tuple(
+        GivenModel(**{key: float(values[m]) for key, values in drawn.items()}) for m in range(ranges.count)
+    )
+
+
+def _check_model(m: int, model: GivenModel) -> None:
+    if not model.A1_steps < model.A3_steps:
+        raise InputError(
+            f"models: model {m}: A1 ({model.A1_steps:g} steps) must be below A3 ({model.A3_steps:g} steps)"
+        )
+    if not model.A4_tv <= model.A2_tv:
+        raise InputError(
+            f"models: model {m}: A4 ({model.A4_tv:g}, the best TV) must not exceed A2 ({model.A2_tv:g})"
+        )
+
+
+def _watts(dbm: float) -> float:
+    return 10 ** (dbm / 10) / 1000
+
+
+def _params(s: Settings, models: tuple[GivenModel, ...]) -> Params:
+    def column(key: str) -> np.ndarray:
+        return np.array([getattr(model, key) for model in models], np.float64)
+
+    catalogue = Models(
+        storage_gb=column("storage_gb"),
+        output_bits=np.round(column("output_size_mb") * 8e6),
+        A1=column("A1_steps"),
+        A2=column("A2_tv"),
+        A3=column("A3_steps"),
+        A4=column("A4_tv"),
+        B1=column("B1_s_per_step"),
+        B2=column("B2_s"),
+        floor_steps=np.zeros(len(models)),
+    )
+    weighs_delay = s.objective.alpha_weighs == "delay"
+    scalars = {
+        "W_up": s.radio.uplink_bandwidth_mhz * 1e6,
+        "W_dw": s.radio.downlink_bandwidth_mhz * 1e6,
+        "p_n": _watts(s.radio.user_power_dbm),
+        "p_BS": _watts(s.radio.bs_power_dbm),
+        "N0": _watts(s.radio.noise_dbm_per_hz),
+        "R_bc": s.backhaul.to_cloud_mbit_per_s * 1e6,
+        "R_cb": s.backhaul.from_cloud_mbit_per_s * 1e6,
+        "S": s.server.total_steps,
+        "C": s.server.storage_gb,
+        "delay_weight": s.objective.alpha if weighs_delay else 1 - s.objective.alpha,
+        "tv_weight": 1 - s.objective.alpha if weighs_delay else s.objective.alpha,
+        "least_distance_m": s.radio.least_distance_m,
+    }
+    return Params(
+        **{key: np.array(value, np.float64) for key, value in scalars.items()},
+        noise_over_own_band=np.array(s.radio.noise_bandwidth == "own"),
+        area_m=np.array(s.cell.area_m, np.float64),
+        path_loss_db=np.array([s.radio.path_loss_db_at_1_km, s.radio.path_loss_db_per_decade], np.float64),
+        input_bits=np.array(s.requests.input_size_mb, np.float64) * 8e6,
+        skews=np.array(s.requests.skew_states, np.float64),
+        transition=np.array(s.requests.transition, np.float64),
+        first_skew=_first_skew(s.requests),
+        models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
+    )
+
+
+def _first_skew(requests: Requests) -> np.ndarray:
+    transition = np.array(requests.transition, np.float64)
+    if isinstance(requests.first_skew, int):
+        return np.asarray(np.eye(len(transition))[requests.first_skew], np.float64)
+    # π P = π, Σ π = 1; the least-squares solution is the exact one, and exists even if it is not unique.
+    system = np.vstack([transition.T - np.eye(len(transition)), np.ones(len(transition))])
+    stationary = np.linalg.lstsq(system, np.append(np.zeros(len(transition)), 1.0), rcond=None)[0]
+    stationary = np.clip(stationary, 0, None)
+    return np.asarray(stationary / stationary.sum(), np.float64)
+
+
+def _floor_steps(models: Models, floor: QualityFloor | None) -> np.ndarray:
+    """Least steps of a served request, for each model; infinite where the model cannot reach the floor."""
+    A1, A2, A3, A4 = (np.asarray(a) for a in (models.A1, models.A2, models.A3, models.A4))
+    if floor is None:
+        return np.zeros(len(A1))
+    if floor.least_steps is not None:
+        return np.full(len(A1), floor.least_steps)
+    tv = A4 if floor.largest_tv == "best" else np.full(len(A1), floor.largest_tv)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = A1 + (A2 - tv) / (A2 - A4) * (A3 - A1)
+    return np.select([tv >= A2, tv == A4, tv < A4], [np.zeros(len(A1)), A3, np.full(len(A1), math.inf)], needed)

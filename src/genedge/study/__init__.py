@@ -1,0 +1,1 @@
+"""Comparisons: evaluating policies on the same slots, intervals, figures."""

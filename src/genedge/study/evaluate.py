@@ -1,0 +1,238 @@
+"""Policies side by side on the very same slots."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from genedge.cell.feasible import breaches, in_float64
+from genedge.cell.sampling import sample_episodes
+from genedge.cell.service import requested
+from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.errors import InputError
+from genedge.policies import Policy
+from genedge.scenario import Scenario
+from genedge.study.scoring import score
+from genedge.study.statistics import Interval, excess_of_base, interval, mean, saved_of_base
+
+METRICS = {
+    "utility": "Σ U_n of a slot, Eq. (15), lower is better",
+    "delay_s": "mean delay of a request [s]",
+    "delay_p95_s": "95 % quantile of the delays of an episode [s]",
+    "tv": "mean TV of a request, lower is better",
+    "hit_ratio": "share of the requests whose model is cached",
+    "used_cache_ratio": "share of the cached models that somebody asked for",
+}
+
+
+class Result(NamedTuple):
+    """One policy at one number of users.
+
+    Attributes:
+        policy: its name.
+        users: number of users.
+        metrics: by name (see METRICS), one value per episode; NaN where undefined.
+        decision_ms: time to decide a slot, compiled, in batches of an episode [ms].
+        first_s: the first batch, compilation included [s].
+    """
+
+    policy: str
+    users: int
+    metrics: Mapping[str, np.ndarray]
+    decision_ms: float
+    first_s: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All results of an evaluation.
+
+    Attributes:
+        scenario: what was evaluated on.
+        episodes: number of episodes.
+        seed: of the slots.
+        results: one per policy and number of users.
+    """
+
+    scenario: Scenario
+    episodes: int
+    seed: int
+    results: Sequence[Result]
+
+    def of(self, policy: str, users: int) -> Result:
+        """The result of one policy at one number of users.
+
+        Args:
+            policy: its name.
+            users: number of users.
+        """
+        return next(r for r in self.results if (r.policy, r.users) == (policy, users))
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies' names, in the order given."""
+        return tuple(dict.fromkeys(r.policy for r in self.results))
+
+    @property
+    def users(self) -> tuple[int, ...]:
+        """The numbers of users, in the order given."""
+        return tuple(dict.fromkeys(r.users for r in self.results))
+
+    def value(self, policy: str, users: int, metric: str) -> Interval:
+        """A metric's mean over episodes with its interval.
+
+        Args:
+            policy: its name.
+            users: number of users.
+            metric: a key of METRICS.
+        """
+        return interval(mean, self.of(policy, users).metrics[metric])
+
+    def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
+        """A policy against another on the same slots.
+
+        Args:
+            policy: ours.
+            base: the other.
+            users: number of users.
+
+        Returns:
+            The paired difference of the utility (ours − base), both readings of "better by" for the utility, and
+            of the hit ratio the difference and (ours − base) / base.
+        """
+        ours, others = self.of(policy, users).metrics, self.of(base, users).metrics
+        utility, hits = (ours["utility"], others["utility"]), (ours["hit_ratio"], others["hit_ratio"])
+        return {
+            "utility_difference": interval(lambda a, b: mean(a) - mean(b), *utility),
+            "utility_better_by_of_base": interval(saved_of_base, *utility),
+            "utility_better_by_of_ours": interval(excess_of_base, *utility),
+            "hit_ratio_difference": interval(lambda a, b: mean(a) - mean(b), *hits),
+            "hit_ratio_better_by_of_base": interval(lambda a, b: -saved_of_base(a, b), *hits),
+            "hit_ratio_better_by_of_ours": interval(lambda a, b: -excess_of_base(a, b), *hits),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for a program to read."""
+        return {
+            "scenario": self.scenario.name,
+            "scenario_id": self.scenario.id,
+            "episodes": self.episodes,
+            "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
+            "seed": self.seed,
+            "metrics": METRICS,
+            "results": [
+                {
+                    "policy": r.policy,
+                    "users": r.users,
+                    **{metric: self.value(r.policy, r.users, metric).as_json() for metric in METRICS},
+                    "decision_ms": r.decision_ms,
+                    "first_s": r.first_s,
+                }
+                for r in self.results
+            ],
+            "comparisons": [
+                {
+                    "policy": policy,
+                    "base": base,
+                    "users": users,
+                    **{key: value.as_json() for key, value in self.compare(policy, base, users).items()},
+                }
+                for users in self.users
+                for policy in self.policies
+                for base in self.policies
+                if policy != base
+            ],
+        }
+
+
+def evaluate(
+    scenario: Scenario,
+    policies: Mapping[str, Policy],
+    users: Sequence[int],
+    episodes: int,
+    seed: int,
+    report: Callable[[str], None],
+) -> Evaluation:
+    """Evaluates policies over numbers of users, all on the same slots.
+
+    Args:
+        scenario: the cell.
+        policies: by name.
+        users: numbers of users.
+        episodes: E, episodes for each number of users.
+        seed: of the slots; with more users, the first ones' draws stay as they were.
+        report: called with a short text before each batch of an episode, E times per policy and number of users.
+
+    Returns:
+        The results.
+
+    Raises:
+        InputError: a policy cannot serve so many users.
+        AssertionError: a policy broke a constraint, which is a defect of that policy.
+    """
+    results = []
+    T = scenario.settings.cell.slots_per_episode
+    for count in users:
+        if count < 1:
+            raise InputError(f"--users {count}: at least one user is needed")
+        key = jax.random.key(seed)
+        slots = jax.tree.map(np.asarray, sample_episodes(scenario.params, key, count, count, T, episodes))
+        for name, policy in policies.items():
+            results.append(
+                _one(scenario.params, name, policy, count, slots, jax.random.fold_in(key, count), report)
+            )
+    return Evaluation(scenario, episodes, seed, results)
+
+
+def _one(
+    params: Params,
+    name: str,
+    policy: Policy,
+    users: int,
+    slots: Slot,
+    key: jax.Array,
+    report: Callable[[str], None],
+) -> Result:
+    episodes, T = slots.skew.shape
+    metrics: list[dict[str, float]] = []
+    seconds = []
+    for e in range(episodes):
+        report(f"{name}, {users} users")
+        batch = jax.tree.map(lambda x, e=e: x[e], slots)
+        decision, took = _timed(policy, params, batch, jax.random.fold_in(key, e))
+        seconds.append(took)
+        if broken := breaches(params, batch, decision):
+            raise AssertionError(f"policy {name} broke a constraint: {broken}")
+        metrics.append(_metrics(batch, decision, score(params, batch, decision)))
+    if episodes == 1:
+        seconds.append(_timed(policy, params, batch, jax.random.fold_in(key, 0))[1])
+    return Result(
+        policy=name,
+        users=users,
+        metrics={metric: np.array([row[metric] for row in metrics]) for metric in METRICS},
+        decision_ms=float(np.mean(seconds[1:])) / T * 1e3,
+        first_s=seconds[0],
+    )
+
+
+def _timed(policy: Policy, params: Params, slots: Slot, key: jax.Array) -> tuple[Decision, float]:
+    start = perf_counter()
+    decision = jax.block_until_ready(policy(params, slots, key))
+    return in_float64(decision), perf_counter() - start
+
+
+def _metrics(slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
+    active = slots.active
+    cached = int(decision.cache.sum())
+    used = int((decision.cache & np.asarray(requested(slots, decision.cache.shape[-1]))).sum())
+    return {
+        "utility": float(outcome.utility.sum(axis=-1).mean()),
+        "delay_s": float(outcome.delay_s[active].mean()),
+        "delay_p95_s": float(np.quantile(outcome.delay_s[active], 0.95)),
+        "tv": float(outcome.tv[active].mean()),
+        "hit_ratio": float(outcome.hit[active].mean()),
+        "used_cache_ratio": used / cached if cached else float("nan"),
+    }

@@ -1,0 +1,67 @@
+"""The command line, called in this process: starting Python anew for every check would take minutes."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from genedge.cli import main
+
+
+class Answer(NamedTuple):
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Standard output as JSON lines, in strict JSON: no NaN, no Infinity."""
+        return [json.loads(line, parse_constant=_not_json) for line in self.out.splitlines()]
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+Genedge = Callable[..., Answer]
+
+
+def call(*arguments: object, stdin: str | bytes = "") -> Answer:
+    """Runs a command line, without its program's name."""
+    raw = stdin.encode() if isinstance(stdin, str) else stdin
+    streams = [io.TextIOWrapper(io.BytesIO(content), encoding="utf-8") for content in (raw, b"", b"")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["genedge", *map(str, arguments)])
+        for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+            patch.setattr(sys, name, stream)
+        try:
+            main()
+            status = 0
+        except SystemExit as e:
+            status = e.code if isinstance(e.code, int) else int(e.code is not None)
+        out, err = (text(stream) for stream in streams[1:])
+    return Answer(status, out, err)
+
+
+def text(stream: io.TextIOWrapper) -> str:
+    """What was written to a stream."""
+    stream.flush()
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue().decode()
+
+
+@pytest.fixture(scope="session")
+def genedge() -> Genedge:
+    """A function that runs a command line: arguments without the program's name, then `stdin`."""
+    return call
+
+
+def dumps(rows: list[dict[str, Any]]) -> str:
+    """Rows as JSON lines."""
+    return "".join(json.dumps(row) + "\n" for row in rows)
