@@ -18,9 +18,12 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         path: where it shall be; folders above it are made.
 
     Raises:
-        InputError: it cannot be written, for want of space or of permission.
+        InputError: it cannot be written, for want of space or of permission, or because a folder or a device has
+            its name.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: cannot be written: there is something else than a file; choose another name")
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:

@@ -64,7 +64,7 @@ STORAGES = (
     [20.0] * M,
     [25.0] * M,
     [0.1, 0.2, 0.3, 0.7, 1.1, 1.7, 2.3, 3.1, 4.2, 6.3],  # Exactly C again, but not in binary.
-    [19.9, 0.1, 0.1, 0.05, 0.05, 30.0, 20.0, 20.000001, 20.1, 1e-3],
+    [19.9, 0.1, 0.1, 0.05, 0.05, 30.0, 20.0, 20.000001, 20.00003, 1e-3],
 )
 SCENARIOS = [
     scenario_with(floor, **({"storage_gb": storage} if storage else {})) for floor in FLOORS for storage in STORAGES

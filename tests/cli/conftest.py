@@ -34,18 +34,19 @@ Genedge = Callable[..., Answer]
 def call(*arguments: object, stdin: str | bytes = "") -> Answer:
     """Runs a command line, without its program's name."""
     raw = stdin.encode() if isinstance(stdin, str) else stdin
-    streams = [io.TextIOWrapper(io.BytesIO(content), encoding="utf-8") for content in (raw, b"", b"")]
+    inside, out = (io.TextIOWrapper(io.BytesIO(content), "utf-8") for content in (raw, b""))
+    err = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["genedge", *map(str, arguments)])
-        for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
-            patch.setattr(sys, name, stream)
+        patch.setattr(sys, "stdin", inside)
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
         try:
             main()
             status = 0
         except SystemExit as e:
             status = e.code if isinstance(e.code, int) else int(e.code is not None)
-        out, err = (text(stream) for stream in streams[1:])
-    return Answer(status, out, err)
+    return Answer(status, text(out), text(err))
 
 
 def text(stream: io.TextIOWrapper) -> str:
@@ -60,8 +61,3 @@ def text(stream: io.TextIOWrapper) -> str:
 def genedge() -> Genedge:
     """A function that runs a command line: arguments without the program's name, then `stdin`."""
     return call
-
-
-def dumps(rows: list[dict[str, Any]]) -> str:
-    """Rows as JSON lines."""
-    return "".join(json.dumps(row) + "\n" for row in rows)

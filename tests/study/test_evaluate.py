@@ -117,3 +117,23 @@ def test_cloud_only_beats_rcars_in_most_catalogues():
         found = evaluate(scenario, policies, [10], 2, 0, quiet)
         wins += found.value("cloud-only", 10, "utility").mean < found.value("rcars", 10, "utility").mean
     assert wins >= 17
+
+
+def test_gaps_are_measured_from_the_certified_optimum():
+    scenario = load_scenario("paper", ["cell.slots_per_episode=25"])
+    names = ("optimal", "priced", "knapsack", "rcars", "cloud-only")
+    found = evaluate(scenario, {name: policy(name, scenario) for name in names}, [10], 3, 5, quiet)
+    best = found.optimum(10).mean
+    for name in names:
+        cost = found.value(name, 10, "utility").mean
+        gaps = found.gaps(name, 10)
+        assert cost >= best * (1 - 1e-9)
+        assert gaps["of_optimum"].mean == pytest.approx(cost / best - 1, abs=1e-12)
+        rcars = found.value("rcars", 10, "utility").mean
+        assert gaps["of_distance"].mean == pytest.approx((cost - best) / (rcars - best), abs=1e-12)
+        advantage = found.largest_advantage(name, 10)
+        assert advantage["better_by_of_base"].mean == pytest.approx(1 - best / cost, abs=1e-12)
+        assert advantage["better_by_of_ours"].mean == pytest.approx(cost / best - 1, abs=1e-12)
+    assert found.gaps("optimal", 10)["of_optimum"].mean < 1e-6
+    assert found.gaps("priced", 10)["of_optimum"].mean < 5e-3
+    assert found.gaps("rcars", 10)["of_distance"].mean == pytest.approx(1)

@@ -1,5 +1,6 @@
 """The command line: one file a verb. Nothing heavy is imported until a verb runs."""
 
+import io
 import os
 import sys
 
@@ -15,18 +16,25 @@ for verb in (scenario, slots, decide, score, train, evaluate, demo):
 
 def main() -> None:
     """Runs the command line; what the user can mend ends with one message and status 2, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where the terminal has no Greek letters, it shows question marks.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            # While somebody can still be told that it failed.
+            print(end="", flush=True)
     except InputError as e:
         _stop(str(e))
-    except KeyboardInterrupt:
-        _stop("interrupted")
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; keep Python from complaining while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as e:
-        _stop(f"{e.filename or 'output'}: {e.strerror or e}")
+        if e.filename is not None:
+            _stop(f"{e.filename}: {e.strerror or e}")
+        # The output takes no more; keep Python from trying again while it shuts down.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(e, BrokenPipeError):
+            sys.exit(1)  # Whoever read it has seen enough; typer does the same in the midst of longer outputs.
+        _stop(f"output: {e.strerror or e}")
     except MemoryError:
         _stop("out of memory; ask for fewer slots, episodes or users")
 

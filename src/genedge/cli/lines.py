@@ -1,8 +1,10 @@
 """JSON lines: slots and decisions, read with care and written exactly."""
 
 import json
-import math
+import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,46 @@ import numpy as np
 from genedge.cell.types import Decision, Slot
 from genedge.errors import InputError
 from genedge.scenario import Scenario
+
+# What single precision computes with, far beyond any real request or channel.
+BITS = (1.0, 1e15)
+GAIN = (1e-30, 1e6)
+
+
+def lines_of_file(path: Path, option: str) -> list[str]:
+    """Lines of a text file.
+
+    Args:
+        path: the file.
+        option: the option that named it, for messages.
+
+    Raises:
+        InputError: it cannot be read, or is not text.
+    """
+    try:
+        return _lines(path.read_bytes(), str(path))
+    except OSError as e:
+        raise InputError(f"{option} {path}: cannot be read: {e.strerror or e}") from None
+
+
+def lines_of_standard_input() -> list[str]:
+    """Lines of standard input.
+
+    Raises:
+        InputError: it is closed, or not text.
+    """
+    if sys.stdin is None:
+        raise InputError("standard input is closed; give JSON lines there")
+    return _lines(sys.stdin.buffer.read(), "standard input")
+
+
+def _lines(raw: bytes, source: str) -> list[str]:
+    try:
+        # A byte order mark is dropped. Only line feeds end lines: other separators may stand in JSON strings.
+        return raw.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as e:
+        line = raw.count(b"\n", 0, e.start) + 1
+        raise InputError(f"{source} line {line}: not UTF-8 text; give JSON lines") from None
 
 
 def slot_lines(scenario: Scenario, slots: Slot) -> Iterator[str]:
@@ -51,7 +93,7 @@ def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[S
     Raises:
         InputError: a line is no slot of this scenario; names the line and the field.
     """
-    rows = [_slot(line, f"{source} line {i}", scenario) for i, line in _numbered(lines)]
+    rows = [_slot(line, place, scenario) for place, line in _placed(lines, source)]
     widths = [len(row["requests"]) for row in rows]
     places = max(widths, default=1)
 
@@ -76,7 +118,7 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
     row = _mapping(line, place)
     if _field(row, "scenario_id", place) != scenario.id:
         raise InputError(
-            f"{place}: a slot of another scenario ({row['scenario_id']!r}); this is {scenario.name}, "
+            f"{place}: a slot of another scenario ({shortened(row['scenario_id'])}); this is {scenario.name}, "
             f"{scenario.id!r}. Give the same --scenario and --set with which the slots were made"
         )
     models = scenario.params.models.output_bits
@@ -87,23 +129,28 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
     for n, model in enumerate(requests):
         if isinstance(model, bool) or not isinstance(model, int) or not 0 <= model < len(models):
             raise InputError(
-                f"{place}: requests[{n}] is {model!r}; it must be a model's index from 0 to {len(models) - 1}"
+                f"{place}: requests[{n}] is {shortened(model)}; it must be a model's index, "
+                f"from 0 to {len(models) - 1}"
             )
     active = _list(row, "active", users, place)
     for n, flag in enumerate(active):
         if flag not in (0, 1):
-            raise InputError(f"{place}: active[{n}] is {flag!r}; it must be true or false")
+            raise InputError(f"{place}: active[{n}] is {shortened(flag)}; it must be true or false")
+    skew, states = _number(_field(row, "skew", place), "skew", place), scenario.params.skews
+    if not np.isclose(skew, states).any():
+        known = ", ".join(f"{state:g}" for state in states)
+        raise InputError(f"{place}: skew is {skew:g}, no state of this scenario; they are {known}")
     checked: dict[str, Any] = {
-        "skew": _number(_field(row, "skew", place), "skew", place),
+        "skew": skew,
         "requests": requests,
         "active": [bool(flag) for flag in active],
     }
-    for key in ("input_bits", "output_bits", "channel_gain"):
+    for key, (least, largest) in (("input_bits", BITS), ("channel_gain", GAIN)):
         checked[key] = _numbers(row, key, users, place)
         for n, value in enumerate(checked[key]):
-            if not value > 0:
-                raise InputError(f"{place}: {key}[{n}] is {value:g}; it must be above 0")
-    for n, (model, bits) in enumerate(zip(requests, checked["output_bits"], strict=True)):
+            if not least <= value <= largest:
+                raise InputError(f"{place}: {key}[{n}] is {value:g}; it must be from {least:g} to {largest:g}")
+    for n, (model, bits) in enumerate(zip(requests, _numbers(row, "output_bits", users, place), strict=True)):
         if abs(bits - models[model]) > 1e-6 * models[model]:
             raise InputError(
                 f"{place}: output_bits[{n}] is {bits:.10g}, but model {model} of this scenario gives "
@@ -153,39 +200,41 @@ def read_decisions(lines: Iterable[str], source: str, models: int, widths: list[
     Raises:
         InputError: a line is no decision, lists have wrong lengths, or their number is not that of the slots.
     """
-    cache, bandwidth, steps = [], [], []
-    for i, line in _numbered(lines):
-        if i > len(widths):
-            raise InputError(f"{source} has a line {i}, but {of} has only {len(widths)} slots; give one each")
-        place = f"{source} line {i}"
+    cache: list[list[bool]] = []
+    bandwidth, steps = [], []
+    for place, line in _placed(lines, source):
+        if len(cache) == len(widths):
+            raise InputError(f"{place}: one decision too many; {of} has {len(widths)} slots")
+        width = widths[len(cache)]
         row = _mapping(line, place)
         bits = _list(row, "cache", models, place)
         for m, bit in enumerate(bits):
             if bit not in (0, 1):
-                raise InputError(f"{place}: breaks (11a), cache is 0 or 1 per model: cache[{m}] is {bit!r}")
+                raise InputError(f"{place}: breaks (11a) cache is 0 or 1 per model: cache[{m}] is {shortened(bit)}")
         cache.append([bool(bit) for bit in bits])
-        missing = [0.0] * (max(widths) - widths[i - 1])
-        bandwidth.append(_numbers(row, "bandwidth", widths[i - 1], place) + missing)
-        steps.append(_numbers(row, "steps", widths[i - 1], place) + missing)
+        missing = [0.0] * (max(widths) - width)
+        bandwidth.append(_numbers(row, "bandwidth", width, place) + missing)
+        steps.append(_numbers(row, "steps", width, place) + missing)
     if len(cache) < len(widths):
         raise InputError(
             f"{source} has {len(cache)} decisions, but {of} has {len(widths)} slots; give one for each"
         )
+    shape = len(widths), max(widths, default=0)
     return Decision(
-        np.array(cache, bool).reshape(len(cache), models),
-        np.array(bandwidth, float).reshape(len(cache), -1),
-        np.array(steps, float).reshape(len(cache), -1),
+        np.array(cache, bool).reshape(len(widths), models),
+        np.array(bandwidth, float).reshape(shape),
+        np.array(steps, float).reshape(shape),
     )
 
 
-def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """Lines from 1; blank lines at the end do not count."""
+def _placed(lines: Iterable[str], source: str) -> Iterator[tuple[str, str]]:
+    """Each line with its place, counted from 1; blank lines at the end do not count."""
     blank = 0
     for i, line in enumerate(lines, 1):
         if line.strip():
             if blank:
-                raise InputError(f"line {blank} is blank; give one JSON object per line")
-            yield i, line
+                raise InputError(f"{source} line {blank}: blank; give one JSON object per line")
+            yield f"{source} line {i}", line
         elif not blank:
             blank = i
 
@@ -197,6 +246,8 @@ def _mapping(line: str, place: str) -> dict[str, Any]:
         raise InputError(f"{place}, column {e.colno}: not valid JSON: {e.msg}") from None
     except RecursionError:
         raise InputError(f"{place}: not valid JSON: nested too deeply") from None
+    except ValueError:  # What Python says of a number with thousands of digits.
+        raise InputError(f"{place}: a number with too many digits") from None
     if not isinstance(row, dict):
         raise InputError(f"{place}: must be a JSON object, such as {{...}}")
     return row
@@ -217,8 +268,10 @@ def _list(row: dict[str, Any], key: str, length: int, place: str) -> list[Any]:
 
 
 def _number(value: Any, name: str, place: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{place}: {name} is {value!r}; it must be a finite number")
+    # The comparison also refuses NaN, infinities, and whole numbers beyond any float.
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and abs(value) <= sys.float_info.max):
+        raise InputError(f"{place}: {name} is {shortened(value)}; it must be a finite number")
     return float(value)
 
 

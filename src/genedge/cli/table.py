@@ -1,8 +1,8 @@
 """The table of an evaluation, for people."""
 
-from rich.console import Console
 from rich.table import Table
 
+from genedge.cli.console import console
 from genedge.study.evaluate import Evaluation
 from genedge.study.statistics import Interval
 
@@ -24,11 +24,13 @@ def print_evaluation(evaluation: Evaluation) -> None:
         evaluation: the results.
     """
     # In a pipe there is no width to fit: rows must not be cut.
-    console = Console() if Console().is_terminal else Console(width=200)
+    out = console()
     for users in evaluation.users:
         table = Table(
             "policy",
             *(label for label, _ in COLUMNS.values()),
+            "gap to optimum",
+            "left of RCARS to optimum",
             "decision [ms]",
             title=f"{evaluation.scenario.name}, {users} users: mean and 95 % interval over "
             f"{evaluation.episodes} episodes (utility, delay and TV: lower is better)",
@@ -37,10 +39,12 @@ def print_evaluation(evaluation: Evaluation) -> None:
             cells = [
                 _cell(evaluation.value(policy, users, metric), digits) for metric, (_, digits) in COLUMNS.items()
             ]
+            cells += [_cell(gap, ".2%") for gap in evaluation.gaps(policy, users).values()]
             table.add_row(policy, *cells, f"{evaluation.of(policy, users).decision_ms:.3f}")
-        console.print(table)
+        table.add_row("certified optimum", _cell(evaluation.optimum(users), ".1f"))
+        out.print(table)
         for base in (b for b in BASES if b in evaluation.policies and len(evaluation.policies) > 1):
-            console.print(_against(evaluation, base, users))
+            out.print(_against(evaluation, base, users))
 
 
 def _against(evaluation: Evaluation, base: str, users: int) -> Table:
@@ -62,6 +66,8 @@ def _against(evaluation: Evaluation, base: str, users: int) -> Table:
                 _cell(against["utility_better_by_of_ours"], "+.1%"),
                 _cell(against["hit_ratio_better_by_of_base"], "+.1%"),
             )
+    most = evaluation.largest_advantage(base, users)
+    table.add_row("most any policy could", "", *(_cell(value, "+.1%") for value in most.values()))
     return table
 
 

@@ -10,8 +10,8 @@ Every file is written whole or not at all, so an interruption at any moment leav
 """
 
 import json
+import math
 import platform
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -37,8 +37,14 @@ EVALUATION_EPISODES = 8
 # Checkpoints hold the replay buffer; they are written at most this often, at the end, and when interrupted.
 CHECKPOINT_EVERY_S = 10.0
 
+# Slots are counted in 32 bits.
+MOST_SLOTS = 2**31 - 1
+
 _Tree = TypeVar("_Tree")
 Row = dict[str, Any]
+
+# What a line of metrics.jsonl holds.
+ROW = ("episode", "reward", "evaluated_utility", "best_utility", "critic_loss", "q", "seconds")
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,20 @@ def create_run(folder: Path, scenario: Scenario, users: int, agent: str, episode
         seed: of everything random.
 
     Raises:
-        InputError: the folder is not empty, or the users do not fit the scenario's places.
+        InputError: the folder is not empty, the users do not fit the scenario's places, or the episodes are too
+            many to count.
     """
     places = scenario.settings.cell.places
     if users > places:
         raise InputError(
             f"--users {users}: the cell has {places} places; give it more with --set cell.places={users}"
         )
+    most = MOST_SLOTS // scenario.settings.cell.slots_per_episode
+    if episodes > most:
+        raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(
-            f"{folder}: already there and not empty; choose another folder, or go on with --resume {folder}"
-        )
+        go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
+        raise InputError(f"{folder}: already there and not empty; choose another folder{go_on}")
     run = Run(folder, scenario, users, places, agent, episodes, seed)
     description = {
         "format": FORMAT,
@@ -118,30 +127,53 @@ def open_run(folder: Path) -> Run:
     Raises:
         InputError: it is not a run, or not one that this version understands.
     """
+    path = folder / "run.json"
     try:
-        text = (folder / "run.json").read_text(encoding="utf-8")
-        description = json.loads(text)
-        if description["format"] != FORMAT:
-            raise InputError(f"{folder}: its format is {description['format']!r}; this version reads {FORMAT!r}")
-        return Run(
-            folder=folder,
-            scenario=load_scenario(folder / "scenario.yaml"),
-            **{key: description[key] for key in ("users", "places", "agent", "episodes", "seed")},
-        )
-    except FileNotFoundError:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        written, scenario_id = description["format"], description["scenario_id"]
+        numbers = {key: description[key] for key in ("users", "places", "episodes", "seed")}
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{folder}: not a run folder (it has no run.json); 'genedge train' makes one") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as e:
-        raise InputError(f"{folder / 'run.json'}: not the description of a run: {e!r}") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(f"{path}: not the description of a run; 'genedge train' makes one") from None
+    if written != FORMAT:
+        raise InputError(f"{path}: its format is {written!r}; this version reads {FORMAT!r}")
+    scenario = load_scenario(folder / "scenario.yaml")
+    cell = scenario.settings.cell
+    fits = (
+        all(type(number) is int and 0 <= number < 2**32 for number in numbers.values())
+        and 0 < numbers["users"] <= numbers["places"] == cell.places
+        and 0 < numbers["episodes"] <= MOST_SLOTS // cell.slots_per_episode
+    )
+    if scenario.id != scenario_id or not fits or description.get("agent") != "ddpg":
+        raise InputError(f"{path}: does not fit scenario.yaml beside it; restore what 'genedge train' wrote")
+    return Run(folder=folder, scenario=scenario, agent="ddpg", **numbers)
 
 
-def metrics_of(run: Run) -> list[Row]:
-    """The rows logged so far.
+def metrics_of(run: Run, episodes: int) -> list[Row]:
+    """The rows logged up to an episode; later ones belong to an interval that will be trained again.
 
     Args:
         run: the run.
+        episodes: how many episodes the run's checkpoint has finished.
+
+    Raises:
+        InputError: the file is damaged, or does not reach that far.
     """
     path = run.folder / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        logged = [{key: row[key] for key in ROW} for row in map(json.loads, text.splitlines())]
+        rows = [row for row in logged if row["episode"] <= episodes]
+        complete = (rows[-1]["episode"] if rows else 0) == episodes
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        complete = False
+    if not complete:
+        raise InputError(
+            f"{path}: damaged, or without the row of episode {episodes}, which checkpoint.npz has reached; restore "
+            f"it, or remove checkpoint.npz to train from the start"
+        )
+    return rows
 
 
 def save(path: Path, tree: Any) -> None:
@@ -173,19 +205,25 @@ def restore(path: Path, like: _Tree) -> _Tree:
             arrays = [archive[f"{i:04d}"] for i in range(len(leaves))]
             complete = len(archive.files) == len(leaves)
     except FileNotFoundError:
-        raise InputError(f"{path}: missing; the run has not come that far") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as e:
-        raise InputError(f"{path}: damaged or not a checkpoint of this run ({e})") from None
+        raise InputError(
+            f"{path}: missing; the run has not come that far, 'genedge train --resume {path.parent}' goes on"
+        ) from None
+    except Exception:  # A damaged archive can fail in almost any way.
+        raise InputError(f"{path}: damaged; {_anew(path)}") from None
     for array, leaf in zip(arrays, leaves, strict=True):
         plain = _plain(leaf)
         complete &= array.shape == plain.shape and array.dtype == plain.dtype
     if not complete:
-        raise InputError(f"{path}: a checkpoint of another kind of run; its arrays do not fit this one")
+        raise InputError(f"{path}: of another kind of run, its arrays do not fit this one; {_anew(path)}")
     restored = [
         jax.random.wrap_key_data(array) if _is_key(leaf) else jax.numpy.asarray(array)
         for array, leaf in zip(arrays, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, restored)
+
+
+def _anew(path: Path) -> str:
+    return f"remove it, and 'genedge train --resume {path.parent}' writes it anew"
 
 
 def _is_key(leaf: Any) -> bool:
@@ -204,8 +242,8 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
         report: called with every row of metrics, those of earlier sessions first.
 
     Raises:
-        InputError: the checkpoint is damaged, or the folder cannot be written.
-        KeyboardInterrupt: after the checkpoint has been saved.
+        InputError: the checkpoint is damaged, the folder cannot be written, or training diverged.
+        KeyboardInterrupt: the run can go on from its last checkpoint.
     """
     from genedge.learn import ddpg
 
@@ -220,8 +258,7 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
     rows: list[Row] = []
     if checkpoint.exists():
         learner = restore(checkpoint, learner)
-        # The metrics may be ahead of the checkpoint, never behind it.
-        rows = [row for row in metrics_of(run) if row["episode"] <= int(learner.episodes)]
+        rows = metrics_of(run, int(learner.episodes))
         for row in rows:
             report(row)
 
@@ -230,26 +267,32 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
     try:
         while (done := int(learner.episodes)) < run.episodes:
             after, metrics = ddpg.train(plan, params, learner, min(INTERVAL, run.episodes - done))
-            learner, utility = ddpg.evaluate(params, after, slots)
-            rows.append(
-                {
-                    "episode": int(learner.episodes),
-                    "reward": float(metrics.reward.mean()),
-                    "evaluated_utility": float(utility),
-                    "best_utility": float(learner.best_utility),
-                    "critic_loss": float(metrics.critic_loss.mean()),
-                    "q": float(metrics.q.mean()),
-                    "seconds": round(earlier_s + monotonic() - start, 3),
-                }
-            )
-            report(rows[-1])
-            _write_metrics(run, rows)
+            after, utility = ddpg.evaluate(params, after, slots)
+            row = {
+                "episode": int(after.episodes),
+                "reward": float(metrics.reward.mean()),
+                "evaluated_utility": float(utility),
+                "best_utility": float(after.best_utility),
+                "critic_loss": float(metrics.critic_loss.mean()),
+                "q": float(metrics.q.mean()),
+                "seconds": round(earlier_s + monotonic() - start, 3),
+            }
+            if not all(math.isfinite(value) for value in row.values()):
+                raise InputError(
+                    f"{run.folder}: training diverged before episode {row['episode']}; train a new run with a "
+                    f"lower ddpg.actor_learning_rate and ddpg.critic_learning_rate"
+                )
+            # The metrics first: they may be ahead of the checkpoint, never behind it.
+            _write_metrics(run, [*rows, row])
+            rows.append(row)
+            learner = after
+            report(row)
             if monotonic() - saved > CHECKPOINT_EVERY_S:
                 save(checkpoint, learner)
                 save(run.folder / "actor.npz", learner.best_actor)
                 saved = monotonic()
     finally:
-        # A donated learner is gone; then the last checkpoint stands.
+        # An interval that was cut short has used up its learner; then the last checkpoint stands.
         if not learner.slots.is_deleted():
             save(checkpoint, learner)
             save(run.folder / "actor.npz", learner.best_actor)

@@ -20,7 +20,7 @@ from jaxtyping import Float
 from genedge.cell.types import Params, Slot
 from genedge.optimum.savings import python_loop
 
-NEWTON_STEPS = 6
+NEWTON_STEPS = 5
 
 # Below this signal to noise ratio the numerator of ψ is computed by its series.
 SMALL = 1e-3

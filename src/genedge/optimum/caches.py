@@ -105,12 +105,8 @@ def best_knapsack(
     chosen[items] = _greedy(c, capacity)
     known = float(worth[chosen].sum())
 
-    # Most items are settled at once: to have them otherwise would take the bound below what is known.
-    fill = _Fractional(w, c)
-    bound, price = fill.worth(0, capacity), fill.price(capacity)
-    free = bound - np.abs(w - price * c) > known
-    forced = items[~free & (w > price * c)]
-    items, w, c = items[free], w[free], c[free]
+    free, forced = _settled(w, c, capacity, known)
+    forced, items, w, c = items[forced], items[free], w[free], c[free]
     fill = _Fractional(w, c)
 
     used, value, layers = size[forced].sum(keepdims=True), worth[forced].sum(keepdims=True), []
@@ -158,9 +154,18 @@ def near_best(
         The choices, and whether they are all.
     """
     items, w, c = _by_density(worth, size)
+    free, forced = _settled(w, c, capacity, least)
+    forced, items = items[forced], items[free]
+    fill = _Fractional(w[free], c[free])
     others = np.flatnonzero((worth <= 0) & np.isfinite(worth))
-    fill = _Fractional(w, c)
-    used, value, chosen = np.zeros(1), np.zeros(1), np.zeros((1, len(worth)), bool)
+    used, value, chosen = (
+        size[forced].sum(keepdims=True),
+        worth[forced].sum(keepdims=True),
+        np.zeros((1, len(worth)), bool),
+    )
+    chosen[:, forced] = True
+    keep = value + fill.worth(0, capacity - used) > least
+    used, value, chosen = used[keep], value[keep], chosen[keep]
     complete = True
     for i, item in enumerate(np.concatenate([items, others])):
         fits = np.flatnonzero(used + size[item] <= capacity)
@@ -190,6 +195,18 @@ def _greedy(size: np.ndarray, capacity: float) -> np.ndarray:
             chosen[i] = True
             capacity -= size[i]
     return chosen
+
+
+def _settled(worth: np.ndarray, size: np.ndarray, capacity: float, known: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which items may be in or out, and which must be in, in any choice that is worth more than what is known.
+
+    To have an item otherwise than the fractional knapsack has it takes from that bound what the item is worth
+    more or less than its size at the price of capacity; for most items, that is too much.
+    """
+    fill = _Fractional(worth, size)
+    price = fill.price(capacity)
+    free = fill.worth(0, capacity) - np.abs(worth - price * size) > known
+    return free, ~free & (worth > price * size)
 
 
 class _Fractional:

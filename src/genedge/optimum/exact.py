@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 
 from genedge.optimum.savings import Pattern, Savings
 
-# A slot whose listing outgrows this many patterns at once is left to the MILP.
+# More patterns than this at once are too many; the slots that have most of them are then left to the MILP.
 MOST_PATTERNS = 500_000
 
 
@@ -68,23 +68,26 @@ def best_steps(
     full = np.zeros((len(node), len(problem.floor)))
     left = budget[node]
     slack = (bound - known[slot])[node]
-    # The request that is served partly may be one that should get all steps: its loss is then less than
-    # counted.
+    # A request that should get all steps, but is served partly, loses less than is counted for it here.
     credit = np.zeros(len(node))
     complete = np.ones(len(known), bool)
     for m in problem.useful:
         loss = problem.gain[m] - price[node] * problem.extra[m]
         wanting = requests[node, m]
         most = np.minimum(wanting, np.floor(left / problem.extra[m]))
-        # A request loses its bargain if it is left out (loss > 0), or costs more than it saves if served
-        # (loss < 0).
+        # A request loses its bargain if left out (loss > 0), or costs more than it saves if served (loss < 0).
         with_credit = slack + np.maximum(credit, loss)
         deviations = np.floor(with_credit / np.maximum(np.abs(loss), 1e-300))
         least = np.where(loss > 0, np.maximum(wanting - deviations, 0.0), 0.0)
         most = np.where(loss < 0, np.minimum(most, deviations), most)
         indifferent = critical[node] == m
         least, most = np.where(indifferent, 0.0, least), np.where(indifferent, 0.0, most)
-        parent, nth = _repeat(np.maximum(most - least + 1, 0).astype(np.int64))
+        patterns = np.maximum(most - least + 1, 0).astype(np.int64)
+        if patterns.sum() > MOST_PATTERNS:
+            crowded = np.bincount(slot[node], patterns, len(known)) > MOST_PATTERNS // 10
+            complete &= ~crowded
+            patterns[crowded[slot[node]]] = 0
+        parent, nth = _repeat(patterns)
         served = least[parent] + nth
         loss, wanting, indifferent = loss[parent], wanting[parent], indifferent[parent]
         lost = np.where(loss > 0, (wanting - served) * loss, -served * loss)
@@ -94,10 +97,6 @@ def best_steps(
         full, node = full[parent], node[parent]
         full[:, m] = served
         keep = slack + credit > 0
-        if keep.sum() > MOST_PATTERNS:
-            crowded = np.bincount(slot[node], minlength=len(known)) > MOST_PATTERNS // 10
-            complete &= ~crowded
-            keep &= ~crowded[slot[node]]
         full, node, slack, credit, left = full[keep], node[keep], slack[keep], credit[keep], left[keep]
 
     # The indifferent model takes what fits, or fewer requests, so that a request of another may have a larger

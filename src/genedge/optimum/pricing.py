@@ -44,8 +44,9 @@ class Priced(NamedTuple):
     """What pricing every listed cache gives.
 
     Attributes:
-        best: index of the cache whose greedy filling saves most. saved: what it saves. bound: what each cache
-        saves at most; −∞ if it cannot be used in this slot, or caches what nobody asks for.
+        best: index of the cache whose filling, request by request, saves most.
+        saved: what it saves.
+        bound: what each cache saves at most; −∞ if its floors do not fit, or if it has what nobody asks for.
     """
 
     best: Int[np.ndarray, "K"]

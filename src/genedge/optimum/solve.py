@@ -177,7 +177,7 @@ def _improve_by_milp(params: Params, slot: Slot, solved: Solved) -> None:
     decision = Decision(milp.cache[None], solved.decision.bandwidth, milp.steps[None])
     if objective(params, slot, decision)[0] < objective(params, slot, solved.decision)[0]:
         solved.decision.cache[:], solved.decision.steps[:] = decision.cache, decision.steps
-    bound = radio_cost(params, slot, decision) * (1 - ROUNDING) + milp.lower_bound
+    bound = radio_cost(params, slot, decision) * (1 - ROUNDING) + milp.lower_bound * (1 - PRECISION)
     solved.lower_bound[:] = np.maximum(solved.lower_bound, bound)
 
 

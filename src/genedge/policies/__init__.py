@@ -14,6 +14,7 @@ from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
+from genedge.policies.certified import optimal, priced
 from genedge.policies.cloud_only import cloud_only
 from genedge.policies.greedy import greedy
 from genedge.policies.hcras import hcras
@@ -30,6 +31,8 @@ REGISTRY: Mapping[str, Callable[[Scenario], Policy]] = MappingProxyType(
         "cloud-only": lambda scenario: cloud_only,
         "greedy": lambda scenario: greedy,
         "knapsack": lambda scenario: knapsack,
+        "priced": lambda scenario: priced,
+        "optimal": lambda scenario: optimal,
     }
 )
 

@@ -13,10 +13,14 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.errors import InputError
-from genedge.policies import Policy
+from genedge.optimum import solve_optimal, solve_priced
+from genedge.policies import REGISTRY, Policy
 from genedge.scenario import Scenario
 from genedge.study.scoring import score
-from genedge.study.statistics import Interval, excess_of_base, interval, mean, saved_of_base
+from genedge.study.statistics import Interval, excess_of_base, interval, left_of_distance, mean, saved_of_base
+
+# With more models than this, the bound of `priced` serves as the optimum: a little below it, so gaps look larger.
+MOST_MODELS_SOLVED = 16
 
 METRICS = {
     "utility": "Σ U_n of a slot, Eq. (15), lower is better",
@@ -46,6 +50,20 @@ class Result(NamedTuple):
     first_s: float
 
 
+class Bounds(NamedTuple):
+    """What the gaps at one number of users are measured between; one value per episode.
+
+    Attributes:
+        users: number of users.
+        optimum: certified lower bound of the utility, in the paper's size equal to the optimum to 1e-6.
+        rcars: the utility of RCARS.
+    """
+
+    users: int
+    optimum: np.ndarray
+    rcars: np.ndarray
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """All results of an evaluation.
@@ -55,12 +73,14 @@ class Evaluation:
         episodes: number of episodes.
         seed: of the slots.
         results: one per policy and number of users.
+        bounds: one per number of users.
     """
 
     scenario: Scenario
     episodes: int
     seed: int
     results: Sequence[Result]
+    bounds: Sequence[Bounds]
 
     def of(self, policy: str, users: int) -> Result:
         """The result of one policy at one number of users.
@@ -114,6 +134,49 @@ class Evaluation:
             "hit_ratio_better_by_of_ours": interval(lambda a, b: -excess_of_base(a, b), *hits),
         }
 
+    def optimum(self, users: int) -> Interval:
+        """The certified optimum of the utility, mean over episodes.
+
+        Args:
+            users: number of users.
+        """
+        return interval(mean, self._bounds(users).optimum)
+
+    def gaps(self, policy: str, users: int) -> dict[str, Interval]:
+        """How far a policy is from the optimum.
+
+        A cost that no decision avoids flatters the first figure; the second is free of it.
+
+        Args:
+            policy: its name.
+            users: number of users.
+
+        Returns:
+            `of_optimum`, utility / optimum − 1, and `of_distance`, the share of the distance from RCARS to the
+            optimum that is still left.
+        """
+        ours, bounds = self.of(policy, users).metrics["utility"], self._bounds(users)
+        return {
+            "of_optimum": interval(lambda a, b: -saved_of_base(a, b), ours, bounds.optimum),
+            "of_distance": interval(left_of_distance, ours, bounds.optimum, bounds.rcars),
+        }
+
+    def largest_advantage(self, base: str, users: int) -> dict[str, Interval]:
+        """What any policy could be better by than a base, both readings.
+
+        Args:
+            base: a policy's name.
+            users: number of users.
+        """
+        costs = self._bounds(users).optimum, self.of(base, users).metrics["utility"]
+        return {
+            "better_by_of_base": interval(saved_of_base, *costs),
+            "better_by_of_ours": interval(excess_of_base, *costs),
+        }
+
+    def _bounds(self, users: int) -> Bounds:
+        return next(b for b in self.bounds if b.users == users)
+
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program to read."""
         return {
@@ -128,10 +191,21 @@ class Evaluation:
                     "policy": r.policy,
                     "users": r.users,
                     **{metric: self.value(r.policy, r.users, metric).as_json() for metric in METRICS},
+                    "gap": {key: gap.as_json() for key, gap in self.gaps(r.policy, r.users).items()},
                     "decision_ms": r.decision_ms,
                     "first_s": r.first_s,
                 }
                 for r in self.results
+            ],
+            "optimum": [{"users": n, "utility": self.optimum(n).as_json()} for n in self.users],
+            "largest_advantage": [
+                {
+                    "base": base,
+                    "users": n,
+                    **{key: value.as_json() for key, value in self.largest_advantage(base, n).items()},
+                }
+                for n in self.users
+                for base in self.policies
             ],
             "comparisons": [
                 {
@@ -164,7 +238,8 @@ def evaluate(
         users: numbers of users.
         episodes: E, episodes for each number of users.
         seed: of the slots; with more users, the first ones' draws stay as they were.
-        report: called with a short text before each batch of an episode, E times per policy and number of users.
+        report: called with a short text before each piece of work: one for the optimum, then E for each policy,
+            at every number of users.
 
     Returns:
         The results.
@@ -173,18 +248,33 @@ def evaluate(
         InputError: a policy cannot serve so many users.
         AssertionError: a policy broke a constraint, which is a defect of that policy.
     """
-    results = []
+    results, bounds = [], []
     T = scenario.settings.cell.slots_per_episode
     for count in users:
         if count < 1:
             raise InputError(f"--users {count}: at least one user is needed")
         key = jax.random.key(seed)
         slots = jax.tree.map(np.asarray, sample_episodes(scenario.params, key, count, count, T, episodes))
+        policy_key = jax.random.fold_in(key, count)
+        report(f"the optimum, {count} users")
+        bounds.append(_bound(scenario, count, slots, policy_key))
         for name, policy in policies.items():
-            results.append(
-                _one(scenario.params, name, policy, count, slots, jax.random.fold_in(key, count), report)
-            )
-    return Evaluation(scenario, episodes, seed, results)
+            results.append(_one(scenario.params, name, policy, count, slots, policy_key, report))
+    return Evaluation(scenario, episodes, seed, results, bounds)
+
+
+def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bounds:
+    params, episodes = scenario.params, slots.skew.shape[0]
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
+    solve = solve_optimal if len(scenario.models) <= MOST_MODELS_SOLVED else solve_priced
+    optimum = solve(params, flat).lower_bound.reshape(episodes, -1).mean(axis=1)
+    rcars = REGISTRY["rcars"](scenario)
+    costs = []
+    for e in range(episodes):
+        batch = jax.tree.map(lambda x, e=e: x[e], slots)
+        decision = in_float64(rcars(params, batch, jax.random.fold_in(key, e)))
+        costs.append(score(params, batch, decision).utility.sum(axis=-1).mean())
+    return Bounds(users, optimum, np.array(costs))
 
 
 def _one(

@@ -28,14 +28,15 @@ PANELS = {
 
 
 def draw_learning_curve(
-    rows: Sequence[Mapping[str, Any]], levels: Mapping[str, float], title: str, path: Path
+    rows: Sequence[Mapping[str, Any]], levels: Mapping[str, float], title: str, note: str, path: Path
 ) -> None:
-    """Draws the reward over episodes, beside what other policies earn on the evaluation slots.
+    """Draws the reward over episodes, beside what other policies earn.
 
     Args:
         rows: a run's metrics.
         levels: mean utility of a slot by policy, drawn as lines.
         title: what was trained on what.
+        note: on which slots the curves and the lines were measured.
         path: PNG to write.
     """
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
@@ -50,7 +51,7 @@ def draw_learning_curve(
     )
     for i, (name, utility) in enumerate(levels.items()):
         axes.axhline(-utility, color=COLOURS[1 + i], ls=DASHES[1 + i], lw=1.2, label=name)
-    axes.set(xlabel="episode", ylabel="mean reward of a slot, −Σ U$_n$", title=title)
+    axes.set(xlabel=f"episode\n({note})", ylabel="mean reward of a slot, −Σ U$_n$", title=title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     _write(figure, path)

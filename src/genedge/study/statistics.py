@@ -81,6 +81,19 @@ def excess_of_base(ours: Float[np.ndarray, "*r E"], base: Float[np.ndarray, "*r 
     return _ratio(mean(base) - mean(ours), mean(ours))
 
 
+def left_of_distance(
+    ours: Float[np.ndarray, "*r E"], optimum: Float[np.ndarray, "*r E"], base: Float[np.ndarray, "*r E"]
+) -> Float[np.ndarray, "*r"]:
+    """Share of the distance from the base to the optimum that is still left: (ours − optimum) / (base − optimum).
+
+    Args:
+        ours: a cost.
+        optimum: the least cost possible.
+        base: the cost of the base.
+    """
+    return _ratio(mean(ours) - mean(optimum), mean(base) - mean(optimum))
+
+
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     safe = np.where(denominator != 0, denominator, 1.0)
     return np.where(denominator != 0, numerator / safe, np.nan)

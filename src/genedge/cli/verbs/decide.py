@@ -1,7 +1,6 @@
 """`genedge decide`: slots in, decisions out."""
 
-import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,22 +20,34 @@ def decide(
 ) -> None:
     """Read slots from standard input, print a decision for each, a JSON line each.
 
-    Fields: cache (0 or 1 per model), bandwidth and steps (shares per user, each summing to at most 1).
+    Fields: cache (0 or 1 per model), bandwidth and steps (shares per user, each summing to at most 1); for the
+    policies optimal and priced also certificate: {objective, lower_bound, gap}, where no decision of the slot
+    costs less than the bound, and gap is (objective - lower_bound) / objective.
     """
     import jax
 
     from genedge.cell.feasible import in_float64
     from genedge.cli.compiled import keep_compiled_code
-    from genedge.cli.lines import decision_line, read_slots
+    from genedge.cli.lines import decision_line, lines_of_standard_input, read_slots
+    from genedge.optimum import certify
     from genedge.policies import policy as policy_of
+    from genedge.policies.certified import SOLVERS
     from genedge.scenario import load_scenario
 
     keep_compiled_code()
     loaded = load_scenario(scenario, set_)
     chosen = policy_of(policy, loaded)
-    slots, widths = read_slots(sys.stdin, "standard input", loaded)
+    slots, widths = read_slots(lines_of_standard_input(), "standard input", loaded)
     if not widths:
         return
-    decision = in_float64(chosen(loaded.params, slots, jax.random.key(seed)))
+    extras: list[dict[str, Any]] = [{} for _ in widths]
+    if policy in SOLVERS:
+        solved = SOLVERS[policy](loaded.params, slots)
+        decision = solved.decision
+        certificate = certify(loaded.params, slots, decision, solved.lower_bound)
+        for k, extra in enumerate(extras):
+            extra["certificate"] = {name: float(values[k]) for name, values in certificate._asdict().items()}
+    else:
+        decision = in_float64(chosen(loaded.params, slots, jax.random.key(seed)))
     for k, places in enumerate(widths):
-        print(decision_line(decision, k, places, {}))
+        print(decision_line(decision, k, places, extras[k]))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 POLICIES = ("knapsack", "hcras", "cloud-only", "rcars")
-EPISODES = 20
+EPISODES = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def demo(
     from genedge.cli.verbs.evaluate import evaluate_with_progress
     from genedge.errors import InputError
     from genedge.files import whole_file
-    from genedge.learn.runs import create_run, open_run
+    from genedge.learn.runs import EVALUATION_EPISODES, create_run, open_run
     from genedge.scenario import load_scenario
     from genedge.study.figures import draw_learning_curve, draw_policies
 
@@ -55,7 +55,9 @@ def demo(
     with whole_file(out / "evaluation.json") as file:
         file.write(json.dumps(evaluation.as_json(), indent=1).encode())
     levels = {name: evaluation.value(name, users, "utility").mean for name in POLICIES}
+    levels["certified optimum"] = evaluation.optimum(users).mean
     title = f"Learning on scenario {scenario.name}, {users} users (assumed values: see the README)"
-    draw_learning_curve(rows, levels, title, out / "learning_curve.png")
+    note = f"evaluated on {EVALUATION_EPISODES} fixed episodes; the lines on the {EPISODES} of the comparison"
+    draw_learning_curve(rows, levels, title, note, out / "learning_curve.png")
     draw_policies(evaluation, {str(folder): "DDPG"}, out / "comparison.png")
     print(f"Written: {out}/learning_curve.png, {out}/comparison.png, {out}/evaluation.json, {folder}/")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption, check_draws
 
 if TYPE_CHECKING:
     from genedge.scenario import Scenario
@@ -26,7 +26,7 @@ def evaluate(
     seed: SeedOption = 0,
     set_: SetOption = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
-    figure: Annotated[Path | None, typer.Option(help="Also draw a PNG.")] = None,
+    figure: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw a PNG.")] = None,
 ) -> None:
     """Compare policies: means with 95 % intervals, paired differences, both readings of "better by".
 
@@ -44,9 +44,13 @@ def evaluate(
     if not names:
         raise InputError("--policies is empty; give names of policies, such as rcars,knapsack")
     try:
-        numbers = [int(n) for n in users.split(",")] if users else [loaded.settings.cell.users]
+        numbers = [loaded.settings.cell.users] if users is None else [int(n) for n in users.split(",")]
     except ValueError:
         raise InputError(f"--users {users}: give whole numbers separated by commas, such as 10,14,18") from None
+    for number in numbers:
+        if number < 1:
+            raise InputError(f"--users {number}: at least one user is needed")
+        check_draws(number, episodes * loaded.settings.cell.slots_per_episode)
     evaluation = evaluate_with_progress(loaded, names, list(dict.fromkeys(numbers)), episodes, seed)
     if as_json:
         print(json.dumps(evaluation.as_json()))
@@ -68,7 +72,7 @@ def evaluate_with_progress(
     from genedge.study import evaluate as study
 
     policies = {name: policy(name, scenario) for name in names}
-    total = len(names) * len(users) * episodes
+    total = (1 + len(names) * episodes) * len(users)
     with progress(total) as tick:
         done = -1
 

@@ -37,8 +37,11 @@ def show(
     Provenance: paper (stands in the paper), restored (its formula was lost; this reading fits the words),
     assumed (the text does not give it), user (set by you).
     """
+    from genedge.errors import InputError
     from genedge.scenario import load_scenario
 
+    if as_json and as_yaml:
+        raise InputError("--json and --yaml: choose one")
     loaded = load_scenario(scenario, set_)
     if as_json:
         print(json.dumps(loaded.as_json()))
@@ -49,18 +52,18 @@ def show(
 
 
 def _print_tables(scenario: "Scenario") -> None:
-    from rich.console import Console
     from rich.table import Table
 
+    from genedge.cli.console import console
     from genedge.scenario import unit_of
 
-    console = Console()
+    out = console()
     settings = Table("setting", "value", "unit", "provenance", "note", title=f"{scenario.name} ({scenario.id})")
     for key, setting in scenario.table.items():
         settings.add_row(key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
-    console.print(settings)
+    out.print(settings)
 
     catalogue = Table("model", *type(scenario.models[0]).model_fields, title="catalogue, by popularity rank")
     for m, model in enumerate(scenario.models):
         catalogue.add_row(str(m), *(f"{value:.4g}" for value in model.model_dump().values()))
-    console.print(catalogue)
+    out.print(catalogue)

@@ -1,7 +1,6 @@
 """`genedge score`: what decisions are worth."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,29 +25,36 @@ def score(
     user_utility, user_delay_s, user_tv, user_hit, uplink_s, downlink_s, backhaul_s, generation_s (0 for the
     inactive). A decision that breaks a constraint is refused, with the line, the constraint and by how much.
     """
+    import numpy as np
+
     from genedge.cell.feasible import breaches
-    from genedge.cli.lines import read_decisions, read_slots
+    from genedge.cli.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
     from genedge.errors import InputError
     from genedge.scenario import load_scenario
     from genedge.study.scoring import score as outcome_of
 
     loaded = load_scenario(scenario, set_)
-    try:
-        text = slots.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        raise InputError(f"--slots {slots}: cannot be read: {getattr(e, 'strerror', None) or e}") from None
-    seen, widths = read_slots(text.splitlines(), str(slots), loaded)
-    decision = read_decisions(sys.stdin, "standard input", len(loaded.models), widths, str(slots))
+    seen, widths = read_slots(lines_of_file(slots, "--slots"), str(slots), loaded)
+    decided = lines_of_standard_input()
+    decision = read_decisions(decided, "standard input", len(loaded.models), widths, str(slots))
     if not widths:
         return
-    broken = breaches(loaded.params, seen, decision)
+    with np.errstate(over="ignore"):  # Of shares beyond all reason, which are breaches.
+        broken = breaches(loaded.params, seen, decision)
     if broken:
         first = min(broken, key=lambda b: b.index)
         user = f", user {first.where}" if first.where is not None else ""
         raise InputError(
-            f"standard input line {first.index[0] + 1}{user}: breaks {first.constraint}, by {first.excess:.6g}"
+            f"standard input line {first.index[0] + 1}{user}: breaks {first.constraint}, by {abs(first.excess):.6g}"
         )
     outcome = outcome_of(loaded.params, seen, decision)
+    forever = np.argwhere(~np.isfinite(outcome.utility))
+    if len(forever):
+        k, n = forever[0]
+        raise InputError(
+            f"standard input line {k + 1}, user {n}: its delay is beyond all numbers; give it more bandwidth than "
+            f"{decision.bandwidth[k, n]:g}"
+        )
     per_user = {
         "user_utility": outcome.utility,
         "user_delay_s": outcome.delay_s,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption, check_draws
 
 
 def register(app: typer.Typer) -> None:
@@ -35,6 +35,7 @@ def slots(
     keep_compiled_code()
     loaded = load_scenario(scenario, set_)
     number = users or loaded.settings.cell.users
+    check_draws(number, count)
     sampled = sample_episode(loaded.params, jax.random.key(seed), number, number, count)
     for line in slot_lines(loaded, jax.tree.map(np.asarray, sampled)):
         print(line)

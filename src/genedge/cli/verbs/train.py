@@ -40,7 +40,7 @@ def train(
     if agent != "ddpg":
         raise InputError(f"--agent {agent!r}: no such algorithm; there is ddpg")
     if resume is not None:
-        if out is not None or set_:
+        if any((out, users, episodes, seed, set_)) or scenario != "paper":
             raise InputError("--resume goes on with the run's own settings; give no other option")
         run = open_run(resume)
     elif out is None:
@@ -58,5 +58,5 @@ def train(
     try:
         rows = train_with_progress(run)
     except KeyboardInterrupt:
-        raise InputError(f"interrupted; 'genedge train --resume {run.folder}' goes on from here") from None
+        raise InputError(f"interrupted; 'genedge train --resume {run.folder}' goes on") from None
     print(f"{run.folder}: {rows[-1]['episode']} episodes, best evaluated utility {rows[-1]['best_utility']:.1f}")
