@@ -6,13 +6,11 @@ import reference
 from scipy import stats
 
 from genedge.cell.sampling import (
-    Streams,
-    first_skew,
-    next_skew,
+    Draws,
+    draw,
     sample_episode,
     sample_episodes,
     sample_slot,
-    streams,
 )
 from genedge.cell.types import Slot
 from genedge.scenario import load_scenario
@@ -25,7 +23,6 @@ STATIONARY = np.array([2, 3, 2]) / 7  # of the preset's transition matrix, worke
 LEAST_P = 0.003
 
 compiled_slot = jax.jit(sample_slot, static_argnames="places")
-compiled_next_skew = jax.jit(next_skew)
 
 
 @pytest.fixture(scope="module")
@@ -187,31 +184,33 @@ def test_episodes_are_single_episodes_of_folded_keys(paper, drawn):
 
 
 def test_slot_by_slot_is_the_same_episode(paper):
-    params, at = paper.params, streams(jax.random.key(5))
+    params, key = paper.params, jax.random.key(5)
     whole = episode(params, users=6, places=18)
-    state = first_skew(params, at)
+    state = jnp.array(0)
     for t in range(SLOTS):
-        slot = compiled_slot(params, at, jnp.array(t), state, 6, 18)
+        state, slot = compiled_slot(params, key, jnp.array(t), state, 6, 18)
+        assert slot.skew == np.float32(params.skews[state])
         for name, x, y in zip(Slot._fields, slot, whole, strict=True):
             np.testing.assert_allclose(x, y[t], rtol=1e-5, err_msg=name)
-        state = compiled_next_skew(params, at, jnp.array(t + 1), state)
 
 
-def test_streams_have_keys_of_their_own():
-    keys = np.stack([jax.random.key_data(key) for key in streams(jax.random.key(0))])
-    assert len(np.unique(keys, axis=0)) == len(Streams._fields)
+def test_every_number_is_drawn_once():
+    """Components, slots and places have numbers of their own; two words are drawn for each."""
+    key = jax.random.key(3)
+    numbers = np.stack([np.stack(draw(key, jnp.array(t), 18)) for t in range(40)])
+    assert numbers.shape == (40, len(Draws._fields), 18, 2)
+    # Of 24 bits, so among 7,200 numbers one or two pairs meet by accident.
+    assert len(np.unique(numbers)) > numbers.size - 8
+    assert stats.kstest(numbers.ravel(), "uniform").pvalue > LEAST_P
+    flat = numbers.reshape(40, -1)
+    assert np.abs(np.corrcoef(flat) - np.eye(40)).max() < 0.3
 
 
-def test_a_uniform_draw_of_zero_does_not_shut_the_channel(paper):
-    # With this key one of the 18 exponential draws of slot 0 is exactly 0: it would make the delay infinite.
-    at = streams(jax.random.key(156187))
-    assert (jax.random.exponential(jax.random.fold_in(at.fading, 0), (18,)) == 0).any()
-    slot = compiled_slot(paper.params, at, jnp.array(0), jnp.array(1), 18, 18)
-    assert (np.asarray(slot.gain) > 0).all()
-
-
-def test_a_uniform_draw_of_zero_does_not_choose_a_state_of_probability_zero():
+def test_draws_of_zero_do_no_harm(monkeypatch):
+    """A uniform draw can be exactly 0: then the channel stays open, and no state of probability 0 is chosen."""
     params = load_scenario("paper", ["requests.first_skew=1"]).params
-    at = streams(jax.random.key(5752247))  # With this key the draw for the first state is exactly 0.
-    assert float(jax.random.uniform(jax.random.fold_in(at.popularity, 0))) == 0
-    assert int(first_skew(params, at)) == 1
+    zeros = Draws(*(jnp.zeros((18, 2)) for _ in Draws._fields))
+    monkeypatch.setattr("genedge.cell.sampling.draw", lambda key, t, places: zeros)
+    state, slot = sample_slot(params, jax.random.key(0), jnp.array(0), jnp.array(0), 18, 18)
+    assert (np.asarray(slot.gain) > 0).all()
+    assert int(state) == 1

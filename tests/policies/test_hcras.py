@@ -83,7 +83,7 @@ def test_more_generations_find_better_decisions():
 
 def test_as_good_as_pymoo_at_equal_budget():
     """The same operators, encoding and 40 × 25 evaluations: as good on average, within 2 %."""
-    population, generations, count, users = 40, 25, 10, 10
+    population, generations, count, users = 40, 25, 24, 10
     scenario = load_scenario("paper", [f"hcras.population={population}", f"hcras.generations={generations}"])
     params, s = scenario.params, scenario.settings.hcras
     slots = sample_episode(params, jax.random.key(1), users, users, count)

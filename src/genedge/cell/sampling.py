@@ -10,114 +10,91 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Int
+from jax.extend.random import threefry_2x32
+from jaxtyping import Float, Int
 
 from genedge.cell.popularity import zipf
 from genedge.cell.radio import channel_gain
 from genedge.cell.types import Params, Slot
 
 
-class Streams(NamedTuple):
-    """A random key per component of the cell.
+class Draws(NamedTuple):
+    """Two uniform numbers in [0, 1) for each place, a stream for each component of the cell.
 
     Attributes:
-        popularity: the Markov chain of the skew.
+        popularity: of the Markov chain of the skew; the first place's.
         places: where users are.
-        fading: the Rayleigh fading.
+        fading: of the Rayleigh fading.
         requests: which model each user asks for.
-        sizes: the request sizes.
-        policy: whatever a policy draws.
+        sizes: of the request sizes.
     """
 
-    popularity: Array
-    places: Array
-    fading: Array
-    requests: Array
-    sizes: Array
-    policy: Array
+    popularity: Float[Array, "N 2"]
+    places: Float[Array, "N 2"]
+    fading: Float[Array, "N 2"]
+    requests: Float[Array, "N 2"]
+    sizes: Float[Array, "N 2"]
 
 
-def streams(key: Array) -> Streams:
-    """Splits a key into the components' streams.
+def draw(key: Array, t: Int[Array, ""], places: int) -> Draws:
+    """The random numbers of slot t.
+
+    A counter-based generator (Threefry) is asked for the numbers at (component, t, place), so each depends on these
+    and the key alone. It is called once: XLA takes long to compile it.
 
     Args:
         key: a JAX random key.
+        t: number of the slot, from 0.
+        places: number of places.
     """
-    count = len(Streams._fields)
-    return Streams(*jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(count)))
-
-
-def first_skew(params: Params, at: Streams) -> Int[Array, ""]:
-    """State of the popularity's Markov chain in the first slot.
-
-    Args:
-        params: the scenario.
-        at: the streams.
-
-    Returns:
-        Index into `params.skews`.
-    """
-    return _categorical(jax.random.fold_in(at.popularity, 0), jnp.asarray(params.first_skew))
-
-
-def next_skew(params: Params, at: Streams, t: Int[Array, ""], state: Int[Array, ""]) -> Int[Array, ""]:
-    """State of the popularity's Markov chain in slot t, given the one before, Eq. (23).
-
-    Args:
-        params: the scenario.
-        at: the streams.
-        t: number of the slot entered, from 0.
-        state: state in slot t − 1.
-
-    Returns:
-        Index into `params.skews`.
-    """
-    return _categorical(jax.random.fold_in(at.popularity, t), jnp.asarray(params.transition)[state])
-
-
-def _categorical(key: Array, probabilities: Array) -> Array:
-    # The last cumulative probability may round to just below 1, so it takes no part in the comparison.
-    return jnp.sum(jax.random.uniform(key) >= jnp.cumsum(probabilities)[:-1])
+    components = len(Draws._fields)
+    # Eight components would fit; a new one leaves the others' numbers as they are.
+    high = (jnp.uint32(8) * t.astype(jnp.uint32) + jnp.arange(components, dtype=jnp.uint32))[:, None]
+    low = jnp.arange(places, dtype=jnp.uint32)
+    counters = jnp.stack(jnp.broadcast_arrays(high, low))
+    words = threefry_2x32(jax.random.key_data(key), counters)
+    uniform = (words >> 8).astype(jnp.float32) * 2.0**-24
+    return Draws(*jnp.moveaxis(uniform, 0, -1))
 
 
 def sample_slot(
-    params: Params,
-    at: Streams,
-    t: Int[Array, ""],
-    state: Int[Array, ""],
-    users: Int[Array, ""] | int,
-    places: int,
-) -> Slot:
-    """What the base station sees in slot t, given the state of the skew.
+    params: Params, key: Array, t: Int[Array, ""], before: Int[Array, ""], users: Int[Array, ""] | int, places: int
+) -> tuple[Int[Array, ""], Slot]:
+    """What the base station sees in slot t, given the skew's state in the slot before.
 
-    Users are uniform in the area with the base station in its middle, the fading is Rayleigh, the requests
-    follow Eq. (1), their sizes are uniform; all fresh in every slot.
+    The skew follows its Markov chain, Eq. (23). Users are uniform in the area with the base station in its middle,
+    the fading is Rayleigh, the requests follow Eq. (1), their sizes are uniform; all fresh in every slot.
 
     Args:
         params: the scenario.
-        at: the streams.
+        key: a JAX random key, the episode's.
         t: number of the slot, from 0.
-        state: index into `params.skews`.
+        before: the skew's state in slot t − 1, an index into `params.skews`; of no account in the first slot.
         users: number of users; they take the first places.
         places: number of places.
 
     Returns:
-        The slot, fields of shape (places,).
+        The skew's state in slot t, and the slot with fields of shape (places,).
     """
+    u = draw(key, t, places)
+    chances = jnp.where(t == 0, jnp.asarray(params.first_skew), jnp.asarray(params.transition)[before])
+    state = _pick(u.popularity[:1, 0], chances)[0]
     skew = jnp.asarray(params.skews)[state]
-    key = Streams(*jax.vmap(jax.random.fold_in, (0, None))(jnp.stack(at), t))
-
-    # As in _categorical, for all places at once.
-    cumulative = jnp.cumsum(zipf(skew, params.models.A1.shape[0]))[:-1]
-    requests = jnp.sum(jax.random.uniform(key.requests, (places, 1)) >= cumulative, axis=-1)
-    low, high = params.input_bits
-    input_bits = low + (high - low) * jax.random.uniform(key.sizes, (places,))
-    position_m = (jax.random.uniform(key.places, (places, 2)) - 0.5) * params.area_m
+    requests = _pick(u.requests[:, 0], zipf(skew, params.models.A1.shape[0]))
+    low, high = jnp.asarray(params.input_bits)
+    input_bits = low + (high - low) * u.sizes[:, 0]
+    position_m = (u.places - 0.5) * params.area_m
     distance_m = jnp.hypot(position_m[:, 0], position_m[:, 1])
-    # One draw in eight million is 0 and would shut the channel for good; half the draws' resolution does not.
-    fading = jnp.maximum(jax.random.exponential(key.fading, (places,)), 2.0**-24)
+    # |g|² is exponential; the floor keeps a draw of exactly 0 from making the delay infinite.
+    fading = jnp.maximum(-jnp.log1p(-u.fading[:, 0]), 2.0**-24)
     gain = channel_gain(params, distance_m, fading)
-    return Slot(skew, requests, input_bits, gain, position_m, active=jnp.arange(places) < users)
+    return state, Slot(skew, requests, input_bits, gain, position_m, active=jnp.arange(places) < users)
+
+
+def _pick(u: Array, probabilities: Array) -> Array:
+    """Indices with the given probabilities, by inversion of uniform numbers in [0, 1)."""
+    # The last cumulative probability may round to just below 1, so it takes no part in the comparison.
+    return jnp.sum(u[:, None] >= jnp.cumsum(probabilities)[:-1], axis=-1)
 
 
 @partial(jax.jit, static_argnames=("places", "slots"))
@@ -134,13 +111,12 @@ def sample_episode(params: Params, key: Array, users: Int[Array, ""] | int, plac
     Returns:
         The slots, fields of shape (slots, places).
     """
-    at = streams(key)
 
     # One slot after the other: drawn all at once, the random numbers take XLA seconds to compile.
-    def advance(state: Array, t: Array) -> tuple[Array, Slot]:
-        return next_skew(params, at, t + 1, state), sample_slot(params, at, t, state, users, places)
+    def advance(before: Array, t: Array) -> tuple[Array, Slot]:
+        return sample_slot(params, key, t, before, users, places)
 
-    slots_of_episode: Slot = jax.lax.scan(advance, first_skew(params, at), jnp.arange(slots))[1]
+    slots_of_episode: Slot = jax.lax.scan(advance, jnp.int32(0), jnp.arange(slots))[1]
     return slots_of_episode
 
 

@@ -12,7 +12,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import decode
-from genedge.cell.sampling import Streams, first_skew, next_skew, sample_slot, streams
+from genedge.cell.sampling import sample_slot
 from genedge.cell.service import serve
 from genedge.cell.types import Outcome, Params, Slot
 from genedge.env.observation import observe
@@ -22,14 +22,14 @@ class State(NamedTuple):
     """Where an episode stands.
 
     Attributes:
-        at: the random streams of the episode.
+        key: the episode's random key.
         t: number of the current slot, from 0.
         skew: state of the popularity's Markov chain.
         users: number of users.
         slot: what the base station sees now.
     """
 
-    at: Streams
+    key: Array
     t: Int[Array, ""]
     skew: Int[Array, ""]
     users: Int[Array, ""]
@@ -70,10 +70,9 @@ def reset(
     Returns:
         The observation of the first slot, see `observe`, and the state.
     """
-    at = streams(key)
-    t, skew = jnp.int32(0), first_skew(params, at)
-    slot = sample_slot(params, at, t, skew, users, places)
-    return observe(params, slot), State(at, t, skew, jnp.asarray(users), slot)
+    t = jnp.int32(0)
+    skew, slot = sample_slot(params, key, t, t, users, places)
+    return observe(params, slot), State(key, t, skew, jnp.asarray(users), slot)
 
 
 def step(params: Params, state: State, action: Float[Array, "A"], slots_per_episode: int) -> Step:
@@ -87,11 +86,10 @@ def step(params: Params, state: State, action: Float[Array, "A"], slots_per_epis
     """
     outcome = serve(params, state.slot, decode(params, state.slot, action))
     t = state.t + 1
-    skew = next_skew(params, state.at, t, state.skew)
-    slot = sample_slot(params, state.at, t, skew, state.users, state.slot.active.shape[0])
+    skew, slot = sample_slot(params, state.key, t, state.skew, state.users, state.slot.active.shape[0])
     return Step(
         observation=observe(params, slot),
-        state=State(state.at, t, skew, state.users, slot),
+        state=State(state.key, t, skew, state.users, slot),
         reward=-outcome.utility.sum(),
         terminated=jnp.bool_(False),
         truncated=t >= slots_per_episode,

@@ -338,4 +338,6 @@ def load_actor(run: Run) -> Mlp:
     models = len(run.scenario.models)
     hidden = run.scenario.settings.ddpg.hidden_layers
     sizes = (observation_size(models, run.places), *hidden, action_size(models, run.places))
-    return restore(run.folder / "actor.npz", init_mlp(jax.random.key(0), sizes, last_scale=0.01))
+    # Shapes alone: to draw the weights would take a second to compile.
+    like = jax.eval_shape(lambda key: init_mlp(key, sizes, last_scale=0.01), jax.random.key(0))
+    return restore(run.folder / "actor.npz", like)
