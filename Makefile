@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test install install-test
+.PHONY: demo test bench figures install install-test
 
 demo: install
 	$(BIN)/genedge demo
@@ -12,7 +12,14 @@ test: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
+
+bench: install-test
+	$(BIN)/python benchmarks/optimum.py
+
+# Redraws the figures of docs/optimum.md and prints the numbers that it quotes.
+figures: install
+	$(BIN)/python docs/make_figures.py
 
 install: .venv/.installed
 install-test: .venv/.installed-test

@@ -28,12 +28,14 @@ import jax
 import numpy as np
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.core.problem import Problem
+from pymoo.operators.crossover.sbx import SBX
+from pymoo.operators.mutation.pm import PM
 from pymoo.optimize import minimize
 
 from genedge.cell.feasible import action_size, decode, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.service import total_utility
-from genedge.cell.types import Decision, Params, Slot
+from genedge.cell.types import Decision, Slot
 from genedge.optimum import certify, objective, radio_cost, solve_optimal, solve_priced
 from genedge.optimum.milp import solve_milp
 from genedge.policies import policy
@@ -159,7 +161,7 @@ def rows(scenario: Scenario, users: int) -> Iterator[Row]:
         decision, seconds = timed(lambda: decide(params, some, jax.random.key(1)), size.hcras, calls=1)  # noqa: B023
         yield row(f"HCRAS {population} × {generations}", size.hcras, seconds, decision)
 
-    solve = genetic(params, slots)
+    solve = genetic(scenario, slots)
     solve(0)
     start = time.perf_counter()
     decisions = [solve(k) for k in range(size.slow)]
@@ -174,8 +176,9 @@ def scenario_with(scenario: Scenario, population: int, generations: int) -> Scen
     return Scenario(settings.model_copy(update={"hcras": hcras}), scenario.table)
 
 
-def genetic(params: Params, slots: Slot) -> Callable[[int], Decision]:
-    """The genetic algorithm of pymoo for one slot, 100 chromosomes and 50 generations."""
+def genetic(scenario: Scenario, slots: Slot) -> Callable[[int], Decision]:
+    """The genetic algorithm of pymoo for one slot: operators and budget of the scenario's `hcras`, 100 × 50."""
+    params, s = scenario.params, scenario.settings.hcras
     length = action_size(len(params.models.A1), slots.requests.shape[1])
 
     @jax.jit
@@ -195,7 +198,12 @@ def genetic(params: Params, slots: Slot) -> Callable[[int], Decision]:
             def _evaluate(self, x: np.ndarray, out: dict[str, np.ndarray], *args: object, **kwargs: object) -> None:
                 out["F"] = np.asarray(costs(slot, x.astype(np.float32)))[:, None]
 
-        best = minimize(Cost(), GA(pop_size=100), ("n_gen", 50), seed=k).X
+        algorithm = GA(
+            pop_size=s.population,
+            crossover=SBX(prob=s.crossover_probability, eta=s.crossover_index),
+            mutation=PM(prob=1.0, prob_var=s.mutation_probability, eta=s.mutation_index),
+        )
+        best = minimize(Cost(), algorithm, ("n_gen", s.generations), seed=k).X
         return jax.tree.map(np.asarray, compiled_decode(params, slot, best.astype(np.float32)))
 
     return solve

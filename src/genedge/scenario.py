@@ -55,6 +55,9 @@ Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(strict=True, gt=0)]
+Length = Annotated[Positive, Field(le=1e6)]
+Megabytes = Annotated[Number, Field(ge=1e-6)]
+MegabytesRange = Annotated[tuple[Megabytes, Megabytes], BeforeValidator(_as_range), AfterValidator(_ordered)]
 PositiveRange = Annotated[tuple[Positive, Positive], BeforeValidator(_as_range), AfterValidator(_ordered)]
 NotNegativeRange = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_as_range), AfterValidator(_ordered)]
 
@@ -70,8 +73,8 @@ class Cell(_Section):
     """Users, area and time."""
 
     users: Count
-    places: Count
-    area_m: tuple[Positive, Positive]
+    places: Annotated[Count, Field(le=100_000)]
+    area_m: tuple[Length, Length]
     slots_per_episode: Count
     slot_duration_s: Positive
 
@@ -106,7 +109,7 @@ class Backhaul(_Section):
 class Requests(_Section):
     """Request sizes and the Markov chain of the popularity's skew."""
 
-    input_size_mb: PositiveRange
+    input_size_mb: MegabytesRange
     skew_states: Annotated[tuple[NotNegative, ...], Field(min_length=1)]
     transition: tuple[tuple[Share, ...], ...]
     first_skew: Literal["stationary"] | Annotated[int, Field(strict=True, ge=0)]
@@ -160,7 +163,7 @@ class DrawnModels(_Section):
 
     count: Count
     storage_gb: PositiveRange
-    output_size_mb: PositiveRange
+    output_size_mb: MegabytesRange
     A1_steps: NotNegativeRange
     A2_tv: NotNegativeRange
     A3_steps: PositiveRange
@@ -173,7 +176,7 @@ class GivenModel(_Section):
     """One model of a catalogue given model by model."""
 
     storage_gb: Positive
-    output_size_mb: Positive
+    output_size_mb: Megabytes
     A1_steps: NotNegative
     A2_tv: NotNegative
     A3_steps: Positive
@@ -192,7 +195,7 @@ class Ddpg(_Section):
     critic_learning_rate: Positive
     hidden_layers: Annotated[tuple[Count, ...], Field(min_length=1)]
     batch: Count
-    replay_size: Count
+    replay_size: Annotated[Count, Field(le=10_000_000)]
     warmup_slots: Count
     noise_first: NotNegative
     noise_last: NotNegative
