@@ -1,7 +1,6 @@
 """RCARS, the paper's randomised benchmark (Section V-B)."""
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from genedge.cell.feasible import equal_shares, fill_cache, fit_steps, floor_of_hits
@@ -21,8 +20,7 @@ def rcars(params: Params, slots: Slot, key: Array) -> Decision:
         A decision for each slot.
     """
     count, models = slots.requests.shape[0], params.models.A1.shape[0]
-    keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(count))
-    order = jax.vmap(lambda k: jax.random.uniform(k, (models,), minval=1e-6))(keys)
+    order = jax.random.uniform(key, (count, models), minval=1e-6)
     cache = fill_cache(params, slots, order)
     share = equal_shares(slots)
     steps = fit_steps(params, floor_of_hits(params, slots, cache), share * params.S)
