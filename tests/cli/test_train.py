@@ -162,9 +162,11 @@ def test_a_killed_run_ends_with_the_same_bits(run, genedge, tmp_path):
     command = [sys.executable, "-c", KILLED_WHILE_SAVING, *map(str, TRAIN), "--out", str(folder)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
     assert [row["episode"] for row in metrics(folder)] == [10, 20, 30]  # Ahead of the checkpoint.
+    assert list(folder.glob(".checkpoint.npz.*"))
     answer = genedge("train", "--resume", folder)
     assert answer.status == 0, answer.err
     assert_same_end(folder, run)
+    assert not list(folder.glob(".*"))
 
 
 def test_resuming_a_finished_run_changes_nothing(run, copy, genedge):

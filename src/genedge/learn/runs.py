@@ -247,6 +247,10 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
     """
     from genedge.learn import ddpg
 
+    # What a killed session was writing never got its name.
+    for name in ("metrics.jsonl", "checkpoint.npz", "actor.npz"):
+        for unfinished in run.folder.glob(f".{name}.*"):
+            unfinished.unlink(missing_ok=True)
     plan = plan_of(run)
     params, key = run.scenario.params, jax.random.key(run.seed)
     train_key, evaluation_key = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
