@@ -37,6 +37,7 @@ def main() -> None:
     FIGURES.mkdir(exist_ok=True)
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     utility_over_steps()
+    models_better_left_alone()
     what_the_floor_does()
     how_much_anyone_can_gain()
 
@@ -69,6 +70,16 @@ def utility_over_steps() -> None:
     axes[0].set_ylabel("weighted cost U, radio delays left out")
     axes[0].legend(frameon=False, loc="upper center")
     figure.savefig(FIGURES / "utility-over-steps.png", dpi=150)
+
+
+def models_better_left_alone() -> None:
+    """Prints the share of models whose best number of steps is zero, over all catalogues."""
+    alone = []
+    for seed in CATALOGUES:
+        params = load_scenario("paper", [f"seed={seed}"]).params
+        m = params.models
+        alone.append(params.delay_weight * m.B1 * m.A3 >= params.tv_weight * (m.A2 - m.A4))
+    print(f"zero steps are best for {np.mean(alone):.0%} of the models of {len(alone)} catalogues")
 
 
 class Served(NamedTuple):

@@ -5,7 +5,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from genedge.errors import InputError
+from genedge.learn import runs
 
 USERS, MODELS = 3, 10
 
@@ -449,3 +453,21 @@ def test_closed_input_and_narrow_letters():
     ascii_only = shell("genedge scenario show paper", PYTHONIOENCODING="ascii")
     assert (ascii_only.returncode, ascii_only.stderr) == (0, "")
     assert "radio.uplink_bandwidth_mhz" in ascii_only.stdout
+
+
+def test_ctrl_c_says_so(genedge, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genedge.study.evaluate.evaluate", interrupted)
+    assert genedge("evaluate", "--policies", "rcars") == (2, "", "genedge: interrupted\n")
+
+
+def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def forbidden(*arguments, **options):
+        raise PermissionError
+
+    monkeypatch.setattr(runs.np, "load", forbidden)
+    with pytest.raises(InputError, match="permission") as told:
+        runs.restore(tmp_path / "checkpoint.npz", np.zeros(1))
+    assert "remove" not in str(told.value)

@@ -82,8 +82,11 @@ def test_update_follows_the_equations(tiny):
         rng.normal(-500, 80, 8).astype(np.float32),
         rng.normal(size=(8, observations)).astype(np.float32),
     )
+
     # Targets that differ from the online networks, and last layers large enough to matter.
-    loud = lambda net, k: jax.tree.map(lambda w: w + 0.1 * jax.random.normal(jax.random.key(k), w.shape), net)  # noqa: E731
+    def loud(net, k):
+        return jax.tree.map(lambda w: w + 0.1 * jax.random.normal(jax.random.key(k), w.shape), net)
+
     learner = learner._replace(
         actor=loud(learner.actor, 1),
         critic=loud(learner.critic, 2),
@@ -156,7 +159,10 @@ def test_two_halves_are_the_whole_bit_by_bit(tiny):
     whole, _ = ddpg.train(plan, scenario.params, start(tiny), 4)
     half, _ = ddpg.train(plan, scenario.params, start(tiny), 2)
     halves, _ = ddpg.train(plan, scenario.params, half, 2)
-    plain = lambda x: jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x  # noqa: E731
+
+    def plain(x):
+        return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(plain(a), plain(b)), whole, halves)
 
 

@@ -35,6 +35,10 @@ def main() -> None:
         if isinstance(e, BrokenPipeError):
             sys.exit(1)  # Whoever read it has seen enough; typer does the same in the midst of longer outputs.
         _stop(f"output: {e.strerror or e}")
+    except SystemExit as e:
+        if e.code == 130:  # So typer turns Ctrl-C into an exit, without a word.
+            _stop("interrupted")
+        raise
     except MemoryError:
         _stop("out of memory; ask for fewer slots, episodes or users")
 

@@ -208,6 +208,8 @@ def restore(path: Path, like: _Tree) -> _Tree:
         raise InputError(
             f"{path}: missing; the run has not come that far, 'genedge train --resume {path.parent}' goes on"
         ) from None
+    except PermissionError:
+        raise InputError(f"{path}: cannot be read; give yourself permission to read it") from None
     except Exception:  # A damaged archive can fail in almost any way.
         raise InputError(f"{path}: damaged; {_anew(path)}") from None
     for array, leaf in zip(arrays, leaves, strict=True):

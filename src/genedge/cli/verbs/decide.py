@@ -16,7 +16,7 @@ def decide(
     policy: Annotated[str, typer.Option(metavar="NAME|DIR", help="A policy's name or a run's folder.")],
     scenario: ScenarioOption = "paper",
     seed: SeedOption = 0,
-    set_: SetOption = [],  # noqa: B006
+    set_: SetOption = [],
 ) -> None:
     """Read slots from standard input, print a decision for each, a JSON line each.
 

@@ -24,14 +24,15 @@ def evaluate(
     users: Annotated[str | None, typer.Option(metavar="10,12,...", help="Numbers of users.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,
     seed: SeedOption = 0,
-    set_: SetOption = [],  # noqa: B006
+    set_: SetOption = [],
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
     figure: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw a PNG.")] = None,
 ) -> None:
     """Compare policies: means with 95 % intervals, paired differences, both readings of "better by".
 
-    All policies meet the same slots. Utility is Σ U_n of a slot, lower is better. The decision time is that of
-    compiled code, per slot, in batches of an episode.
+    All policies meet the same slots. Gaps are measured from the certified optimum: relative to it, and as the
+    share of the distance from RCARS to it that is left. Utility is Σ U_n of a slot, lower is better. The decision
+    time is that of compiled code, per slot, in batches of an episode.
     """
     from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.table import print_evaluation

@@ -28,7 +28,7 @@ def list_presets() -> None:
 
 def show(
     scenario: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name or a scenario file.")],
-    set_: SetOption = [],  # noqa: B006
+    set_: SetOption = [],
     as_json: Annotated[bool, typer.Option("--json", help="All in SI units, for a program.")] = False,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="A complete scenario file.")] = False,
 ) -> None:

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 def score(
     slots: Annotated[Path, typer.Option(help="The slots that were decided, JSON lines.")],
     scenario: ScenarioOption = "paper",
-    set_: SetOption = [],  # noqa: B006
+    set_: SetOption = [],
 ) -> None:
     """Read decisions from standard input, print what each is worth, a JSON line each.
 

@@ -17,7 +17,7 @@ def slots(
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
     count: Annotated[int, typer.Option(min=1, help="How many slots.")] = 50,
     seed: SeedOption = 0,
-    set_: SetOption = [],  # noqa: B006
+    set_: SetOption = [],
 ) -> None:
     """Print slots of one Markov chain from its first state, a JSON line each.
 

@@ -20,7 +20,7 @@ def train(
     agent: Annotated[str, typer.Option(help="The algorithm: ddpg.")] = "ddpg",
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's 500.")] = None,
     seed: SeedOption = 0,
-    set_: SetOption = [],  # noqa: B006
+    set_: SetOption = [],
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run where it was interrupted; no other option.")
     ] = None,
