@@ -2,20 +2,28 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench figures install install-test
+.PHONY: demo check test test-all bench figures install install-test install-all
 
 demo: install
 	$(BIN)/genedge demo
 
-test: install-test
+# The heavy tests, of what needs torch or Ray, are counted as skipped.
+test: check
+	$(BIN)/pytest -n 2 --dist loadfile -rs
+
+# Takes a gigabyte and some minutes more.
+test-all: install-all check
+	$(BIN)/pytest -n 2 --dist loadfile -rs -m "heavy or not heavy"
+
+check: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: install-test
 	$(BIN)/python benchmarks/optimum.py
+	$(BIN)/python benchmarks/adapters.py
 
 # Redraws the figures of docs/optimum.md and prints the numbers that it quotes.
 figures: install
@@ -23,6 +31,12 @@ figures: install
 
 install: .venv/.installed
 install-test: .venv/.installed-test
+
+# Torch first, or the extras bring a newer one. Ray has no wheels for some systems; its example is then skipped.
+install-all: install-test
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,bench]"
+	-$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[ray]"
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

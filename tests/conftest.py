@@ -40,3 +40,11 @@ def draw_slot():
         )
 
     return draw
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Heavy tests run where they are asked for, with `-m heavy`; elsewhere they are counted as skipped."""
+    if "heavy" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("heavy"):
+                item.add_marker(pytest.mark.skip(reason="heavy: `make test-all` runs it"))

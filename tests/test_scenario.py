@@ -48,6 +48,16 @@ PAPER_TABLE = [
     ("ddpg.episodes", 500, "1", "paper"),
     ("ddpg.discount", 0.99, "1", "paper"),
     ("ddpg.target_rate", 0.005, "1", "paper"),
+    ("ddpg.network", "mlp", "1", "assumed"),
+    ("ddpg.critics", 1, "1", "assumed"),
+    ("ddpg.credit", "total", "1", "assumed"),
+    ("ddpg.learning_rate_last", 1, "1", "assumed"),
+    ("ddpg.policy_delay", 1, "1", "assumed"),
+    ("ddpg.target_noise", 0, "1", "assumed"),
+    ("td3.critics", 2, "1", "assumed"),
+    ("td3.policy_delay", 2, "1", "assumed"),
+    ("td3.target_noise", 0.2, "1", "assumed"),
+    ("td3.target_noise_limit", 0.5, "1", "assumed"),
     ("hcras.population", 100, "1", "assumed"),
     ("hcras.generations", 50, "1", "assumed"),
 ]
@@ -409,6 +419,22 @@ def test_numbers_as_people_write_them(text):
 
 def test_a_range_of_one_value():
     assert (load_scenario("paper", ["models.B2_s=3"]).params.models.B2 == 3).all()
+    settings = load_scenario("paper", ["any_cell.users=7", "any_cell.delay_weight=0.7"]).settings
+    assert (settings.any_cell.users, settings.any_cell.delay_weight) == ((7, 7), (0.7, 0.7))
+
+
+@pytest.mark.parametrize(
+    ("credit", "network", "per_user"),
+    [
+        ("per_user", "equivariant", True),
+        ("per_user", "mlp", False),
+        ("total", "equivariant", False),
+        ("total", "mlp", False),
+    ],
+)
+def test_only_networks_over_users_can_value_each_user(credit, network, per_user):
+    settings = load_scenario("paper", [f"td3.credit={credit}", f"td3.network={network}"]).settings
+    assert settings.td3.per_user == per_user
 
 
 @pytest.mark.parametrize(
@@ -471,7 +497,9 @@ def test_each_physical_setting_changes_the_id(paper):
 def test_every_setting_either_changes_the_id_or_is_known_not_to(paper):
     tested = {override.partition("=")[0] for override in PHYSICAL}
     immaterial = {"cell.users", "cell.places", "cell.slot_duration_s"}
-    immaterial |= {key for key in paper.table if key.startswith(("ddpg.", "hcras."))}
+    algorithms = ("ddpg.", "td3.", "sac.", "reinforce.", "any_cell.", "hcras.")
+    immaterial |= {key for key in paper.table if key.startswith(algorithms)}
+    assert all(any(key.startswith(algorithm) for key in immaterial) for algorithm in algorithms)
     assert tested | immaterial == paper.table.keys()
 
 
@@ -482,6 +510,10 @@ def test_the_id_is_of_what_matters_only(paper, tmp_path):
         "cell.slot_duration_s=10",
         "ddpg.batch=32",
         "ddpg.discount=0",
+        "td3.discount=0.5",
+        "sac.first_temperature=1",
+        "reinforce.limit=3",
+        "any_cell.users=[2, 3]",
         "hcras.population=10",
         "server.total_steps=1000.0",
         "radio.uplink_bandwidth_mhz=2e1",
@@ -580,6 +612,48 @@ BAD_OVERRIDES = [
         "requests.transition.2.0 must be less than or equal",
     ),
     ("ddpg.hidden_layers=[64, 0]", "ddpg.hidden_layers.1 must be greater than 0, not 0"),
+    # Agents
+    ("ddpg.network=cnn", "ddpg.network must be 'mlp' or 'equivariant', not 'cnn'"),
+    ("ddpg.hidden_layers=[]", "ddpg.hidden_layers must be a list of at least 1, not []"),
+    ("ddpg.layer_norm=1", "ddpg.layer_norm must be true or false, not 1"),
+    ("ddpg.policy_delay=0", "ddpg.policy_delay must be greater than 0, not 0"),
+    ("ddpg.entropy=1", "no setting 'ddpg.entropy'"),
+    ("td3.critics=0", "td3.critics must be greater than 0, not 0"),
+    ("td3.critics=9", "td3.critics must be less than or equal to 8, not 9"),
+    ("td3.credit=user", "td3.credit must be 'total' or 'per_user', not 'user'"),
+    ("td3.target_noise=-0.1", "td3.target_noise must be greater than or equal to 0, not -0.1"),
+    ("td3.target_rate=0", "td3.target_rate must be greater than 0, not 0"),
+    ("td3.target_rate=1.1", "td3.target_rate must be less than or equal to 1, not 1.1"),
+    ("td3.learning_rate_last=2", "td3.learning_rate_last must be less than or equal to 1, not 2"),
+    ("td3.centring_rate=-1", "td3.centring_rate must be greater than or equal to 0, not -1"),
+    ("td3.replay_size=1e9", "td3.replay_size must be a whole number, not 1000000000.0"),
+    ("td3.replay_size=10000001", "td3.replay_size must be less than or equal to 10000000, not 10000001"),
+    ("td3.warmup_slots=0", "td3.warmup_slots must be greater than 0 slots, not 0"),
+    ("td3.width=1.5", "td3.width must be a whole number, not 1.5"),
+    ("sac.discount=-0.1", "sac.discount must be greater than or equal to 0, not -0.1"),
+    ("sac.discount=1", "sac.discount must be less than 1, not 1"),
+    ("sac.first_temperature=0", "sac.first_temperature must be greater than 0, not 0"),
+    ("sac.temperature_learning_rate=-1", "sac.temperature_learning_rate must be greater than or equal to 0"),
+    ("sac.target_entropy=auto", "sac.target_entropy must be a number, not 'auto'"),
+    ("sac.policy_delay=2", "no setting 'sac.policy_delay'; did you mean"),
+    ("reinforce.decisions_per_slot=1", "reinforce.decisions_per_slot must be greater than or equal to 2, not 1"),
+    ("reinforce.updates_per_episode=0", "reinforce.updates_per_episode must be greater than 0, not 0"),
+    ("reinforce.noise_first=0", "reinforce.noise_first must be greater than 0, not 0"),
+    ("reinforce.noise_last=0", "reinforce.noise_last must be greater than 0, not 0"),
+    ("reinforce.limit=.inf", "reinforce.limit must be a finite number, not inf"),
+    ("reinforce.learning_rate=fast", "reinforce.learning_rate must be a number, not 'fast'"),
+    ("reinforce.discount=0", "no setting 'reinforce.discount'; did you mean"),
+    ("any_cell.users=[9, 5]", "any_cell.users: a range is [least, largest], not [9, 5]"),
+    ("any_cell.users=[0, 5]", "any_cell.users.0 must be greater than 0, not 0"),
+    ("any_cell.users=[5, 5.5]", "any_cell.users.1 must be a whole number, not 5.5"),
+    ("any_cell.models=[1, 2, 3]", "any_cell.models must be a list of at most 2, not [1, 2, 3]"),
+    ("any_cell.floor=1.1", "any_cell.floor must be less than or equal to 1, not 1.1"),
+    ("any_cell.total_steps=0", "any_cell.total_steps.0 must be greater than 0 steps, not 0"),
+    ("any_cell.storage_gb=[40, 10]", "any_cell.storage_gb: a range is [least, largest], not [40, 10]"),
+    ("any_cell.delay_weight=[0.5, 1.5]", "any_cell.delay_weight.1 must be less than or equal to 1, not 1.5"),
+    ("any_cell.network=mlp", "no setting 'any_cell.network'"),
+    ("any_cell=3", "any_cell is a section; set its keys one by one, such as any_cell.episodes"),
+    ("any-cell.floor=0", "no setting 'any-cell.floor'; did you mean any_cell.floor?"),
     # Models and the floor
     ("models=3", "models must be ranges (models.count, ...) or a list of models"),
     ("models=[]", "models: the list is empty"),

@@ -1,18 +1,28 @@
 """Joint model caching and resource allocation for generative AI at the wireless edge.
 
-The names below are the public ones; they are imported when first used, so that `import genedge` costs nothing.
+The public names, each documented with its shapes and units:
+
+- `load_scenario`: a preset or a file as a `Scenario`, whose `params` are a `Params`;
+- `sample_episode`: draws a `Slot` of as many slots as wanted;
+- `policy`: a function from `Params`, `Slot` and a random key to a `Decision`;
+- `score`, `serve`: what decisions mean to each user, an `Outcome`, in float64 NumPy or in JAX's precision;
+- `evaluate`: policies side by side on the very same slots;
+- `InputError`: what these raise where something that was given is wrong.
+
+`genedge.gym` has the environments for Gymnasium. Names are imported when first used, so that `import genedge` costs
+nothing.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from genedge.cell.sampling import sample_episode as sample_episode
-    from genedge.cell.service import serve as serve
     from genedge.cell.types import Decision as Decision
     from genedge.cell.types import Outcome as Outcome
     from genedge.cell.types import Params as Params
     from genedge.cell.types import Slot as Slot
+    from genedge.checked import sample_episode as sample_episode
+    from genedge.checked import serve as serve
     from genedge.errors import InputError as InputError
     from genedge.policies import policy as policy
     from genedge.scenario import Scenario as Scenario
@@ -30,9 +40,9 @@ _HOMES = {
     "evaluate": "genedge.study.evaluate",
     "load_scenario": "genedge.scenario",
     "policy": "genedge.policies",
-    "sample_episode": "genedge.cell.sampling",
+    "sample_episode": "genedge.checked",
     "score": "genedge.study.scoring",
-    "serve": "genedge.cell.service",
+    "serve": "genedge.checked",
 }
 
 

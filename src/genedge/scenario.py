@@ -185,21 +185,95 @@ class GivenModel(_Section):
     B2_s: NotNegative
 
 
-class Ddpg(_Section):
-    """Settings of the learner."""
+class _Agent(_Section):
+    """What every agent that learns has: a length of training and networks."""
 
     episodes: Count
+    width: Count
+    layer_norm: Annotated[bool, Field(strict=True)]
+    learning_rate_last: Share
+
+
+class _OneCell(_Agent):
+    """Which networks an agent has that is trained on one cell."""
+
+    network: Literal["mlp", "equivariant"]
+    hidden_layers: Annotated[tuple[Count, ...], Field(min_length=1)]
+
+
+class _OffPolicy(_OneCell):
+    """Settings of the agents that learn from a replay buffer."""
+
     discount: Annotated[Number, Field(ge=0, lt=1)]
     target_rate: Annotated[Number, Field(gt=0, le=1)]
     actor_learning_rate: Positive
     critic_learning_rate: Positive
-    hidden_layers: Annotated[tuple[Count, ...], Field(min_length=1)]
+    critics: Annotated[Count, Field(le=8)]
+    credit: Literal["total", "per_user"]
+    centring_rate: Share
     batch: Count
     replay_size: Annotated[Count, Field(le=10_000_000)]
     warmup_slots: Count
+
+    @property
+    def per_user(self) -> bool:
+        """Whether the critic has a value for each user; only an equivariant one can."""
+        return self.credit == "per_user" and self.network == "equivariant"
+
+
+class Ddpg(_OffPolicy):
+    """Settings of DDPG and, where the last three are on, of TD3."""
+
     noise_first: NotNegative
     noise_last: NotNegative
-    centring_rate: Share
+    policy_delay: Count
+    target_noise: NotNegative
+    target_noise_limit: NotNegative
+
+
+class Sac(_OffPolicy):
+    """Settings of the soft actor-critic."""
+
+    first_temperature: Positive
+    temperature_learning_rate: NotNegative
+    target_entropy: Number
+
+
+CountRange = Annotated[tuple[Count, Count], BeforeValidator(_as_range), AfterValidator(_ordered)]
+
+
+class _Reinforce(_Agent):
+    """What REINFORCE has, on one cell and on any."""
+
+    learning_rate: Positive
+    decisions_per_slot: Annotated[Count, Field(ge=2)]
+    updates_per_episode: Count
+    noise_first: Positive
+    noise_last: Positive
+    limit: Positive
+
+
+class Reinforce(_Reinforce, _OneCell):
+    """Settings of REINFORCE."""
+
+
+class AnyCell(_Reinforce):
+    """Settings of REINFORCE over cells of any size, each with its own users, catalogue, server and objective."""
+
+    users: CountRange
+    models: CountRange
+    total_steps: PositiveRange
+    storage_gb: PositiveRange
+    delay_weight: Annotated[tuple[Share, Share], BeforeValidator(_as_range), AfterValidator(_ordered)]
+    floor: Share
+
+    @property
+    def network(self) -> Literal["equivariant"]:
+        """The only kind that serves cells of any size."""
+        return "equivariant"
+
+
+AgentSettings = Ddpg | Sac | Reinforce | AnyCell
 
 
 class Hcras(_Section):
@@ -226,6 +300,10 @@ class Settings(_Section):
     objective: Objective
     models: DrawnModels | tuple[GivenModel, ...]
     ddpg: Ddpg
+    td3: Ddpg
+    sac: Sac
+    reinforce: Reinforce
+    any_cell: AnyCell
     hcras: Hcras
 
     @model_validator(mode="before")

@@ -194,6 +194,17 @@ def test_slot_by_slot_is_the_same_episode(paper):
             np.testing.assert_allclose(x, y[t], rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("at_once", [1, 3 * PLACES, 7 * PLACES, SLOTS * PLACES])
+def test_long_episodes_are_drawn_in_blocks_that_do_not_show(paper, monkeypatch, at_once):
+    """Blocks of one slot, blocks of which the last one is not full, and a single one."""
+    monkeypatch.setattr("genedge.cell.sampling.USERS_AT_ONCE", at_once)
+    anew = jax.jit(sample_episode.__wrapped__, static_argnames=("places", "slots"))
+    blocks = anew(paper.params, jax.random.key(5), 3, PLACES, SLOTS)
+    for name, x, y in zip(Slot._fields, blocks, episode(paper.params), strict=True):
+        assert x.shape == y.shape
+        np.testing.assert_allclose(x, y, rtol=1e-5, err_msg=name)
+
+
 def test_every_number_is_drawn_once():
     """Components, slots and places have numbers of their own; two words are drawn for each."""
     key = jax.random.key(3)

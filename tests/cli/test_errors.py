@@ -113,13 +113,22 @@ OPTIONS = {
     "evaluate forever": ("evaluate --policies rcars --episodes 10000000000000000000", "too many"),
     "figure is a folder": ("evaluate --policies rcars --figure .", "--figure"),
     "train where": ("train", "--out", "--resume"),
-    "train what": ("train --out new --agent ppo", "'ppo'", "ddpg"),
+    "train what": ("train --out new --agent ppo", "'ppo'", "ddpg, td3, sac, reinforce, any-cell"),
+    "train what with a network": ("train --out new --agent ppo --network mlp", "'ppo'", "ddpg, td3, sac"),
+    "train which network": ("train --out new --network cnn", "ddpg.network", "'mlp' or 'equivariant'", "'cnn'"),
+    "train which network of td3": ("train --out new --agent td3 --network [", "network", "["),
+    "train any cell with a network": ("train --out new --agent any-cell --network mlp", "any-cell", "--network"),
+    "train any cell for some users": ("train --out new --agent any-cell --users 9", "--users 9", "any_cell.users"),
+    "train any cell never": ("train --out new --agent any-cell --episodes 0", "--episodes"),
+    "train td3 forever": ("train --out new --agent td3 --episodes 99999999999999999999", "too many"),
     "train for nobody": ("train --out new --users 0", "--users"),
     "train for too many": ("train --out new --users 19", "--users 19", "18 places", "--set cell.places=19"),
     "train never": ("train --out new --episodes 0", "--episodes"),
     "train forever": ("train --out new --episodes 99999999999999999999", "too many"),
     "resume nothing": ("train --resume nothing", "nothing", "not a run folder", "genedge train"),
     "resume with more": ("train --resume nothing --users 3", "--resume", "no other option"),
+    "resume with a network": ("train --resume nothing --network mlp", "--resume", "no other option"),
+    "resume as another agent": ("train --resume nothing --agent td3", "--resume", "no other option"),
     "resume with settings": ("train --resume nothing --set seed=3", "--resume", "no other option"),
     "resume elsewhere": ("train --resume nothing --scenario companion", "--resume", "no other option"),
 }
@@ -469,5 +478,5 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monke
 
     monkeypatch.setattr(runs.np, "load", forbidden)
     with pytest.raises(InputError, match="permission") as told:
-        runs.restore(tmp_path / "checkpoint.npz", np.zeros(1))
+        runs.restore(tmp_path / "checkpoint.npz", np.zeros(1), "mine")
     assert "remove" not in str(told.value)

@@ -13,7 +13,17 @@ VERBS = {
     "slots": ("--scenario", "--users", "--count", "--seed", "--set", "channel_gain", "JSON"),
     "decide": ("--scenario", "--policy", "--seed", "--set", "standard input", "bandwidth"),
     "score": ("--scenario", "--slots", "--set", "standard input", "hit_ratio", "lower is better"),
-    "train": ("--scenario", "--users", "--agent", "--episodes", "--seed", "--out", "--resume", "--set"),
+    "train": (
+        "--scenario",
+        "--users",
+        "--agent",
+        "--network",
+        "--episodes",
+        "--seed",
+        "--out",
+        "--resume",
+        "--set",
+    ),
     "evaluate": ("--scenario", "--users", "--policies", "--episodes", "--seed", "--json", "--figure", "--set"),
     "demo": ("--out",),
 }

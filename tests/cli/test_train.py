@@ -1,7 +1,9 @@
 """Training from the command line: runs that are interrupted end with the same bits, and serve as policies."""
 
 import json
+import math
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,7 +15,8 @@ import pytest
 
 from genedge.cell.sampling import sample_episodes
 from genedge.cli.lines import slot_lines
-from genedge.learn import ddpg, runs
+from genedge.learn import loop, runs
+from genedge.learn.agents import AGENTS
 from genedge.scenario import load_scenario
 from genedge.study.evaluate import METRICS
 
@@ -46,6 +49,14 @@ def run(genedge, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def other(genedge, tmp_path_factory):
+    """The same but for the seed."""
+    folder = tmp_path_factory.mktemp("runs") / "other"
+    assert genedge(*TRAIN[:-1], 8, "--out", folder).status == 0
+    return folder
+
+
 @pytest.fixture
 def copy(run, tmp_path):
     shutil.copytree(run, tmp_path / "copy")
@@ -58,7 +69,7 @@ def metrics(folder):
 
 def assert_same_end(folder, other):
     """All arrays are the same to the last bit, and so are the metrics but for the time they took."""
-    for name in ("checkpoint.npz", "actor.npz"):
+    for name in ("checkpoint.npz", "best.npz", "last.npz"):
         with np.load(folder / name) as ours, np.load(other / name) as theirs:
             assert ours.files == theirs.files
             for key in ours.files:
@@ -76,7 +87,9 @@ def test_a_run_describes_itself(run, genedge):
         "scenario.yaml",
         "metrics.jsonl",
         "checkpoint.npz",
-        "actor.npz",
+        "best.npz",
+        "last.npz",
+        "card.md",
     }
     description = json.loads((run / "run.json").read_text())
     (scenario,) = genedge("scenario", "show", run / "scenario.yaml", "--json").rows
@@ -88,11 +101,19 @@ def test_a_run_describes_itself(run, genedge):
         assert later["seconds"] >= earlier["seconds"]
 
 
-def test_the_same_seed_trains_the_same_run_and_another_seed_another(run, genedge, tmp_path):
+def test_the_same_seed_trains_the_same_run_and_another_seed_another(run, other, genedge, tmp_path):
     assert genedge(*TRAIN, "--out", tmp_path / "again").status == 0
     assert_same_end(tmp_path / "again", run)
-    assert genedge(*TRAIN[:-1], 8, "--out", tmp_path / "other").status == 0
-    assert metrics(tmp_path / "other")[0]["reward"] != metrics(run)[0]["reward"]
+    assert metrics(other)[0]["reward"] != metrics(run)[0]["reward"]
+
+
+def test_the_card_names_the_command_that_makes_the_same_run(run, genedge, tmp_path):
+    command = next(line for line in (run / "card.md").read_text().splitlines() if line.startswith("genedge train"))
+    _, *words = shlex.split(command)
+    assert words[-2:] == ["--out", "NEW"]
+    answer = genedge(*words[:-1], tmp_path / "new")
+    assert answer.status == 0, answer.err
+    assert_same_end(tmp_path / "new", run)
 
 
 def interrupt(owner, name, call, after):
@@ -115,7 +136,15 @@ def interrupt(owner, name, call, after):
 @pytest.mark.parametrize("after", [True, False])
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
-    [(ddpg, "init", 1), (ddpg, "train", 1), (ddpg, "train", 2), (ddpg, "evaluate", 2), (runs, "_write_metrics", 2)],
+    [
+        (loop, "init", 1),
+        (loop, "train", 1),
+        (loop, "train", 2),
+        (loop, "evaluate", 2),
+        (runs, "_write_metrics", 2),
+        (runs, "save", 2),
+        (runs, "card", 1),
+    ],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(
     owner, name, call, after, often, run, genedge, tmp_path, monkeypatch
@@ -145,7 +174,7 @@ saved, calls = runs.np.savez, 0
 def savez(file, **arrays):
     global calls
     calls += 1
-    if calls == 5:  # The third checkpoint; each is two archives.
+    if calls == CALL:
         file.write(b"half an arch")
         file.flush()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -156,13 +185,15 @@ main()
 """
 
 
-def test_a_killed_run_ends_with_the_same_bits(run, genedge, tmp_path):
-    """Killed at the worst moment, in the midst of writing a checkpoint, by a signal that cannot be caught."""
+@pytest.mark.parametrize(("call", "file"), [(7, "checkpoint.npz"), (8, "best.npz")])
+def test_a_killed_run_ends_with_the_same_bits(call, file, run, genedge, tmp_path):
+    """Killed at the worst moments, in the midst of saving for the third time, by a signal that cannot be caught."""
     folder = tmp_path / "run"
-    command = [sys.executable, "-c", KILLED_WHILE_SAVING, *map(str, TRAIN), "--out", str(folder)]
+    program = KILLED_WHILE_SAVING.replace("CALL", str(call))
+    command = [sys.executable, "-c", program, *map(str, TRAIN), "--out", str(folder)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
-    assert [row["episode"] for row in metrics(folder)] == [10, 20, 30]  # Ahead of the checkpoint.
-    assert list(folder.glob(".checkpoint.npz.*"))
+    assert [row["episode"] for row in metrics(folder)] == [10, 20, 30]  # Ahead of what was saved.
+    assert list(folder.glob(f".{file}.*"))
     answer = genedge("train", "--resume", folder)
     assert answer.status == 0, answer.err
     assert_same_end(folder, run)
@@ -172,23 +203,70 @@ def test_a_killed_run_ends_with_the_same_bits(run, genedge, tmp_path):
 def test_resuming_a_finished_run_changes_nothing(run, copy, genedge):
     assert genedge("train", "--resume", copy).status == 0
     assert_same_end(copy, run)
-    (copy / "actor.npz").unlink()
+    for name in ("best.npz", "last.npz", "card.md"):
+        (copy / name).unlink()
     assert genedge("train", "--resume", copy).status == 0
     assert_same_end(copy, run)
+    assert (copy / "card.md").is_file()
 
 
 def test_a_run_that_diverges_says_so(genedge, tmp_path, monkeypatch):
     def diverging(*arguments):
         learner, metrics = train(*arguments)
-        return learner._replace(actor=jax.tree.map(lambda x: x * np.nan, learner.actor)), metrics
+        nets = learner.nets._replace(actor=jax.tree.map(lambda x: x * np.nan, learner.nets.actor))
+        return learner._replace(nets=nets), metrics
 
-    train = ddpg.train
-    monkeypatch.setattr(ddpg, "train", diverging)
+    train = loop.train
+    monkeypatch.setattr(loop, "train", diverging)
     answer = genedge(*TRAIN, "--out", tmp_path / "run")
     assert (answer.status, answer.out) == (2, "")
     assert "training diverged before episode 10" in answer.err
-    assert "lower ddpg.actor_learning_rate" in answer.err
+    assert "with lower learning rates ('genedge scenario show' lists them under ddpg)" in answer.err
     assert "Traceback" not in answer.err
+
+
+# --- Other agents: what they train is tested elsewhere ------------------------------------------------------
+
+
+@pytest.fixture
+def untrained(genedge, tmp_path, monkeypatch):
+    """A function: options -> the run that they would have trained."""
+
+    def interrupted(run, report):
+        raise KeyboardInterrupt
+
+    def make(*options):
+        monkeypatch.setattr("genedge.cli.training.train_run", interrupted)
+        folder = tmp_path / "run"
+        answer = genedge("train", *SET, *options, "--out", folder)
+        assert answer.status == 2
+        assert answer.err.splitlines()[-1] == f"genedge: interrupted; 'genedge train --resume {folder}' goes on"
+        return runs.open_run(folder)
+
+    return make
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_agent_is_the_one_asked_for(agent, untrained):
+    run = untrained("--agent", agent, "--episodes", 20, "--seed", 3)
+    assert (run.agent, run.episodes, run.seed) == (agent, 20, 3)
+    assert run.users == (run.scenario.settings.any_cell.users[1] if agent == "any-cell" else USERS)
+
+
+@pytest.mark.parametrize("agent", [agent for agent in AGENTS if agent != "any-cell"])
+@pytest.mark.parametrize("network", ["mlp", "equivariant"])
+def test_the_network_is_the_one_asked_for(agent, network, untrained):
+    """Of this agent, and of no other."""
+    run = untrained("--agent", agent, "--network", network)
+    assert run.scenario.table[f"{agent}.network"] == (network, "user", "")
+    preset = load_scenario("paper", SETTINGS)
+    different = {key for key in preset.table if preset.table[key] != run.scenario.table[key]}
+    assert different == {f"{agent}.network"}
+    assert run.most_users == (math.inf if network == "equivariant" else USERS if agent == "reinforce" else PLACES)
+
+
+def test_without_a_choice_the_network_is_the_scenarios(untrained):
+    assert untrained("--agent", "td3").scenario.table["td3.network"].value == "equivariant"
 
 
 # --- A run as a policy --------------------------------------------------------------------------------------
@@ -265,15 +343,34 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_actor(damage, copy, genedge):
-    DAMAGES[damage](copy / "actor.npz")
+    DAMAGES[damage](copy / "best.npz")
     answer = genedge("decide", *SET, "--policy", copy, stdin=slots_of(genedge, USERS))
-    refused(answer, "actor.npz", f"genedge train --resume {copy}")
+    refused(answer, "best.npz", f"genedge train --resume {copy}")
 
 
 @pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "missing"])
 def test_a_damaged_checkpoint(damage, copy, genedge):
     DAMAGES[damage](copy / "checkpoint.npz")
-    refused(genedge("train", "--resume", copy), "checkpoint.npz", "remove it")
+    refused(genedge("train", "--resume", copy), "checkpoint.npz", "damaged", "remove it")
+
+
+def test_arrays_of_another_run(copy, other, genedge):
+    """Of the same shapes, from another seed: they are not mistaken for this run's."""
+    for name in ("checkpoint.npz", "best.npz"):
+        shutil.copy(other / name, copy / name)
+    words = ("of another run", "another seed", "remove it", f"genedge train --resume {copy}")
+    refused(genedge("train", "--resume", copy), "checkpoint.npz", *words)
+    decided = genedge("decide", *SET, "--policy", copy, stdin=slots_of(genedge, USERS))
+    refused(decided, "best.npz", *words)
+
+
+@pytest.mark.parametrize("change", [{"seed": 8}, {"episodes": EPISODES + 10}, {"users": 1}])
+def test_a_description_of_another_run(change, run, copy, genedge):
+    """It makes sense, but is not that of the arrays beside it."""
+    path = copy / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    refused(genedge("train", "--resume", copy), "checkpoint.npz", "of another run")
+    refused(genedge("evaluate", *SET, "--policies", copy), "best.npz", "of another run")
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "no archive", "a folder"])

@@ -1,205 +1,414 @@
-"""DDPG's update against a NumPy reference of Eq. (19) to (22), and that it learns."""
+"""DDPG's and TD3's updates against a NumPy reference of Eq. (19) to (22), and the loop around them."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+import reference_networks as reference
+from scipy import stats
 
-from genedge.cell.sampling import sample_episodes
-from genedge.cell.service import total_utility
-from genedge.learn import ddpg
-from genedge.learn.networks import Mlp, apply_mlp, init_mlp
-from genedge.learn.replay import Transition, add, empty_replay, sample
+from genedge.cell.feasible import decode
+from genedge.cell.sampling import sample_episode, sample_episodes
+from genedge.cell.service import serve, total_utility
+from genedge.learn import ddpg, loop
+from genedge.learn.actor import act
+from genedge.learn.replay import Transition
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 
+USERS, PLACES, MODELS, T, WARMUP = 3, 4, 4, 10, 15
+ACTIONS = MODELS + 2 * PLACES
+SMALL = ("hidden_layers=[16, 16]", "width=8", "batch=8", "replay_size=64", f"warmup_slots={WARMUP}")
 TINY = (
-    "ddpg.hidden_layers=[16, 16]",
-    "ddpg.batch=8",
-    "ddpg.replay_size=64",
-    "ddpg.warmup_slots=20",
-    "cell.slots_per_episode=10",
-    "cell.places=3",
-    "cell.users=3",
+    *(f"{agent}.{setting}" for agent in ("ddpg", "td3") for setting in SMALL),
+    # The paper's discount would be none of ours; the noise on the target's action is cut off more often than not.
+    "td3.discount=0.9",
+    "td3.target_noise_limit=0.1",
+    f"cell.slots_per_episode={T}",
+    f"cell.places={PLACES}",
+    f"cell.users={USERS}",
+    f"models.count={MODELS}",
 )
+KEY = jax.random.key(0)
+agents = pytest.mark.parametrize("agent", ["ddpg", "td3"])
+compiled_update = jax.jit(ddpg.update, static_argnums=0)
+
+
+class Tiny:
+    """A small run of an agent. The networks of TD3 know the cell's symmetry, those of DDPG do not."""
+
+    def __init__(self, agent):
+        self.scenario = load_scenario("paper", TINY)
+        self.params = self.scenario.params
+        self.settings = getattr(self.scenario.settings, agent)
+        # Only a multi-layer perceptron has places without users.
+        self.places = PLACES if self.settings.network == "mlp" else USERS
+        self.plan = loop.Plan(self.settings, USERS, self.places, MODELS, T, episodes=8)
+        self.slots = sample_episodes(self.params, jax.random.key(1), USERS, self.places, T, 20)
+
+    def start(self):
+        return loop.init(ddpg.DDPG, self.plan, self.params, KEY, self.slots)
+
+    def train(self, learner, episodes):
+        return loop.train(ddpg.DDPG, self.plan, self.params, learner, episodes)
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    scenario = load_scenario("paper", TINY)
-    plan = ddpg.Plan(scenario.settings.ddpg, 3, 3, 10, 10, episodes=8)
-    slots = sample_episodes(scenario.params, jax.random.key(1), 3, 3, 10, 2)
-    return scenario, plan, slots
+    made = {}
+
+    def make(agent):
+        return made.setdefault(agent, Tiny(agent))
+
+    return make
 
 
-def start(tiny):
-    scenario, plan, slots = tiny
-    return ddpg.init(plan, scenario.params, jax.random.key(0), slots)
+def loud(tree, seed):
+    """Networks whose last layers matter, and targets that differ from the online ones."""
+    leaves, structure = jax.tree.flatten(tree)
+    rng = np.random.default_rng(seed)
+    return jax.tree.unflatten(structure, [x + 0.1 * rng.normal(size=x.shape).astype(np.float32) for x in leaves])
 
 
-def forward(network: Mlp, x: np.ndarray) -> np.ndarray:
-    *hidden, (weight, bias) = zip(
-        *(tuple(np.asarray(a, np.float64) for a in part) for part in network), strict=True
-    )
-    for w, b in hidden:
-        x = np.maximum(x @ w + b, 0)
-    return x @ weight + bias
+def evened(critics, run, batch):
+    """Each of two critics thinks least of some actions."""
+    if len(critics) == 1:
+        return critics
+    first, second = critics
+    said = [
+        np.sum([reference.values(critic, run.params, reference.row(batch.next_slot, i), batch.action[i])])
+        for critic in critics
+        for i in range(8)
+    ]
+    gap = np.median(np.subtract(said[8:], said[:8])) / USERS
+    bias = second.user_out.bias - np.float32(gap)
+    return first, second._replace(user_out=second.user_out._replace(bias=bias))
 
 
-def test_network_is_a_multi_layer_perceptron():
-    network = init_mlp(jax.random.key(0), (5, 7, 6, 2), last_scale=1.0)
-    x = np.random.default_rng(0).normal(size=(4, 5))
-    np.testing.assert_allclose(apply_mlp(network, jnp.asarray(x)), forward(network, x), rtol=1e-4, atol=1e-5)
+@pytest.fixture(scope="module")
+def updated(tiny):
+    """An update that reaches all networks, and what went into it."""
+    made = {}
+
+    def make(agent):
+        if agent not in made:
+            run = tiny(agent)
+            learner = run.start()
+            networks = ("actor", "critics", "target_actor", "target_critics")
+            nets = learner.nets._replace(**{n: loud(getattr(learner.nets, n), i) for i, n in enumerate(networks)})
+            rng = np.random.default_rng(0)
+            first, then = (jax.tree.map(lambda x, i=i: x[0, i : i + 8], run.slots) for i in (0, 1))
+            parts = learner.replay.data.reward.shape[1]
+            batch = Transition(
+                first,
+                jnp.asarray(rng.uniform(-1, 1, (8, MODELS + 2 * run.places)), jnp.float32),
+                jnp.asarray(rng.normal(-3, 1, (8, parts)), jnp.float32),
+                then,
+            )
+            nets = nets._replace(target_critics=evened(nets.target_critics, run, batch))
+            learner = learner._replace(nets=nets, slots=jnp.int32(2))
+            made[agent] = learner, batch, compiled_update(run.plan, run.params, learner, batch, KEY)
+        return made[agent]
+
+    return make
 
 
-def test_replay_is_a_ring():
-    replay = empty_replay(3, 2, 1)
-    for i in range(5):
-        replay = add(replay, Transition(jnp.full(2, i), jnp.full(1, i), jnp.float32(i), jnp.full(2, i + 1)))
-    assert sorted(np.asarray(replay.data.reward)) == [2, 3, 4]
-    batch = sample(replay, jax.random.key(0), 3000)
-    values, counts = np.unique(np.asarray(batch.reward), return_counts=True)
-    assert list(values) == [2, 3, 4]
-    np.testing.assert_allclose(counts / 3000, 1 / 3, atol=0.05)
-    np.testing.assert_array_equal(batch.next_observation[:, 0], batch.reward + 1)
-    np.testing.assert_array_equal(batch.action[:, 0], batch.reward)
+# --- One update
 
 
-def test_a_buffer_not_yet_full_is_sampled_where_it_is_filled():
-    replay = add(empty_replay(100, 1, 1), Transition(jnp.ones(1), jnp.ones(1), jnp.float32(7), jnp.ones(1)))
-    assert (np.asarray(sample(replay, jax.random.key(0), 50).reward) == 7).all()
+class Expected:
+    """Eq. (19) and (20) and TD3's three additions, slot by slot in NumPy."""
+
+    def __init__(self, run, learner, batch):
+        self.params, self.batch, self.critics = run.params, batch, learner.nets.critics
+        s = run.settings
+        shape = (len(batch.action), batch.action.shape[1])
+        noise = np.clip(s.target_noise * jax.random.normal(KEY, shape), -s.target_noise_limit, s.target_noise_limit)
+        rows, self.least = [], set()
+        for i, reward in enumerate(np.asarray(batch.reward)):
+            slot = reference.row(batch.next_slot, i)
+            action = np.clip(reference.act(learner.nets.target_actor, self.params, slot) + noise[i], -1, 1)
+            tails = [reference.values(c, self.params, slot, action) for c in learner.nets.target_critics]
+            least = int(np.argmin([tail.sum() for tail in tails]))
+            self.least.add(least)
+            rows.append(reward + s.discount * tails[least])
+        target = np.array(rows)
+        before = float(learner.target_level)
+        self.level = before + s.centring_rate * (target.mean() - before)
+        self.target = target - self.level
+
+    def values(self, critic, i, action):
+        return reference.values(critic, self.params, reference.row(self.batch.slot, i), action)
+
+    def critic_loss(self, critics):
+        errors = [
+            self.values(critic, i, action) - self.target[i]
+            for critic in critics
+            for i, action in enumerate(np.asarray(self.batch.action))
+        ]
+        return np.mean(np.square(errors))
+
+    def q(self, actor):
+        actions = [
+            reference.act(actor, self.params, reference.row(self.batch.slot, i)) for i in range(len(self.target))
+        ]
+        return np.mean([self.values(self.critics[0], i, action).sum() for i, action in enumerate(actions)])
 
 
-def test_update_follows_the_equations(tiny):
+def assert_gradient(optimiser, function, at, sign):
+    """The gradient that Adam was first given against central differences, at one number of each array."""
+    given = [np.asarray(x, float) for x in jax.tree.leaves(reference.gradient(optimiser, at))]
+    leaves, structure = jax.tree.flatten(reference.plain(at))
+    rng = np.random.default_rng(3)
+    found, expected = [], []
+    for k, leaf in enumerate(leaves):
+        if leaf.size == 0:
+            continue
+        place = tuple(rng.integers(leaf.shape))
+        ends = []
+        for nudge in (1e-5, -1e-5):
+            nudged = [x.copy() for x in leaves]
+            nudged[k][place] += nudge
+            ends.append(function(jax.tree.unflatten(structure, nudged)))
+        expected.append(sign * (ends[0] - ends[1]) / 2e-5)
+        found.append(given[k][place])
+    assert np.count_nonzero(np.abs(expected) > 1e-4) > len(expected) / 3
+    np.testing.assert_allclose(found, expected, rtol=0.02, atol=2e-3 * np.abs(expected).max())
+
+
+def assert_first_step_of_adam(before, after, optimiser, rate):
+    """Adam's first step is the learning rate against the gradient's sign."""
+    gradient = reference.gradient(optimiser, before)
+    for old, new, g in zip(*map(jax.tree.leaves, (before, after, gradient)), strict=True):
+        felt = np.abs(g) > 1e-5
+        moved = np.asarray(new, float) - np.asarray(old, float)
+        np.testing.assert_allclose(moved[felt], -rate * np.sign(g)[felt], rtol=0.02)
+
+
+@agents
+def test_update_follows_the_equations(agent, tiny, updated):
     """Targets, losses and soft updates recomputed in NumPy; gradients by central differences."""
-    s = tiny[0].settings.ddpg
-    learner = start(tiny)
-    rng = np.random.default_rng(0)
-    observations, actions = 1 + 3 * 14, 10 + 6
-    batch = Transition(
-        rng.normal(size=(8, observations)).astype(np.float32),
-        rng.uniform(-1, 1, (8, actions)).astype(np.float32),
-        rng.normal(-500, 80, 8).astype(np.float32),
-        rng.normal(size=(8, observations)).astype(np.float32),
-    )
+    run = tiny(agent)
+    learner, batch, (after, loss, q) = updated(agent)
+    expected = Expected(run, learner, batch)
+    nets, s = learner.nets, run.settings
+    assert expected.least == set(range(s.critics))  # Each critic is the least somewhere.
+    assert float(after.target_level) == pytest.approx(expected.level, rel=1e-4)
+    assert float(loss) == pytest.approx(expected.critic_loss(nets.critics), rel=1e-3)
+    assert float(q) == pytest.approx(expected.q(nets.actor) * s.policy_delay, rel=1e-3, abs=1e-4)
 
-    # Targets that differ from the online networks, and last layers large enough to matter.
-    def loud(net, k):
-        return jax.tree.map(lambda w: w + 0.1 * jax.random.normal(jax.random.key(k), w.shape), net)
-
-    learner = learner._replace(
-        actor=loud(learner.actor, 1),
-        critic=loud(learner.critic, 2),
-        target_actor=loud(learner.target_actor, 3),
-        target_critic=loud(learner.target_critic, 4),
-    )
-    after, loss, q = ddpg.update(s, learner, jax.tree.map(jnp.asarray, batch))
-
-    def q_of(critic, observation, action):
-        return forward(critic, np.concatenate([observation, action], axis=1))[:, 0]
-
-    next_action = np.tanh(forward(learner.target_actor, batch.next_observation))
-    target = batch.reward / float(learner.reward_scale) + 0.99 * q_of(
-        learner.target_critic, batch.next_observation, next_action
-    )
-    level = float(learner.target_level) + s.centring_rate * (target.mean() - float(learner.target_level))
-    target = target - level
-    assert float(after.target_level) == pytest.approx(level, rel=1e-4)
-    assert float(loss) == pytest.approx(np.mean((q_of(learner.critic, *batch[:2]) - target) ** 2), rel=1e-3)
-    ours = np.tanh(forward(learner.actor, batch.observation))
-    assert float(q) == pytest.approx(q_of(learner.critic, batch.observation, ours).mean(), rel=1e-3, abs=1e-4)
-
-    # Adam's first step is the learning rate against the gradient's sign: check it on the last biases.
-    def critic_loss(bias):
-        last = Mlp(learner.critic.weights, (*learner.critic.biases[:-1], bias))
-        return np.mean((q_of(last, *batch[:2]) - target) ** 2)
-
-    bias = np.asarray(learner.critic.biases[-1], np.float64)
-    slope = (critic_loss(bias + 1e-4) - critic_loss(bias - 1e-4)) / 2e-4
-    moved = float((after.critic.biases[-1] - learner.critic.biases[-1])[0])
-    assert moved == pytest.approx(-np.sign(slope) * s.critic_learning_rate, rel=1e-2)
-
-    def actor_q(bias):
-        last = Mlp(learner.actor.weights, (*learner.actor.biases[:-1], bias))
-        return q_of(learner.critic, batch.observation, np.tanh(forward(last, batch.observation))).mean()
-
-    bias = np.asarray(learner.actor.biases[-1], np.float64)
-    moved = np.asarray(after.actor.biases[-1] - learner.actor.biases[-1])
-    for a in range(actions):
-        nudge = 1e-4 * np.eye(actions)[a]
-        slope = (actor_q(bias + nudge) - actor_q(bias - nudge)) / 2e-4
-        if abs(slope) > 1e-4:
-            assert moved[a] == pytest.approx(np.sign(slope) * s.actor_learning_rate, rel=2e-2)
+    assert_gradient(after.nets.critic_optimiser, expected.critic_loss, nets.critics, 1)
+    assert_gradient(after.nets.actor_optimiser, expected.q, nets.actor, -1)
+    optimisers = after.nets.critic_optimiser, after.nets.actor_optimiser
+    rates = s.critic_learning_rate, s.actor_learning_rate
+    for name, optimiser, rate in zip(("critics", "actor"), optimisers, rates, strict=True):
+        assert_first_step_of_adam(getattr(nets, name), getattr(after.nets, name), optimiser, rate)
 
     # Eq. (21) and (22).
-    for online, old, new in (
-        (after.actor, learner.target_actor, after.target_actor),
-        (after.critic, learner.target_critic, after.target_critic),
-    ):
-        expected = jax.tree.map(lambda w, w_old: 0.005 * w + 0.995 * w_old, online, old)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), new, expected)
+    for name in ("actor", "critics"):
+        online, old, new = (
+            getattr(*of) for of in ((after.nets, name), (nets, f"target_{name}"), (after.nets, f"target_{name}"))
+        )
+        soft = jax.tree.map(lambda w, w_old: 0.005 * w + 0.995 * w_old, online, old)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), new, soft)
 
 
-def test_stores_what_happened_and_bootstraps_through_the_time_limit(tiny):
+def test_td3_has_what_ddpg_has_not(tiny):
+    ddpg_settings, td3_settings = (tiny(agent).settings for agent in ("ddpg", "td3"))
+    assert (ddpg_settings.critics, ddpg_settings.policy_delay, ddpg_settings.target_noise) == (1, 1, 0)
+    assert (td3_settings.critics, td3_settings.policy_delay, td3_settings.target_noise) == (2, 2, 0.2)
+    assert (ddpg_settings.per_user, td3_settings.per_user) == (False, True)
+
+
+def test_the_two_critics_of_td3_are_not_the_same(tiny):
+    first, second = tiny("td3").start().nets.critics
+    for a, b in zip(jax.tree.leaves(first.user), jax.tree.leaves(second.user), strict=True):
+        assert a.ndim == 1 or not np.isclose(a, b).any()
+
+
+def test_the_actor_and_the_targets_of_td3_wait(tiny, updated):
+    """Every other slot only the critics move, as far as they would have anyway."""
+    run = tiny("td3")
+    learner, batch, (after, loss, _) = updated("td3")
+    odd, odd_loss, q = compiled_update(run.plan, run.params, learner._replace(slots=jnp.int32(3)), batch, KEY)
+    assert (float(q), float(odd_loss)) == (0, pytest.approx(float(loss)))
+    for name in ("actor", "target_actor", "target_critics", "actor_optimiser"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(odd.nets, name), getattr(learner.nets, name))
+    for name in ("critics", "critic_optimiser"):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-9),
+            getattr(odd.nets, name),
+            getattr(after.nets, name),
+        )
+
+
+# --- Learning rates and noise over the run
+
+
+@agents
+def test_learning_rates_fall_linearly_until_the_last_slot(agent, tiny, halves):
+    """Under a gradient that stays the same, Adam's steps are the learning rates."""
+    plan = tiny(agent).plan
+    s, slots = plan.settings, plan.episodes * T
+    nets = halves(agent)[2].nets
+    counts = [
+        optax.tree_utils.tree_get_all_with_path(o, "count") for o in (nets.actor_optimiser, nets.critic_optimiser)
+    ]
+    assert [{int(count) for _, count in found} for found in counts] == [{-(-5 // s.policy_delay)}, {5}]
+    rates, delays = (s.actor_learning_rate, s.critic_learning_rate), (s.policy_delay, 1)
+    for adam, rate, delay in zip(loop.optimisers(plan), rates, delays, strict=True):
+        state, steps = adam.init(jnp.zeros(())), []
+        for _ in range((slots - WARMUP) // delay):
+            step, state = adam.update(jnp.ones(()), state)
+            steps.append(-float(step))
+        assert steps[0] == pytest.approx(rate, rel=1e-3)
+        np.testing.assert_allclose(np.diff(steps), steps[1] - steps[0], rtol=0.02, atol=1e-3 * rate / slots)
+        # The warm-up, in which nothing is learned, may count or not.
+        left = s.learning_rate_last
+        assert left - 1e-3 < steps[-1] / rate < left + (1 - left) * (WARMUP + delay) / slots + 1e-3
+
+
+def test_noise_falls_over_the_run(tiny):
+    run = tiny("ddpg")
+    s, slot = run.settings, jax.tree.map(lambda x: x[0, 0], run.slots)
+    actor = run.start().nets.actor
+    clean = jax.jit(act)(actor, run.params, slot)
+    explore = jax.jit(jax.vmap(ddpg.explore, (None, None, None, None, None, 0)), static_argnums=0)
+    keys = jax.random.split(jax.random.key(2), 400)
+    for progress in (0.0, 0.5, 1.0):
+        noise = np.asarray(explore(run.plan, actor, run.params, slot, progress, keys) - clean)
+        spread = s.noise_first + progress * (s.noise_last - s.noise_first)
+        assert noise.std() == pytest.approx(spread, rel=0.05)
+        assert noise.mean() == pytest.approx(0, abs=5 * spread / noise.size**0.5)
+    far = np.asarray(explore(run.plan, loud(actor, 5), run.params, slot, 0.0, keys))
+    assert np.abs(far).max() == 1
+
+
+# --- The loop
+
+
+def plain(x):
+    return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
+
+@pytest.fixture(scope="module")
+def halves(tiny):
+    """An episode, copied as it may be reused, and another one after it."""
+    made = {}
+
+    def make(agent):
+        if agent not in made:
+            run = tiny(agent)
+            first, one = run.train(run.start(), 1)
+            copy = jax.tree.map(lambda x: np.array(plain(x)), first)
+            made[agent] = copy, one, *run.train(first, 1)
+        return made[agent]
+
+    return make
+
+
+@agents
+def test_stores_what_happened_and_bootstraps_through_the_time_limit(agent, tiny, halves):
     """Every slot leaves one transition, also the last of an episode, whose next state is the true next slot."""
-    scenario, plan, _ = tiny
-    learner, metrics = ddpg.train(plan, scenario.params, start(tiny), 2)
-    data = jax.tree.map(np.asarray, learner.replay.data)
-    assert int(learner.replay.added) == 20
-    within = [i for i in range(19) if i != 9]
-    np.testing.assert_array_equal(data.next_observation[within], data.observation[[i + 1 for i in within]])
-    assert not (data.next_observation[9] == data.observation[10]).all()
-    assert np.abs(data.next_observation[9]).sum() > 0
-    np.testing.assert_allclose(metrics.reward, data.reward[:20].reshape(2, 10).mean(axis=1), rtol=1e-5)
-    assert (np.abs(data.action[:20]) <= 1).all()
+    run = tiny(agent)
+    _, first, learner, second = halves(agent)
+    assert int(learner.replay.added) == 2 * T
+    data = jax.tree.map(lambda x: np.asarray(x)[: 2 * T], learner.replay.data)
+    for e in range(2):
+        key = jax.random.fold_in(jax.random.fold_in(learner.key, e), 0)
+        longer = sample_episode(run.params, key, USERS, run.places, T + 1)
+        for name, whole in longer._asdict().items():
+            for field, slots in ((data.slot, whole[:-1]), (data.next_slot, whole[1:])):
+                stored = getattr(field, name)[e * T : (e + 1) * T]
+                np.testing.assert_allclose(stored, slots, rtol=1e-5, err_msg=name)
+    # The reward is what the action stored beside it earned: in all, or by each user.
+    earned = -np.asarray(serve(run.params, data.slot, decode(run.params, data.slot, data.action)).utility)
+    credited = earned if run.settings.per_user else earned.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(data.reward * float(learner.reward_scale), credited, rtol=1e-4)
+    totals = earned.sum(axis=1).reshape(2, T).mean(axis=1)
+    np.testing.assert_allclose(np.concatenate([first.reward, second.reward]), totals, rtol=1e-4)
+    assert (np.abs(data.action) <= 1).all()
 
 
-def test_two_halves_are_the_whole_bit_by_bit(tiny):
-    scenario, plan, _ = tiny
-    whole, _ = ddpg.train(plan, scenario.params, start(tiny), 4)
-    half, _ = ddpg.train(plan, scenario.params, start(tiny), 2)
-    halves, _ = ddpg.train(plan, scenario.params, half, 2)
+@agents
+def test_nothing_is_learned_before_the_warm_up_is_over(agent, tiny, halves):
+    start, (one, first, two, second) = tiny(agent).start(), halves(agent)
+    for name in ("actor", "critics", "target_actor", "target_critics"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(one.nets, name), getattr(start.nets, name))
+        moved = [
+            not np.array_equal(a, b)
+            for a, b in zip(*(jax.tree.leaves(getattr(x.nets, name)) for x in (two, start)), strict=True)
+            if a.size
+        ]
+        assert np.mean(moved) > 0.8, name
+    assert float(first.critic_loss[0]) == float(first.q[0]) == 0
+    assert float(second.critic_loss[0]) > 0
+    assert float(second.q[0]) != 0
+    random = np.asarray(two.replay.data.action)[:WARMUP]
+    assert stats.kstest(random.ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.003
+    # Then the actor's own, which says hardly anything yet, with its noise.
+    own = np.asarray(two.replay.data.action)[WARMUP : 2 * T]
+    assert own.std() < 0.45
+    assert random.std() > 0.5
 
-    def plain(x):
-        return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(plain(a), plain(b)), whole, halves)
+@agents
+def test_rewards_are_scaled_by_their_spread_under_random_actions(agent, tiny):
+    run = tiny(agent)
+    learner = run.start()
+    rng = np.random.default_rng(0)
+    shape = (20, 20, T, MODELS + 2 * run.places)
+    slots = jax.tree.map(lambda x: np.broadcast_to(x, (20, *x.shape)), run.slots)
+    decision = jax.jit(decode)(run.params, slots, rng.uniform(-1, 1, shape).astype(np.float32))
+    utility = np.asarray(jax.jit(serve)(run.params, slots, decision).utility)[..., :USERS]
+    rewards = -utility if run.settings.per_user else -utility.sum(axis=-1)
+    assert float(learner.reward_scale) == pytest.approx(rewards.std(), rel=0.1)
+    assert float(learner.target_level) == pytest.approx(rewards.mean() / rewards.std(), rel=0.1)
+
+
+def test_two_halves_are_the_whole_bit_by_bit(tiny, halves):
+    run = tiny("ddpg")
+    _, _, two, _ = halves("ddpg")
+    whole, _ = run.train(run.start(), 2)
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(plain(a), plain(b)), whole, two)
 
 
 def test_evaluation_keeps_the_best_actor(tiny):
-    scenario, _, slots = tiny
-    learner = start(tiny)
-    actors = [jax.tree.map(lambda w, d=d: w + d, learner.actor) for d in (0.0, 5.0, -5.0)]
+    run = tiny("ddpg")
+    learner = run.start()
+    first = learner.nets.actor
+    actors = [jax.tree.map(lambda w, d=d: w + d, first) for d in (0.0, 5.0, -5.0)]
     utilities = []
     for actor in actors:
-        learner, utility = ddpg.evaluate(scenario.params, learner._replace(actor=actor), slots)
+        learner = learner._replace(nets=learner.nets._replace(actor=actor))
+        learner, utility = loop.evaluate(run.params, learner, run.slots)
         utilities.append(float(utility))
     assert len(set(utilities)) > 1
     assert float(learner.best_utility) == min(utilities)
     jax.tree.map(np.testing.assert_array_equal, learner.best_actor, actors[int(np.argmin(utilities))])
 
 
-def test_learns_to_beat_the_cloud():
-    """Without the paper's long discount a small network soon finds what a slot's decision is worth."""
-    scenario = load_scenario(
-        "paper",
-        (
-            "ddpg.discount=0.0",
-            "ddpg.hidden_layers=[64, 64]",
-            "ddpg.batch=64",
-            "ddpg.warmup_slots=500",
-            "ddpg.actor_learning_rate=0.0003",
-            "cell.places=5",
-            "cell.users=5",
-        ),
-    )
-    plan = ddpg.Plan(scenario.settings.ddpg, 5, 5, 10, 50, episodes=80)
-    slots = sample_episodes(scenario.params, jax.random.key(1), 5, 5, 50, 4)
-    learner = ddpg.init(plan, scenario.params, jax.random.key(0), slots)
-    learner, _ = ddpg.train(plan, scenario.params, learner, 80)
-    _, learned = ddpg.evaluate(scenario.params, learner, slots)
+# --- Over a whole run
+
+# Without the paper's long discount a small network soon finds what a slot's decision is worth.
+QUICK = {
+    "ddpg": (80, 0.85, ("discount=0.0", "hidden_layers=[64, 64]", "batch=64", "actor_learning_rate=0.0003")),
+    "td3": (30, 0.8, ("width=16",)),
+}
+
+
+@agents
+def test_learns_to_beat_the_cloud(agent):
+    episodes, least, settings = QUICK[agent]
+    quick = ["cell.places=5", "cell.users=5", *(f"{agent}.{setting}" for setting in settings)]
+    scenario = load_scenario("paper", quick)
+    params = scenario.params
+    plan = loop.Plan(getattr(scenario.settings, agent), 5, 5, 10, 50, episodes)
+    slots = sample_episodes(params, jax.random.key(1), 5, 5, 50, 4)
+    learner = loop.init(ddpg.DDPG, plan, params, KEY, slots)
+    learner, _ = loop.train(ddpg.DDPG, plan, params, learner, episodes)
+    _, learned = loop.evaluate(params, learner, slots)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
-    cloud = total_utility(
-        scenario.params, flat, policy("cloud-only", scenario)(scenario.params, flat, jax.random.key(0))
-    ).mean()
-    assert float(learned) < 0.85 * float(cloud)
+    cloud = float(total_utility(params, flat, policy("cloud-only", scenario)(params, flat, KEY)).mean())
+    assert float(learned) < least * cloud

@@ -30,37 +30,33 @@ def fill_cache(params: Params, slot: Slot, priority: Float[AnyArray, "*batch M"]
     Returns:
         ρ, True where the model is cached.
     """
-    storage = jnp.asarray(params.models.storage_gb)
-    owed = owed_steps(params, slot)
-    index = jnp.arange(storage.shape[0])
+    # Models first and slots last: XLA's loops then run over many slots, not over a few models.
+    priority, owed = (jnp.moveaxis(jnp.asarray(x), -1, 0) for x in (priority, owed_steps(params, slot)))
+    by_model = (priority.shape[0], *(1 for _ in priority.shape[1:]))
+    storage = jnp.asarray(params.models.storage_gb).reshape(by_model)
+    index = jnp.arange(priority.shape[0]).reshape(by_model)
+    # Of models alike in priority, the first one goes first.
+    before = (priority[:, None] > priority) | ((priority[:, None] == priority) & (index[:, None] < index))
+    rank = before.sum(axis=0)
 
-    def try_next(_: Array, carry: tuple[Array, ...]) -> tuple[Array, ...]:
-        cache, untried, storage_left, steps_left = carry
-        best = jnp.argmax(untried, axis=-1, keepdims=True)
-        this = index == best
-        taken_gb = jnp.where(this, storage, 0).sum(axis=-1)
-        taken_steps = jnp.where(this, owed, 0).sum(axis=-1)
-        wanted = jnp.max(untried, axis=-1) > 0
-        fits = wanted & (taken_gb <= storage_left) & (taken_steps <= steps_left)
+    def try_next(k: Array, carry: tuple[Array, ...]) -> tuple[Array, ...]:
+        cache, storage_left, steps_left = carry
+        this = (rank == k) & (priority > 0)
+        taken_gb = jnp.where(this, storage, 0).sum(axis=0)
+        taken_steps = jnp.where(this, owed, 0).sum(axis=0)
+        fits = (taken_gb <= storage_left) & (taken_steps <= steps_left)
         return (
-            cache | (this & fits[..., None]),
-            jnp.where(this, -jnp.inf, untried),
+            cache | (this & fits),
             storage_left - jnp.where(fits, taken_gb, 0),
             steps_left - jnp.where(fits, taken_steps, 0),
         )
 
-    priority = jnp.asarray(priority)
     # Half the tolerance, so that storages that add up to C exactly are not lost to rounding.
     slack = 1 + TOLERANCE / 2
-    everything = jnp.ones(priority.shape[:-1])
-    start = (
-        jnp.zeros(priority.shape, bool),
-        priority,
-        everything * params.C * slack,
-        everything * params.S * slack,
-    )
-    cache: Array = jax.lax.fori_loop(0, storage.shape[0], try_next, start)[0]
-    return cache
+    everything = jnp.ones(priority.shape[1:])
+    start = jnp.zeros(priority.shape, bool), everything * params.C * slack, everything * params.S * slack
+    cache: Array = jax.lax.fori_loop(0, priority.shape[0], try_next, start)[0]
+    return jnp.moveaxis(cache, 0, -1)
 
 
 def owed_steps(params: Params, slot: Slot) -> Float[Array, "*batch M"]:

@@ -15,7 +15,10 @@ from jaxtyping import Float, Int
 
 from genedge.cell.popularity import zipf
 from genedge.cell.radio import channel_gain
-from genedge.cell.types import Params, Slot
+from genedge.cell.types import AnyArray, Params, Slot
+
+# A long episode is drawn in blocks of about so many users: they stay in a core's cache, and its memory is bounded.
+USERS_AT_ONCE = 10_000
 
 
 class Draws(NamedTuple):
@@ -29,32 +32,32 @@ class Draws(NamedTuple):
         sizes: of the request sizes.
     """
 
-    popularity: Float[Array, "N 2"]
-    places: Float[Array, "N 2"]
-    fading: Float[Array, "N 2"]
-    requests: Float[Array, "N 2"]
-    sizes: Float[Array, "N 2"]
+    popularity: Float[Array, "N 2 *slots"]
+    places: Float[Array, "N 2 *slots"]
+    fading: Float[Array, "N 2 *slots"]
+    requests: Float[Array, "N 2 *slots"]
+    sizes: Float[Array, "N 2 *slots"]
 
 
-def draw(key: Array, t: Int[Array, ""], places: int) -> Draws:
-    """The random numbers of slot t.
+def draw(key: Array, t: Int[Array, "*slots"], places: int) -> Draws:
+    """The random numbers of slots t.
 
     A counter-based generator (Threefry) is asked for the numbers at (component, t, place), so each depends on these
     and the key alone. It is called once: XLA takes long to compile it.
 
     Args:
         key: a JAX random key.
-        t: number of the slot, from 0.
+        t: number of each slot, from 0.
         places: number of places.
     """
-    components = len(Draws._fields)
+    components = jnp.arange(len(Draws._fields), dtype=jnp.uint32)
     # Eight components would fit; a new one leaves the others' numbers as they are.
-    high = (jnp.uint32(8) * t.astype(jnp.uint32) + jnp.arange(components, dtype=jnp.uint32))[:, None]
-    low = jnp.arange(places, dtype=jnp.uint32)
+    high = jnp.add.outer(components, jnp.uint32(8) * t.astype(jnp.uint32))[:, None]
+    low = jnp.arange(places, dtype=jnp.uint32).reshape(-1, *(1 for _ in t.shape))
     counters = jnp.stack(jnp.broadcast_arrays(high, low))
     words = threefry_2x32(jax.random.key_data(key), counters)
     uniform = (words >> 8).astype(jnp.float32) * 2.0**-24
-    return Draws(*jnp.moveaxis(uniform, 0, -1))
+    return Draws(*jnp.moveaxis(uniform, 0, 2))
 
 
 def sample_slot(
@@ -76,25 +79,47 @@ def sample_slot(
     Returns:
         The skew's state in slot t, and the slot with fields of shape (places,).
     """
-    u = draw(key, t, places)
-    chances = jnp.where(t == 0, jnp.asarray(params.first_skew), jnp.asarray(params.transition)[before])
-    state = _pick(u.popularity[:1, 0], chances)[0]
-    skew = jnp.asarray(params.skews)[state]
-    requests = _pick(u.requests[:, 0], zipf(skew, params.models.A1.shape[0]))
+    u = jax.tree.map(lambda x: x[..., None], draw(key, t, places))
+    state = _next_state(params, t[None], u)[before]
+    return state[0], jax.tree.map(lambda x: x[0], _slots(params, u, state, users))
+
+
+def _next_state(params: Params, t: Array, u: Draws) -> Array:
+    """The skew's state in slots t, for each state that it may have had before: shape (K, slots)."""
+    number = u.popularity[0, 0]
+    first, following = _cumulative(params.first_skew), _cumulative(params.transition)
+    return jnp.where(t == 0, _pick(number, first[:, None]), _pick(number, following[..., None]))
+
+
+def _slots(params: Params, u: Draws, state: Array, users: Array | int) -> Slot:
+    """The slots that random numbers make, given the skew's state in each, fields of shape (slots, places)."""
+    skews = jnp.asarray(params.skews)
+    popularity = _cumulative(zipf(skews, params.models.A1.shape[0]))
     low, high = jnp.asarray(params.input_bits)
-    input_bits = low + (high - low) * u.sizes[:, 0]
-    position_m = (u.places - 0.5) * params.area_m
-    distance_m = jnp.hypot(position_m[:, 0], position_m[:, 1])
+    # Until they are returned, slots are the last axis: XLA's loops run over many slots, not over a few places.
+    x_m, y_m = ((u.places[:, axis] - 0.5) * params.area_m[axis] for axis in (0, 1))
     # |g|² is exponential; the floor keeps a draw of exactly 0 from making the delay infinite.
     fading = jnp.maximum(-jnp.log1p(-u.fading[:, 0]), 2.0**-24)
-    gain = channel_gain(params, distance_m, fading)
-    return state, Slot(skew, requests, input_bits, gain, position_m, active=jnp.arange(places) < users)
+    active = jnp.arange(x_m.shape[0])[:, None] < users
+    return Slot(
+        skew=skews[state],
+        requests=_pick(u.requests[:, 0], popularity[:, state][:, None]).T,
+        input_bits=(low + (high - low) * u.sizes[:, 0]).T,
+        gain=channel_gain(params, jnp.hypot(x_m, y_m), fading).T,
+        position_m=jnp.stack([x_m.T, y_m.T], axis=-1),
+        active=jnp.broadcast_to(active, x_m.shape).T,
+    )
 
 
-def _pick(u: Array, probabilities: Array) -> Array:
+def _cumulative(probabilities: AnyArray) -> Array:
+    """Cumulative probabilities along the last axis, which becomes the first."""
+    # The last one may round to just below 1, so it takes no part in a comparison.
+    return jnp.moveaxis(jnp.cumsum(jnp.asarray(probabilities), axis=-1)[..., :-1], -1, 0)
+
+
+def _pick(u: Array, cumulative: Array) -> Array:
     """Indices with the given probabilities, by inversion of uniform numbers in [0, 1)."""
-    # The last cumulative probability may round to just below 1, so it takes no part in the comparison.
-    return jnp.sum(u[:, None] >= jnp.cumsum(probabilities)[:-1], axis=-1)
+    return jnp.sum(u >= cumulative, axis=0)
 
 
 @partial(jax.jit, static_argnames=("places", "slots"))
@@ -111,13 +136,18 @@ def sample_episode(params: Params, key: Array, users: Int[Array, ""] | int, plac
     Returns:
         The slots, fields of shape (slots, places).
     """
+    blocks = -(-slots * places // USERS_AT_ONCE)
+    size = -(-slots // blocks)
 
-    # One slot after the other: drawn all at once, the random numbers take XLA seconds to compile.
-    def advance(before: Array, t: Array) -> tuple[Array, Slot]:
-        return sample_slot(params, key, t, before, users, places)
+    def block(before: Array, first: Array) -> tuple[Array, Slot]:
+        t = first + jnp.arange(size)
+        u = draw(key, t, places)
+        # The chain alone goes from slot to slot.
+        last, state = jax.lax.scan(lambda state, after: (after[state],) * 2, before, _next_state(params, t, u).T)
+        return last, _slots(params, u, state, users)
 
-    slots_of_episode: Slot = jax.lax.scan(advance, jnp.int32(0), jnp.arange(slots))[1]
-    return slots_of_episode
+    drawn: Slot = jax.lax.scan(block, jnp.int32(0), size * jnp.arange(blocks))[1]
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:slots], drawn)
 
 
 @partial(jax.jit, static_argnames=("places", "slots", "episodes"))

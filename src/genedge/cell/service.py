@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from genedge.cell.generation import generation_delay, tv_quality
 from genedge.cell.radio import backhaul_delay, downlink_delay, uplink_delay
-from genedge.cell.types import Decision, Outcome, Params, Slot, of_requests
+from genedge.cell.types import AnyArray, Decision, Outcome, Params, Slot, of_requests
 
 
 def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
@@ -23,16 +23,19 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     Returns:
         The outcome per user; zero at inactive places.
     """
-    active = slot.active
-    asked = of_requests(params.models, slot.requests)
-    hit = jnp.take_along_axis(jnp.asarray(decision.cache), jnp.asarray(slot.requests), axis=-1) & active
-    # Inactive places hold no share; any positive one keeps their (masked) rates finite.
-    share = jnp.where(active, decision.bandwidth, 1.0)
+    # Places first and slots last, until the return: XLA's loops then run over many slots, not over a few places.
+    requests, input_bits, gain, active = map(_first, (slot.requests, slot.input_bits, slot.gain, slot.active))
+    cache, bandwidth, steps = map(_first, decision)
 
-    uplink_s = uplink_delay(params, share, slot.gain, slot.input_bits)
-    downlink_s = downlink_delay(params, share, slot.gain, asked.output_bits)
-    backhaul_s = jnp.where(hit, 0.0, backhaul_delay(params, slot.input_bits, asked.output_bits))
-    steps = jnp.where(hit, decision.steps * params.S, asked.A3)
+    asked = of_requests(params.models, requests)
+    hit = jnp.take_along_axis(cache, requests, axis=0) & active
+    # Inactive places hold no share; any positive one keeps their (masked) rates finite.
+    share = jnp.where(active, bandwidth, 1.0)
+
+    uplink_s = uplink_delay(params, share, gain, input_bits)
+    downlink_s = downlink_delay(params, share, gain, asked.output_bits)
+    backhaul_s = jnp.where(hit, 0.0, backhaul_delay(params, input_bits, asked.output_bits))
+    steps = jnp.where(hit, steps * params.S, asked.A3)
     generation_s = generation_delay(asked, steps)
     tv = tv_quality(asked, steps)
 
@@ -40,7 +43,7 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     utility = jnp.asarray(params.delay_weight * delay_s + params.tv_weight * tv)
 
     def only_active(value: Array) -> Array:
-        return jnp.where(active, value, 0.0)
+        return jnp.moveaxis(jnp.where(active, value, 0.0), 0, -1)
 
     return Outcome(
         uplink_s=only_active(uplink_s),
@@ -48,10 +51,14 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         backhaul_s=only_active(backhaul_s),
         generation_s=only_active(generation_s),
         tv=only_active(tv),
-        hit=hit,
+        hit=jnp.moveaxis(hit, 0, -1),
         delay_s=only_active(delay_s),
         utility=only_active(utility),
     )
+
+
+def _first(x: AnyArray) -> Array:
+    return jnp.moveaxis(jnp.asarray(x), -1, 0)
 
 
 def total_utility(params: Params, slot: Slot, decision: Decision) -> Float[Array, "*batch"]:

@@ -1,31 +1,116 @@
-"""The actor: a network that maps what the base station sees to what it does."""
+"""Actors and critics: networks that map what the base station sees to what it does, and to what that is worth.
+
+Both kinds of network have the same two roles here, so that the algorithms need not know which one they train.
+"""
 
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from genedge.cell.feasible import decode
+from genedge.cell.feasible import action_size, decode
 from genedge.cell.types import AnyArray, Decision, Params, Slot
-from genedge.env.observation import observe
-from genedge.learn.networks import Mlp, apply_mlp
+from genedge.env.observation import observation_size, observe
+from genedge.env.tokens import tokens
+from genedge.learn.networks import Equivariant, Mlp, apply_equivariant, apply_mlp, init_equivariant, init_mlp
+from genedge.scenario import AgentSettings, AnyCell, Ddpg, Sac
+
+Network = Mlp | Equivariant
+
+FIRST_OUTPUTS = 0.01
 
 
-def act(actor: Mlp, observation: Float[AnyArray, "*batch obs"]) -> Float[Array, "*batch A"]:
-    """The actor's action μ(s), in [−1, 1].
+def init_actor(s: AgentSettings, key: Array, models: int, places: int, channels: int = 1) -> Network:
+    """A fresh actor.
+
+    Args:
+        s: settings of the agent.
+        key: a JAX random key.
+        models: M; of no account to an equivariant network, nor are the places.
+        places: N, the most users it can serve.
+        channels: numbers for each number of the action: one, or a mean and a spread.
+    """
+    if isinstance(s, AnyCell) or s.network == "equivariant":
+        return init_equivariant(key, s.width, (0, 0), (2 * channels, channels), FIRST_OUTPUTS, s.layer_norm)
+    sizes = (observation_size(models, places), *s.hidden_layers, channels * action_size(models, places))
+    return init_mlp(key, sizes, FIRST_OUTPUTS, s.layer_norm)
+
+
+def init_critic(s: Ddpg | Sac, key: Array, models: int, places: int) -> Network:
+    """A fresh critic.
+
+    Args:
+        s: settings of the agent.
+        key: a JAX random key.
+        models: M.
+        places: N.
+    """
+    if s.network == "equivariant":
+        return init_equivariant(key, s.width, (2, 1), (1, 0), FIRST_OUTPUTS, s.layer_norm)
+    inputs = observation_size(models, places) + action_size(models, places)
+    return init_mlp(key, (inputs, *s.hidden_layers, 1), FIRST_OUTPUTS, s.layer_norm)
+
+
+def outputs(actor: Network, params: Params, slots: Slot) -> Float[Array, "*batch C A"]:
+    """What the actor says before it is squashed to [−1, 1], the channels apart.
 
     Args:
         actor: the network.
-        observation: see `observe`.
+        params: the scenario.
+        slots: slots, leading axes *batch; a multi-layer perceptron needs as many places as it was made for.
     """
-    return jnp.tanh(apply_mlp(actor, jnp.asarray(observation)))
+    if isinstance(actor, Mlp):
+        flat = apply_mlp(actor, observe(params, slots))
+        size = action_size(params.models.A1.shape[0], slots.requests.shape[-1])
+        return flat.reshape(*flat.shape[:-1], -1, size)
+    seen = tokens(params, slots)
+    batch = seen.asks.shape[:-2]
+    nothing = jnp.zeros((*batch, seen.users.shape[-2], 0)), jnp.zeros((*batch, seen.models.shape[-2], 0))
+    of_users, of_models = apply_equivariant(actor, seen, *nothing)
+    priority = jnp.swapaxes(of_models, -1, -2)
+    channels = priority.shape[-2]
+    bandwidth, steps = of_users[..., :channels], of_users[..., channels:]
+    per_user = [jnp.swapaxes(values, -1, -2) for values in (bandwidth, steps)]
+    return jnp.concatenate([priority, *per_user], axis=-1)
 
 
-def decide(actor: Mlp, params: Params, slots: Slot) -> Decision:
+def act(actor: Network, params: Params, slots: Slot) -> Float[Array, "*batch A"]:
+    """The actor's action μ(s) without exploration, in [−1, 1].
+
+    Args:
+        actor: the network.
+        params: the scenario.
+        slots: slots, leading axes *batch.
+    """
+    return jnp.tanh(outputs(actor, params, slots)[..., 0, :])
+
+
+def values(
+    critic: Network, params: Params, slots: Slot, action: Float[AnyArray, "*batch A"]
+) -> Float[Array, "*batch V"]:
+    """The critic's Q(s, a) in parts that sum to it: one, or one for each user.
+
+    Args:
+        critic: the network.
+        params: the scenario.
+        slots: slots, leading axes *batch.
+        action: raw actions.
+    """
+    action = jnp.asarray(action)
+    if isinstance(critic, Mlp):
+        return apply_mlp(critic, jnp.concatenate([observe(params, slots), action], axis=-1))
+    models, places = params.models.A1.shape[0], slots.requests.shape[-1]
+    priority, bandwidth, steps = jnp.split(action, [models, models + places], axis=-1)
+    of_users = jnp.stack([bandwidth, steps], axis=-1)
+    per_user = apply_equivariant(critic, tokens(params, slots), of_users, priority[..., None])[0][..., 0]
+    return jnp.where(slots.active, per_user, 0.0)
+
+
+def decide(actor: Network, params: Params, slots: Slot) -> Decision:
     """What a trained actor decides, without exploration.
 
     Args:
         actor: the network.
         params: the scenario.
-        slots: slots with as many places as the actor was made for, leading axes *batch.
+        slots: slots, leading axes *batch.
     """
-    return decode(params, slots, act(actor, observe(params, slots)))
+    return decode(params, slots, act(actor, params, slots))

@@ -7,21 +7,23 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from genedge.cell.types import Slot
+
 
 class Transition(NamedTuple):
     """One step, as stored and as sampled (then with a leading batch axis).
 
     Attributes:
-        observation: s.
+        slot: what the base station saw, s.
         action: a, raw, before decoding.
-        reward: r, normalised.
-        next_observation: s′.
+        reward: r, normalised, in as many parts as the critic's value has.
+        next_slot: what it saw next, s′.
     """
 
-    observation: Float[Array, "*batch obs"]
+    slot: Slot
     action: Float[Array, "*batch A"]
-    reward: Float[Array, "*batch"]
-    next_observation: Float[Array, "*batch obs"]
+    reward: Float[Array, "*batch V"]
+    next_slot: Slot
 
 
 class Replay(NamedTuple):
@@ -36,20 +38,14 @@ class Replay(NamedTuple):
     added: Int[Array, ""]
 
 
-def empty_replay(capacity: int, observation: int, action: int) -> Replay:
+def empty_replay(capacity: int, like: Transition) -> Replay:
     """A buffer without transitions.
 
     Args:
         capacity: most transitions held; then the oldest are overwritten.
-        observation: length of an observation.
-        action: length of an action.
+        like: a transition, no batch axis; only shapes and types matter.
     """
-    rows = Transition(
-        jnp.zeros((capacity, observation)),
-        jnp.zeros((capacity, action)),
-        jnp.zeros(capacity),
-        jnp.zeros((capacity, observation)),
-    )
+    rows = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), like)
     return Replay(rows, jnp.int32(0))
 
 

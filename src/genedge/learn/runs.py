@@ -1,38 +1,41 @@
 """Run folders: what a training run was, how it went, and where it stands.
 
-    run.json          settings, provenance, versions
-    scenario.yaml     the scenario, every value written out
+    run.json          what was asked for, and with which versions
+    scenario.yaml     the scenario, every value written out with its provenance
     metrics.jsonl     one line per evaluation interval
-    checkpoint.npz    everything training carries, to go on from
-    actor.npz         the best actor so far, to decide with
+    checkpoint.npz    everything training carries, the replay buffer included, to go on from
+    best.npz          the best actor so far, to decide with
+    last.npz          the actor as it is now
+    card.md           all of this for a reader
 
 Every file is written whole or not at all, so an interruption at any moment leaves a run that can go on.
 """
 
+import hashlib
 import json
 import math
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax
 import numpy as np
 
-from genedge.cell.sampling import sample_episodes
 from genedge.errors import InputError
 from genedge.files import whole_file
-from genedge.learn.networks import Mlp
-from genedge.scenario import Scenario, load_scenario
+from genedge.learn.actor import Network
+from genedge.learn.agents import AGENTS, actor_like, metrics_of, places_of, settings_of, training
+from genedge.learn.card import card, versions
+from genedge.scenario import AnyCell, Scenario, load_scenario
 
-FORMAT = "genedge run 1"
+FORMAT = "genedge run 2"
 
-# Episodes between evaluations, and how many fixed episodes an evaluation takes.
+# Least episodes between evaluations, and most evaluations of a run.
 INTERVAL = 10
-EVALUATION_EPISODES = 8
+MOST_EVALUATIONS = 200
 
 # Checkpoints hold the replay buffer; they are written at most this often, at the end, and when interrupted.
 CHECKPOINT_EVERY_S = 10.0
@@ -40,11 +43,10 @@ CHECKPOINT_EVERY_S = 10.0
 # Slots are counted in 32 bits.
 MOST_SLOTS = 2**31 - 1
 
+ARRAYS = ("checkpoint.npz", "best.npz", "last.npz")
+
 _Tree = TypeVar("_Tree")
 Row = dict[str, Any]
-
-# What a line of metrics.jsonl holds.
-ROW = ("episode", "reward", "evaluated_utility", "best_utility", "critic_loss", "q", "seconds")
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Run:
     Attributes:
         folder: where it lives.
         scenario: what it trains on.
-        users: number of users in every slot.
-        places: number of places, the most users it can serve.
+        users: number of users in every slot; of any-cell, the most.
+        places: number of places of the networks; a multi-layer perceptron serves at most so many users.
         agent: which algorithm.
         episodes: how many episodes in all.
         seed: of everything random.
@@ -69,28 +71,64 @@ class Run:
     episodes: int
     seed: int
 
+    @property
+    def any_cell(self) -> bool:
+        """Whether the actor is meant for catalogues that it was not trained on."""
+        return isinstance(settings_of(self.scenario, self.agent), AnyCell)
 
-def create_run(folder: Path, scenario: Scenario, users: int, agent: str, episodes: int, seed: int) -> Run:
+    @property
+    def most_users(self) -> float:
+        """The most users that the actor can serve; infinite without a limit."""
+        return self.places if settings_of(self.scenario, self.agent).network == "mlp" else math.inf
+
+    @property
+    def interval(self) -> int:
+        """Episodes between evaluations."""
+        return max(INTERVAL, self.episodes // MOST_EVALUATIONS)
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """What a line of metrics.jsonl holds."""
+        return ("episode", *metrics_of(self.agent), "evaluated_utility", "best_utility", "seconds")
+
+    @property
+    def id(self) -> str:
+        """A hash of everything that the run's bits follow from; its arrays carry it."""
+        asked = (self.scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed)
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def create_run(
+    folder: Path, scenario: Scenario, users: int | None, agent: str, episodes: int | None, seed: int
+) -> Run:
     """Makes the folder of a new run.
 
     Args:
         folder: must not hold anything yet.
         scenario: what it trains on.
-        users: number of users in every slot.
-        agent: which algorithm: ddpg.
-        episodes: how many episodes.
+        users: number of users in every slot; None for the scenario's, and always for any-cell, which draws them.
+        agent: which algorithm, see AGENTS.
+        episodes: how many episodes; None for the scenario's.
         seed: of everything random.
 
     Raises:
-        InputError: the folder is not empty, the users do not fit the scenario's places, or the episodes are too
-            many to count.
+        InputError: the folder is not empty, there is no such agent, the users do not fit the scenario's places,
+            or the episodes are too many to count.
     """
-    places = scenario.settings.cell.places
+    s, cell = settings_of(scenario, agent), scenario.settings.cell
+    episodes = episodes or s.episodes
+    if isinstance(s, AnyCell):
+        if users is not None:
+            raise InputError(f"--users {users}: --agent any-cell draws them; set any_cell.users=[least, most]")
+        users = s.users[1]
+    else:
+        users = users or cell.users
+    places = places_of(scenario, agent, users)
     if users > places:
         raise InputError(
             f"--users {users}: the cell has {places} places; give it more with --set cell.places={users}"
         )
-    most = MOST_SLOTS // scenario.settings.cell.slots_per_episode
+    most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -106,8 +144,7 @@ def create_run(folder: Path, scenario: Scenario, users: int, agent: str, episode
         "agent": agent,
         "episodes": episodes,
         "seed": seed,
-        "versions": {name: version(name) for name in ("genedge", "jax", "jaxlib", "numpy", "optax")},
-        "python": platform.python_version(),
+        "versions": versions(),
         "machine": platform.platform(),
     }
     with whole_file(folder / "scenario.yaml") as file:
@@ -138,24 +175,67 @@ def open_run(folder: Path) -> Run:
         raise InputError(f"{path}: not the description of a run; 'genedge train' makes one") from None
     if written != FORMAT:
         raise InputError(f"{path}: its format is {written!r}; this version reads {FORMAT!r}")
-    scenario = load_scenario(folder / "scenario.yaml")
+    scenario, agent = load_scenario(folder / "scenario.yaml"), description.get("agent")
     cell = scenario.settings.cell
     fits = (
-        all(type(number) is int and 0 <= number < 2**32 for number in numbers.values())
-        and 0 < numbers["users"] <= numbers["places"] == cell.places
+        scenario.id == scenario_id
+        and agent in AGENTS
+        and all(type(number) is int and 0 <= number < 2**32 for number in numbers.values())
+        and 0 < numbers["users"] <= numbers["places"] == places_of(scenario, agent, numbers["users"])
         and 0 < numbers["episodes"] <= MOST_SLOTS // cell.slots_per_episode
     )
-    if scenario.id != scenario_id or not fits or description.get("agent") != "ddpg":
+    if not fits:
         raise InputError(f"{path}: does not fit scenario.yaml beside it; restore what 'genedge train' wrote")
-    return Run(folder=folder, scenario=scenario, agent="ddpg", **numbers)
+    return Run(folder=folder, scenario=scenario, agent=agent, **numbers)
 
 
-def metrics_of(run: Run, episodes: int) -> list[Row]:
+def find_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs in some folders, however deep, by name.
+
+    Args:
+        folders: runs, or folders that hold runs.
+
+    Raises:
+        InputError: a folder is missing or holds no run, or a run's description is damaged.
+    """
+    found: dict[Path, Run] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; name runs, or folders that hold runs")
+        inside = sorted(path.parent for path in folder.rglob("run.json"))
+        if not inside:
+            raise InputError(f"{folder}: holds no run; 'genedge train --out {folder}/NAME' makes one")
+        found |= {path: open_run(path) for path in inside}
+    return list(found.values())
+
+
+def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """Settings that are not the same in all runs, with each run's value.
+
+    Of the agents' settings only those of the agents that were trained are told.
+
+    Args:
+        runs: some runs.
+
+    Returns:
+        By dotted key, one value for each run; None where a run has no such setting.
+    """
+    idle = {agent.replace("-", "_") for agent in AGENTS} - {run.agent.replace("-", "_") for run in runs}
+    keys = dict.fromkeys(key for run in runs for key in run.scenario.table)
+    values = {
+        key: [setting.value if (setting := run.scenario.table.get(key)) else None for run in runs]
+        for key in keys
+        if key.partition(".")[0] not in idle
+    }
+    return {key: each for key, each in values.items() if any(value != each[0] for value in each)}
+
+
+def rows_of(run: Run, episodes: int | None = None) -> list[Row]:
     """The rows logged up to an episode; later ones belong to an interval that will be trained again.
 
     Args:
         run: the run.
-        episodes: how many episodes the run's checkpoint has finished.
+        episodes: how many episodes the run's checkpoint has finished; None for all that is logged.
 
     Raises:
         InputError: the file is damaged, or does not reach that far.
@@ -163,47 +243,51 @@ def metrics_of(run: Run, episodes: int) -> list[Row]:
     path = run.folder / "metrics.jsonl"
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        logged = [{key: row[key] for key in ROW} for row in map(json.loads, text.splitlines())]
-        rows = [row for row in logged if row["episode"] <= episodes]
+        rows = [{key: row[key] for key in run.row} for row in map(json.loads, text.splitlines())]
+        if episodes is None:
+            return rows
+        rows = [row for row in rows if row["episode"] <= episodes]
         complete = (rows[-1]["episode"] if rows else 0) == episodes
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         complete = False
     if not complete:
         raise InputError(
-            f"{path}: damaged, or without the row of episode {episodes}, which checkpoint.npz has reached; restore "
-            f"it, or remove checkpoint.npz to train from the start"
+            f"{path}: damaged, or without the row of an episode that checkpoint.npz has reached; restore it, or "
+            f"remove checkpoint.npz to train from the start"
         )
     return rows
 
 
-def save(path: Path, tree: Any) -> None:
+def save(path: Path, tree: Any, run_id: str) -> None:
     """Writes the arrays of a pytree, random keys included, as a NumPy archive.
 
     Args:
         path: where.
         tree: any pytree of arrays.
+        run_id: whose they are.
     """
     leaves = jax.tree.leaves(tree)
-    arrays = {f"{i:04d}": np.asarray(_plain(leaf)) for i, leaf in enumerate(leaves)}
+    arrays = {f"{i:04d}": np.asarray(_plain(leaf)) for i, leaf in enumerate(leaves)} | {"run": np.array(run_id)}
     with whole_file(path) as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def restore(path: Path, like: _Tree) -> _Tree:
+def restore(path: Path, like: _Tree, run_id: str) -> _Tree:
     """Reads what `save` wrote.
 
     Args:
         path: the archive.
         like: a pytree of the same structure, shapes and types.
+        run_id: whose arrays are wanted.
 
     Raises:
-        InputError: it is missing, damaged, or of another shape.
+        InputError: it is missing, damaged, or of another run.
     """
     leaves, structure = jax.tree.flatten(like)
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = [archive[f"{i:04d}"] for i in range(len(leaves))]
-            complete = len(archive.files) == len(leaves)
+            ours = archive["run"].item() == run_id and len(archive.files) == len(leaves) + 1
     except FileNotFoundError:
         raise InputError(
             f"{path}: missing; the run has not come that far, 'genedge train --resume {path.parent}' goes on"
@@ -214,9 +298,9 @@ def restore(path: Path, like: _Tree) -> _Tree:
         raise InputError(f"{path}: damaged; {_anew(path)}") from None
     for array, leaf in zip(arrays, leaves, strict=True):
         plain = _plain(leaf)
-        complete &= array.shape == plain.shape and array.dtype == plain.dtype
-    if not complete:
-        raise InputError(f"{path}: of another kind of run, its arrays do not fit this one; {_anew(path)}")
+        ours &= array.shape == plain.shape and array.dtype == plain.dtype
+    if not ours:
+        raise InputError(f"{path}: of another run, made from other settings or another seed; {_anew(path)}")
     restored = [
         jax.random.wrap_key_data(array) if _is_key(leaf) else jax.numpy.asarray(array)
         for array, leaf in zip(arrays, leaves, strict=True)
@@ -247,46 +331,44 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
         InputError: the checkpoint is damaged, the folder cannot be written, or training diverged.
         KeyboardInterrupt: the run can go on from its last checkpoint.
     """
-    from genedge.learn import ddpg
-
     # What a killed session was writing never got its name.
-    for name in ("metrics.jsonl", "checkpoint.npz", "actor.npz"):
+    for name in ("metrics.jsonl", "card.md", *ARRAYS):
         for unfinished in run.folder.glob(f".{name}.*"):
             unfinished.unlink(missing_ok=True)
-    plan = plan_of(run)
-    params, key = run.scenario.params, jax.random.key(run.seed)
-    train_key, evaluation_key = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-    slots = sample_episodes(
-        params, evaluation_key, run.users, run.places, plan.slots_per_episode, EVALUATION_EPISODES
-    )
-    learner = ddpg.init(plan, params, train_key, slots)
+    steps = training(run.agent, run.scenario, run.users, run.episodes, run.seed)
+    learner = steps.init()
     checkpoint = run.folder / "checkpoint.npz"
     rows: list[Row] = []
     if checkpoint.exists():
-        learner = restore(checkpoint, learner)
-        rows = metrics_of(run, int(learner.episodes))
+        learner = restore(checkpoint, learner, run.id)
+        rows = rows_of(run, int(learner.episodes))
         for row in rows:
             report(row)
+
+    def save_all() -> None:
+        for name, tree in zip(ARRAYS, (learner, learner.best_actor, steps.last_actor(learner)), strict=True):
+            save(run.folder / name, tree, run.id)
+        with whole_file(run.folder / "card.md") as file:
+            file.write(card(run, rows).encode())
 
     saved = monotonic()
     start, earlier_s = monotonic(), rows[-1]["seconds"] if rows else 0.0
     try:
         while (done := int(learner.episodes)) < run.episodes:
-            after, metrics = ddpg.train(plan, params, learner, min(INTERVAL, run.episodes - done))
-            after, utility = ddpg.evaluate(params, after, slots)
+            after, metrics = steps.train(learner, min(run.interval, run.episodes - done))
+            after, utility = steps.evaluate(after)
             row = {
                 "episode": int(after.episodes),
-                "reward": float(metrics.reward.mean()),
+                **{name: float(values.mean()) for name, values in metrics._asdict().items()},
                 "evaluated_utility": float(utility),
                 "best_utility": float(after.best_utility),
-                "critic_loss": float(metrics.critic_loss.mean()),
-                "q": float(metrics.q.mean()),
                 "seconds": round(earlier_s + monotonic() - start, 3),
             }
             if not all(math.isfinite(value) for value in row.values()):
+                section = run.agent.replace("-", "_")
                 raise InputError(
-                    f"{run.folder}: training diverged before episode {row['episode']}; train a new run with a "
-                    f"lower ddpg.actor_learning_rate and ddpg.critic_learning_rate"
+                    f"{run.folder}: training diverged before episode {row['episode']}; train a new run with lower "
+                    f"learning rates ('genedge scenario show' lists them under {section})"
                 )
             # The metrics first: they may be ahead of the checkpoint, never behind it.
             _write_metrics(run, [*rows, row])
@@ -294,14 +376,12 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
             learner = after
             report(row)
             if monotonic() - saved > CHECKPOINT_EVERY_S:
-                save(checkpoint, learner)
-                save(run.folder / "actor.npz", learner.best_actor)
+                save_all()
                 saved = monotonic()
     finally:
         # An interval that was cut short has used up its learner; then the last checkpoint stands.
-        if not learner.slots.is_deleted():
-            save(checkpoint, learner)
-            save(run.folder / "actor.npz", learner.best_actor)
+        if not learner.episodes.is_deleted():
+            save_all()
 
 
 def _write_metrics(run: Run, rows: list[Row]) -> None:
@@ -309,41 +389,14 @@ def _write_metrics(run: Run, rows: list[Row]) -> None:
         file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
-def plan_of(run: Run) -> Any:
-    """The plan that the learner of a run follows.
+def load_actor(run: Run, which: Literal["best", "last"] = "best") -> Network:
+    """An actor of a run.
 
     Args:
         run: the run.
-    """
-    from genedge.learn.ddpg import Plan
-
-    cell = run.scenario.settings.cell
-    return Plan(
-        run.scenario.settings.ddpg,
-        run.users,
-        run.places,
-        len(run.scenario.models),
-        cell.slots_per_episode,
-        run.episodes,
-    )
-
-
-def load_actor(run: Run) -> Mlp:
-    """The best actor of a run.
-
-    Args:
-        run: the run.
+        which: the one with the best evaluation, or the one at the end.
 
     Raises:
         InputError: there is none yet, or the file is damaged.
     """
-    from genedge.cell.feasible import action_size
-    from genedge.env.observation import observation_size
-    from genedge.learn.networks import init_mlp
-
-    models = len(run.scenario.models)
-    hidden = run.scenario.settings.ddpg.hidden_layers
-    sizes = (observation_size(models, run.places), *hidden, action_size(models, run.places))
-    # Shapes alone: to draw the weights would take a second to compile.
-    like = jax.eval_shape(lambda key: init_mlp(key, sizes, last_scale=0.01), jax.random.key(0))
-    return restore(run.folder / "actor.npz", like)
+    return restore(run.folder / f"{which}.npz", actor_like(run.scenario, run.agent, run.places), run.id)

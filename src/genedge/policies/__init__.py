@@ -13,6 +13,7 @@ from types import MappingProxyType
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
+from genedge.checked import checked_policy
 from genedge.errors import InputError
 from genedge.policies.certified import optimal, priced
 from genedge.policies.cloud_only import cloud_only
@@ -31,27 +32,46 @@ REGISTRY: Mapping[str, Callable[[Scenario], Policy]] = MappingProxyType(
         "cloud-only": lambda scenario: cloud_only,
         "greedy": lambda scenario: greedy,
         "knapsack": lambda scenario: knapsack,
+        "learned": lambda scenario: _learned(search=False),
+        "learned-search": lambda scenario: _learned(search=True),
         "priced": lambda scenario: priced,
         "optimal": lambda scenario: optimal,
     }
 )
 
 
+def _learned(search: bool) -> Policy:
+    # Imported late: nobody else pays for what training needs.
+    from genedge.policies.learned import one_pass, searched, shipped_actor
+
+    return partial(searched if search else one_pass, shipped_actor())
+
+
 def policy(name: str, scenario: Scenario) -> Policy:
     """The policy of that name.
 
     Args:
-        name: a name in the registry, or the folder of a trained run.
+        name: a name in the registry, the folder of a trained run, or `sb3:` and the file of a model that
+            Stable-Baselines3 has trained and saved.
         scenario: the scenario that it will serve.
 
     Returns:
-        The policy.
+        The policy: a function of `scenario.params`, K slots (fields with one leading axis, see `Slot`) and a JAX
+        random key, which returns K decisions; it raises an InputError for slots of another shape.
 
     Raises:
-        InputError: there is neither such a policy nor such a run, or the run does not fit the scenario.
+        InputError: there is neither such a policy nor such a run or model, or it does not fit the scenario.
     """
+    return checked_policy(_find(name, scenario))
+
+
+def _find(name: str, scenario: Scenario) -> Policy:
     if name in REGISTRY:
         return REGISTRY[name](scenario)
+    if name.startswith("sb3:"):
+        from genedge.policies.sb3 import sb3
+
+        return sb3(Path(name.removeprefix("sb3:")), scenario)
     if Path(name).is_dir():
         from genedge.policies.trained import trained
 

@@ -1,6 +1,7 @@
 """A trained run as a policy."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -10,6 +11,7 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.learn.actor import decide
+from genedge.learn.networks import Equivariant, Mlp
 from genedge.learn.runs import load_actor, open_run
 from genedge.scenario import Scenario
 
@@ -19,19 +21,22 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
 
     Args:
         folder: the run's folder.
-        scenario: the scenario it shall serve; must be the one it was trained on.
+        scenario: the scenario it shall serve; the one it was trained on, unless it was trained for any cell.
 
     Raises:
         InputError: it is not a run, has no actor yet, or was trained on another scenario.
     """
     run = open_run(folder)
-    if run.scenario.id != scenario.id:
+    if run.scenario.id != scenario.id and not run.any_cell:
         raise InputError(
             f"{folder}: trained on scenario {run.scenario.name} ({run.scenario.id}), not on "
             f"{scenario.name} ({scenario.id}); its actor knows only its own catalogue. Name that scenario "
             f"({folder / 'scenario.yaml'}), or train a run on this one"
         )
-    actor, places = load_actor(run), run.places
+    actor = load_actor(run)
+    if not isinstance(actor, Mlp):
+        return partial(_decide, actor)
+    places = run.places
 
     @jax.jit
     def policy(params: Params, slots: Slot, key: Array) -> Decision:
@@ -50,3 +55,8 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
         return Decision(decision.cache, decision.bandwidth[:, :users], decision.steps[:, :users])
 
     return policy
+
+
+@jax.jit
+def _decide(actor: Equivariant, params: Params, slots: Slot, key: Array) -> Decision:
+    return decide(actor, params, slots)

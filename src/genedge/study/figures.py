@@ -27,30 +27,40 @@ PANELS = {
 }
 
 
-def draw_learning_curve(
-    rows: Sequence[Mapping[str, Any]], levels: Mapping[str, float], title: str, note: str, path: Path
+def draw_learning_curves(
+    curves: Mapping[str, Sequence[Mapping[str, Any]]],
+    levels: Mapping[str, float],
+    title: str,
+    note: str,
+    path: Path,
 ) -> None:
-    """Draws the reward over episodes, beside what other policies earn.
+    """Draws the evaluated reward over episodes, beside what other policies earn; of a single run also the explored.
 
     Args:
-        rows: a run's metrics.
+        curves: runs' metrics by what to call them.
         levels: mean utility of a slot by policy, drawn as lines.
         title: what was trained on what.
         note: on which slots the curves and the lines were measured.
         path: PNG to write.
     """
-    figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    episode = [row["episode"] for row in rows]
-    axes.plot(episode, [row["reward"] for row in rows], color="#7F7F7F", lw=1, label="DDPG, exploring")
-    axes.plot(
-        episode,
-        [-row["evaluated_utility"] for row in rows],
-        color=COLOURS[0],
-        lw=1.8,
-        label="DDPG, evaluated",
-    )
-    for i, (name, utility) in enumerate(levels.items()):
-        axes.axhline(-utility, color=COLOURS[1 + i], ls=DASHES[1 + i], lw=1.2, label=name)
+    figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+    alone = len(curves) == 1
+    for i, (name, rows) in enumerate(curves.items()):
+        episode, style = [row["episode"] for row in rows], i % len(COLOURS)
+        if alone:
+            explored = [row["reward"] for row in rows]
+            axes.plot(episode, explored, color="#7F7F7F", lw=1, label=f"{name}, exploring")
+        axes.plot(
+            episode,
+            [-row["evaluated_utility"] for row in rows],
+            color=COLOURS[style],
+            ls=DASHES[style],
+            lw=1.8,
+            label=f"{name}, evaluated" if alone else name,
+        )
+    for i, (name, utility) in enumerate(levels.items(), len(curves)):
+        style = i % len(COLOURS)
+        axes.axhline(-utility, color=COLOURS[style], ls=DASHES[style], lw=1.2, label=name)
     axes.set(xlabel=f"episode\n({note})", ylabel="mean reward of a slot, −Σ U$_n$", title=title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -5,17 +5,26 @@ import numpy as np
 
 from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.checked import check_decision
 
 _serve = jax.jit(serve)
 
 
 def score(params: Params, slots: Slot, decision: Decision) -> Outcome:
-    """The outcome in float64 NumPy, see `serve`.
+    """Delays, quality and utility of every user in float64 NumPy, Eq. (4), (6), (10) to (14), see `serve`.
 
     Args:
-        params: the scenario.
+        params: the scenario, `scenario.params`.
         slots: slots, leading axes *batch.
-        decision: a decision for each.
+        decision: a decision for each: `cache` (*batch, M); `bandwidth` and `steps`, shares from 0 to 1,
+            (*batch, N).
+
+    Returns:
+        The outcome, every field (*batch, N), times in seconds; zero at inactive places.
+
+    Raises:
+        InputError: an argument has another type or shape.
     """
+    check_decision(params, slots, decision, "slots")
     with jax.enable_x64(True):
         return Outcome(*(np.asarray(field) for field in _serve(params, slots, decision)))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-POLICIES = ("knapsack", "hcras", "cloud-only", "rcars")
+POLICIES = ("learned", "knapsack", "hcras", "cloud-only", "rcars")
 EPISODES = 10
 
 
@@ -28,9 +28,10 @@ def demo(
     from genedge.cli.verbs.evaluate import evaluate_with_progress
     from genedge.errors import InputError
     from genedge.files import whole_file
-    from genedge.learn.runs import EVALUATION_EPISODES, create_run, open_run
+    from genedge.learn.agents import EVALUATION_EPISODES
+    from genedge.learn.runs import create_run, open_run
     from genedge.scenario import load_scenario
-    from genedge.study.figures import draw_learning_curve, draw_policies
+    from genedge.study.figures import draw_learning_curves, draw_policies
 
     keep_compiled_code()
     scenario = load_scenario("paper")
@@ -58,6 +59,6 @@ def demo(
     levels["certified optimum"] = evaluation.optimum(users).mean
     title = f"Learning on scenario {scenario.name}, {users} users (assumed values: see the README)"
     note = f"evaluated on {EVALUATION_EPISODES} fixed episodes; the lines on the {EPISODES} of the comparison"
-    draw_learning_curve(rows, levels, title, note, out / "learning_curve.png")
+    draw_learning_curves({"DDPG": rows}, levels, title, note, out / "learning_curve.png")
     draw_policies(evaluation, {str(folder): "DDPG"}, out / "comparison.png")
     print(f"Written: {out}/learning_curve.png, {out}/comparison.png, {out}/evaluation.json, {folder}/")

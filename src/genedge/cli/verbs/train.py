@@ -17,8 +17,9 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
     scenario: ScenarioOption = "paper",
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
-    agent: Annotated[str, typer.Option(help="The algorithm: ddpg.")] = "ddpg",
-    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's 500.")] = None,
+    agent: Annotated[str, typer.Option(help="The algorithm: ddpg, td3, sac, reinforce or any-cell.")] = "ddpg",
+    network: Annotated[str | None, typer.Option(help="mlp or equivariant; else the scenario's.")] = None,
+    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's.")] = None,
     seed: SeedOption = 0,
     set_: SetOption = [],
     resume: Annotated[
@@ -27,8 +28,9 @@ def train(
 ) -> None:
     """Train an agent; the folder then serves as a policy in 'decide' and 'evaluate'.
 
-    The run can be interrupted at any moment and resumed; it then ends with the very same bits. It serves up to
-    as many users as the scenario has places.
+    ddpg is the paper's; td3, sac and reinforce are others for the same cell; any-cell trains one policy for
+    catalogues and numbers of users that it has not seen. A run can be interrupted at any moment and resumed; it
+    then ends with the very same bits.
     """
     from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.training import train_with_progress
@@ -37,24 +39,16 @@ def train(
     from genedge.scenario import load_scenario
 
     keep_compiled_code()
-    if agent != "ddpg":
-        raise InputError(f"--agent {agent!r}: no such algorithm; there is ddpg")
     if resume is not None:
-        if any((out, users, episodes, seed, set_)) or scenario != "paper":
+        if any((out, users, network, episodes, seed, set_)) or (scenario, agent) != ("paper", "ddpg"):
             raise InputError("--resume goes on with the run's own settings; give no other option")
         run = open_run(resume)
     elif out is None:
         raise InputError("--out DIR is missing: the folder for the new run (or --resume DIR)")
     else:
-        loaded = load_scenario(scenario, set_)
-        run = create_run(
-            out,
-            loaded,
-            users or loaded.settings.cell.users,
-            agent,
-            episodes or loaded.settings.ddpg.episodes,
-            seed,
-        )
+        if network is not None:
+            set_ = [*set_, f"{agent.replace('-', '_')}.network={network}"]
+        run = create_run(out, load_scenario(scenario, set_), users, agent, episodes, seed)
     try:
         rows = train_with_progress(run)
     except KeyboardInterrupt:

@@ -1,0 +1,1 @@
+"""Trained actors for machines that have neither JAX nor this package."""

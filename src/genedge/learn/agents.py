@@ -1,0 +1,158 @@
+"""The agents that can be trained, by name, and what a run asks of each: the same of all."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+from jax import Array
+
+from genedge.cell.sampling import sample_episodes
+from genedge.cell.types import Models
+from genedge.errors import InputError
+from genedge.learn import loop, reinforce
+from genedge.learn.actor import Network, init_actor
+from genedge.learn.ddpg import DDPG
+from genedge.learn.sac import SAC
+from genedge.scenario import AgentSettings, AnyCell, DrawnModels, Reinforce, Scenario
+
+# Fixed episodes that an evaluation during training takes.
+EVALUATION_EPISODES = 8
+
+OFF_POLICY: Mapping[str, loop.Algorithm] = MappingProxyType({"ddpg": DDPG, "td3": DDPG, "sac": SAC})
+AGENTS = (*OFF_POLICY, "reinforce", "any-cell")
+
+
+class Training(NamedTuple):
+    """An agent at work on one run. A learner tells its `episodes`, `best_actor` and `best_utility`.
+
+    Attributes:
+        init: () -> a learner that has not learned yet.
+        train: (learner, episodes to add) -> the learner afterwards, and metrics of each episode.
+        evaluate: learner -> the learner, its best actor up to date, and the mean over slots of Σ_n U_n.
+        last_actor: learner -> its actor as it is now.
+    """
+
+    init: Callable[[], Any]
+    train: Callable[[Any, int], tuple[Any, Any]]
+    evaluate: Callable[[Any], tuple[Any, Array]]
+    last_actor: Callable[[Any], Network]
+
+
+def settings_of(scenario: Scenario, agent: str) -> AgentSettings:
+    """The settings of an agent.
+
+    Args:
+        scenario: the scenario.
+        agent: its name.
+
+    Raises:
+        InputError: there is no such agent.
+    """
+    if agent not in AGENTS:
+        raise InputError(f"agent {agent!r}: no such algorithm; there are {', '.join(AGENTS)}")
+    settings: AgentSettings = getattr(scenario.settings, agent.replace("-", "_"))
+    return settings
+
+
+def metrics_of(agent: str) -> tuple[str, ...]:
+    """Names of what an agent logs of each episode.
+
+    Args:
+        agent: its name.
+    """
+    return loop.Metrics._fields if agent in OFF_POLICY else reinforce.Metrics._fields
+
+
+def places_of(scenario: Scenario, agent: str, users: int) -> int:
+    """Number of places that an agent's networks are made for.
+
+    Only a multi-layer perceptron has room for a fixed number of users. Those that learn from a replay buffer have
+    more than they are trained with; REINFORCE has just those.
+
+    Args:
+        scenario: the scenario.
+        agent: its name.
+        users: number of users that it is trained with.
+    """
+    roomy = agent in OFF_POLICY and settings_of(scenario, agent).network == "mlp"
+    return scenario.settings.cell.places if roomy else users
+
+
+def actor_like(scenario: Scenario, agent: str, places: int) -> Network:
+    """The shapes of an agent's actor.
+
+    Args:
+        scenario: the scenario.
+        agent: its name.
+        places: number of places.
+    """
+    s = settings_of(scenario, agent)
+    channels = OFF_POLICY[agent].channels if agent in OFF_POLICY else 1
+    # Shapes alone: to draw the weights would take a second to compile.
+    shapes: Network = jax.eval_shape(
+        lambda key: init_actor(s, key, len(scenario.models), places, channels), jax.random.key(0)
+    )
+    return shapes
+
+
+def training(agent: str, scenario: Scenario, users: int, episodes: int, seed: int) -> Training:
+    """An agent at work on one run.
+
+    Args:
+        agent: its name.
+        scenario: what it trains on.
+        users: number of users in every slot; of any-cell, the most.
+        episodes: of the whole run.
+        seed: of everything random.
+
+    Raises:
+        InputError: the agent cannot be trained on this scenario.
+    """
+    s = settings_of(scenario, agent)
+    key = jax.random.key(seed)
+    for_training, for_evaluation = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
+    params, models, T = scenario.params, len(scenario.models), scenario.settings.cell.slots_per_episode
+    places = places_of(scenario, agent, users)
+
+    if isinstance(s, Reinforce | AnyCell):
+        plan = reinforce.Plan(s, users, models, T, episodes)
+        ranges = None
+        if isinstance(s, AnyCell):
+            plan, ranges = plan._replace(models=s.models[1]), _ranges(scenario)
+            cells, slots = reinforce.draw_cells(plan, params, ranges, for_evaluation, EVALUATION_EPISODES * T)
+        else:
+            cells = params
+            slots = sample_episodes(params, for_evaluation, users, places, T, EVALUATION_EPISODES)
+            slots = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
+        return Training(
+            init=lambda: reinforce.init(plan, for_training),
+            train=lambda learner, more: reinforce.train(plan, params, ranges, learner, more),
+            evaluate=lambda learner: reinforce.evaluate(plan, cells, learner, slots),
+            last_actor=lambda learner: learner.actor,
+        )
+
+    algorithm = OFF_POLICY[agent]
+    off_policy = loop.Plan(s, users, places, models, T, episodes)
+    slots = sample_episodes(params, for_evaluation, users, places, T, EVALUATION_EPISODES)
+    return Training(
+        init=lambda: loop.init(algorithm, off_policy, params, for_training, slots),
+        train=lambda learner, more: loop.train(algorithm, off_policy, params, learner, more),
+        evaluate=lambda learner: loop.evaluate(params, learner, slots),
+        last_actor=lambda learner: learner.nets.actor,
+    )
+
+
+def _ranges(scenario: Scenario) -> Models:
+    """Where the catalogues of cells of any size come from."""
+    drawn = scenario.settings.models
+    if not isinstance(drawn, DrawnModels):
+        raise InputError(
+            f"scenario {scenario.name} gives its models one by one; --agent any-cell needs ranges to draw from"
+        )
+    if not (drawn.A1_steps[1] < drawn.A3_steps[0] and drawn.A4_tv[1] <= drawn.A2_tv[0]):
+        raise InputError(
+            f"scenario {scenario.name}: --agent any-cell needs ranges that never cross: models.A1_steps below "
+            f"models.A3_steps, models.A4_tv not above models.A2_tv"
+        )
+    return reinforce.ranges_of(drawn)

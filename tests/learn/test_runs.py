@@ -1,0 +1,451 @@
+"""Run folders of every agent: interrupted ones end with the same bits, foreign ones are refused, cards tell all."""
+
+import json
+import math
+import platform
+from importlib.metadata import version
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genedge.cell.feasible import breaches, in_float64
+from genedge.cell.sampling import sample_episode
+from genedge.errors import InputError
+from genedge.learn import loop, reinforce, runs
+from genedge.learn.actor import decide
+from genedge.learn.agents import AGENTS, OFF_POLICY, settings_of
+from genedge.learn.runs import create_run, load_actor, open_run, restore, rows_of, save, train_run
+from genedge.policies import policy
+from genedge.scenario import load_scenario
+
+USERS, PLACES, T, SEED = 2, 3, 4, 7
+EPISODES = 3 * runs.INTERVAL
+OF_OFF_POLICY = ("hidden_layers=[8]", "width=4", "batch=4", "warmup_slots=20", "replay_size=100")
+OF_REINFORCE = ("width=4", "decisions_per_slot=3")
+SETTINGS = (
+    *(f"{agent}.{setting}" for agent in OFF_POLICY for setting in OF_OFF_POLICY),
+    *(f"{agent}.{setting}" for agent in ("reinforce", "any_cell") for setting in OF_REINFORCE),
+    # Of each kind of learner one with a multi-layer perceptron, as it is with DDPG.
+    "reinforce.network=mlp",
+    "reinforce.hidden_layers=[8]",
+    "any_cell.users=[1, 3]",
+    "any_cell.models=[2, 4]",
+    f"cell.slots_per_episode={T}",
+    f"cell.users={USERS}",
+    f"cell.places={PLACES}",
+    "models.count=4",
+)
+# As many places as the cell has, or as there were users in training; networks over users and models have no limit.
+MOST = {"ddpg": PLACES, "reinforce": USERS}
+agents = pytest.mark.parametrize("agent", AGENTS)
+
+
+def quiet(row):
+    pass
+
+
+def new_run(folder, agent, *further, seed=SEED, users=None, episodes=EPISODES):
+    return create_run(folder, load_scenario("paper", (*SETTINGS, *further)), users, agent, episodes, seed)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A function: agent -> a run that nobody interrupted, and the actor and its utility at every evaluation."""
+    made = {}
+
+    def make(agent):
+        if agent not in made:
+            run = new_run(tmp_path_factory.mktemp("runs") / "run", agent)
+            actors = []
+
+            def watched(*arguments):
+                steps = training(*arguments)
+
+                def evaluate(learner):
+                    after, utility = steps.evaluate(learner)
+                    actors.append((jax.tree.map(np.asarray, steps.last_actor(learner)), float(utility)))
+                    return after, utility
+
+                return steps._replace(evaluate=evaluate)
+
+            training = runs.training
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(runs, "training", watched)
+                train_run(run, quiet)
+            made[agent] = run, actors
+        return made[agent]
+
+    return make
+
+
+def arrays_of(path):
+    with np.load(path) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def assert_same_end(run, other):
+    """All arrays are the same to the last bit, and so are the metrics but for the time they took."""
+    for name in runs.ARRAYS:
+        ours, theirs = arrays_of(run.folder / name), arrays_of(other.folder / name)
+        assert list(ours) == list(theirs)
+        for key in ours:
+            assert ours[key].dtype == theirs[key].dtype
+            assert ours[key].tobytes() == theirs[key].tobytes(), (name, key)
+    rows = [[{**row, "seconds": 0} for row in rows_of(r)] for r in (run, other)]
+    assert rows[0] == rows[1]
+
+
+# --- Training to the end, in one go or not
+
+
+@agents
+def test_a_run_has_all_its_files_and_rows(agent, finished):
+    run, actors = finished(agent)
+    assert {path.name for path in run.folder.iterdir()} == {
+        "run.json",
+        "scenario.yaml",
+        "metrics.jsonl",
+        "checkpoint.npz",
+        "best.npz",
+        "last.npz",
+        "card.md",
+    }
+    rows = rows_of(run)
+    assert [row["episode"] for row in rows] == [10, 20, 30]
+    assert [row["evaluated_utility"] for row in rows] == [utility for _, utility in actors]
+    assert [row["best_utility"] for row in rows] == list(np.minimum.accumulate([utility for _, utility in actors]))
+    assert rows_of(run, 20) == rows[:2]
+    assert all(row["reward"] < 0 for row in rows)
+
+
+@agents
+def test_a_run_opens_as_it_was_made(agent, finished):
+    run, _ = finished(agent)
+    again = open_run(run.folder)
+    assert (again.users, again.places, again.agent, again.episodes, again.seed) == (
+        3 if agent == "any-cell" else USERS,
+        {"ddpg": PLACES, "any-cell": 3}.get(agent, USERS),
+        agent,
+        EPISODES,
+        SEED,
+    )
+    assert again.scenario.settings == run.scenario.settings
+    assert again.id == run.id
+    assert again.any_cell == (agent == "any-cell")
+    assert again.most_users == MOST.get(agent, math.inf)
+
+
+@agents
+def test_the_best_and_the_last_actor_are_kept(agent, finished):
+    run, actors = finished(agent)
+    (last, _), (best, _) = actors[-1], min(actors, key=lambda actor: actor[1])
+    for kept, actor in ((load_actor(run), best), (restore(run.folder / "last.npz", best, run.id), last)):
+        jax.tree.map(np.testing.assert_array_equal, kept, actor)
+
+
+def test_the_best_is_not_always_the_last(finished):
+    """Else the test above would say little."""
+    assert any(min(actors, key=lambda actor: actor[1]) is not actors[-1] for _, actors in map(finished, AGENTS))
+
+
+@agents
+def test_an_interrupted_run_ends_with_the_same_bits(agent, finished, tmp_path, monkeypatch):
+    """Interrupted when the second interval has been trained, which uses up what went into it."""
+    whole, _ = finished(agent)
+    run = new_run(tmp_path / "run", agent)
+    owner, calls = loop if agent in OFF_POLICY else reinforce, 0
+    train = owner.train
+
+    def interrupted(*arguments):
+        nonlocal calls
+        calls += 1
+        after = train(*arguments)
+        if calls == 2:
+            raise KeyboardInterrupt
+        return after
+
+    monkeypatch.setattr(runs, "CHECKPOINT_EVERY_S", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, "train", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train_run(run, quiet)
+    assert [row["episode"] for row in rows_of(run)] == [10]
+    reported = []
+    train_run(open_run(tmp_path / "run"), reported.append)
+    assert [row["episode"] for row in reported] == [10, 20, 30]
+    assert_same_end(run, whole)
+
+
+@agents
+def test_what_is_restored_is_of_the_types_that_training_was_compiled_for(agent, finished):
+    """Else every resumed run would compile anew."""
+    run, _ = finished(agent)
+    fresh = runs.training(agent, run.scenario, run.users, run.episodes, run.seed).init()
+    restored = restore(run.folder / "checkpoint.npz", fresh, run.id)
+    assert jax.tree.map(jax.typeof, restored) == jax.tree.map(jax.typeof, fresh)
+
+
+@pytest.mark.parametrize("agent", OFF_POLICY)
+def test_the_checkpoint_holds_the_replay_buffer(agent, finished):
+    run, _ = finished(agent)
+    steps = runs.training(agent, run.scenario, run.users, run.episodes, run.seed)
+    learner = restore(run.folder / "checkpoint.npz", steps.init(), run.id)
+    assert int(learner.replay.added) == int(learner.slots) == EPISODES * T
+    rewards = np.asarray(learner.replay.data.reward)
+    assert rewards.shape == (100, 1 if agent == "ddpg" else USERS)
+    assert (rewards < 0).all()
+    active = np.asarray(learner.replay.data.slot.active)
+    assert (active == np.tile(np.arange(run.places) < USERS, (100, 1))).all()
+
+
+@agents
+def test_another_seed_trains_another_run(agent, finished, tmp_path):
+    run, _ = finished(agent)
+    other = new_run(tmp_path / "other", agent, seed=8)
+    train_run(other, quiet)
+    assert rows_of(other)[0]["reward"] != rows_of(run)[0]["reward"]
+    # Its arrays have the same shapes, and are none of this run's.
+    for name in runs.ARRAYS:
+        ours, theirs = arrays_of(run.folder / name), arrays_of(other.folder / name)
+        assert {key: ours[key].shape for key in ours} == {key: theirs[key].shape for key in theirs}
+    copy = new_run(tmp_path / "copy", agent)
+    for name in ("checkpoint.npz", "best.npz"):
+        (copy.folder / name).write_bytes((other.folder / name).read_bytes())
+    with pytest.raises(InputError, match=r"checkpoint\.npz: of another run.*another seed; remove it"):
+        train_run(copy, quiet)
+    with pytest.raises(InputError, match=r"best\.npz: of another run.*genedge train --resume"):
+        load_actor(copy)
+    with pytest.raises(InputError, match=r"best\.npz: of another run"):
+        policy(str(copy.folder), copy.scenario)
+
+
+# --- Whose arrays
+
+
+def test_the_id_is_of_everything_that_the_bits_follow_from(tmp_path):
+    asked = {
+        "seed": {"seed": 8},
+        "users": {"users": 1},
+        "episodes": {"episodes": EPISODES + 10},
+    }
+    ids = [new_run(tmp_path / "first", "ddpg").id]
+    ids += [new_run(tmp_path / name, "ddpg", **changed).id for name, changed in asked.items()]
+    ids += [new_run(tmp_path / "agent", "td3").id]
+    ids += [
+        new_run(tmp_path / f"{i}", "ddpg", setting).id
+        for i, setting in enumerate(("ddpg.batch=5", "ddpg.learning_rate_last=0.5", "seed=2", "cell.places=4"))
+    ]
+    assert len(set(ids)) == len(ids)
+    assert new_run(tmp_path / "again", "ddpg").id == ids[0]
+
+
+def test_arrays_survive_the_file_bit_by_bit(tmp_path):
+    tree = {
+        "floats": jnp.array([[1.5, -0.0, jnp.nan, jnp.inf, 1e-40]], jnp.float32),
+        "counts": jnp.int32(3),
+        "flags": np.array([True, False]),
+        "nothing": jnp.zeros((4, 0)),
+        "key": jax.random.key(5),
+    }
+    save(tmp_path / "x.npz", tree, "me")
+    back = restore(tmp_path / "x.npz", tree, "me")
+    for ours, theirs in zip(jax.tree.leaves(tree), jax.tree.leaves(back), strict=True):
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    assert np.asarray(back["floats"]).tobytes() == np.asarray(tree["floats"]).tobytes()
+    assert jax.random.key_data(back["key"]).tolist() == jax.random.key_data(tree["key"]).tolist()
+
+
+ARCHIVE = {"a": np.arange(6.0, dtype=np.float32).reshape(2, 3), "b": np.zeros(2, np.int32)}
+FOREIGN = {
+    "another id": (ARCHIVE, "you"),
+    "another shape": (ARCHIVE | {"a": ARCHIVE["a"].T}, "me"),
+    "another type": (ARCHIVE | {"b": np.zeros(2, np.float32)}, "me"),
+    "an array more": (ARCHIVE | {"c": np.zeros(2)}, "me"),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+def test_foreign_arrays_are_refused(case, tmp_path):
+    tree, owner = FOREIGN[case]
+    path = tmp_path / "x.npz"
+    save(path, tree, owner)
+    with pytest.raises(
+        InputError, match=r"x\.npz: of another run, made from other settings or another seed"
+    ) as told:
+        restore(path, ARCHIVE, "me")
+    assert f"genedge train --resume {tmp_path}" in str(told.value)
+
+
+@pytest.mark.parametrize("missing", ["0001", "run"])
+def test_an_archive_without_an_array_is_damaged(missing, tmp_path):
+    path = tmp_path / "x.npz"
+    save(path, ARCHIVE, "me")
+    np.savez(path, **{name: array for name, array in arrays_of(path).items() if name != missing})
+    with pytest.raises(InputError, match=r"x\.npz: damaged; remove it"):
+        restore(path, ARCHIVE, "me")
+
+
+def test_an_archive_cut_anywhere_is_damaged(finished, tmp_path):
+    """Also where a single byte is missing, as after a full disk."""
+    run, _ = finished("ddpg")
+    whole = (run.folder / "best.npz").read_bytes()
+    actor = load_actor(run)
+    for length in (0, 1, 100, len(whole) // 2, len(whole) - 100, len(whole) - 1):
+        path = tmp_path / "best.npz"
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"best\.npz: damaged"):
+            restore(path, actor, run.id)
+
+
+def test_a_changed_number_does_not_go_unnoticed(finished, tmp_path):
+    run, _ = finished("ddpg")
+    whole = bytearray((run.folder / "best.npz").read_bytes())
+    weight = arrays_of(run.folder / "best.npz")["0000"].tobytes()
+    whole[whole.index(weight) + len(weight) // 2] ^= 1
+    (tmp_path / "best.npz").write_bytes(whole)
+    with pytest.raises(InputError, match=r"best\.npz: damaged"):
+        restore(tmp_path / "best.npz", load_actor(run), run.id)
+
+
+# --- The card
+
+
+@agents
+def test_the_card_tells_what_was_trained_how_and_how_far(agent, finished):
+    run, actors = finished(agent)
+    told = (run.folder / "card.md").read_text()
+    users = "up to 3 users" if agent == "any-cell" else f"{USERS} users"
+    assert told.splitlines()[0] == f"# {agent} on scenario paper, {users}, seed {SEED}"
+    assert f"{EPISODES} of {EPISODES} episodes (finished)" in told
+    best = int(np.argmin([utility for _, utility in actors]))
+    assert f"| best | {10 * (best + 1)} | {actors[best][1]:.3f} |" in told
+    assert f"| last | {EPISODES} | {actors[-1][1]:.3f} |" in told
+    for name in ("genedge", "jax", "jaxlib", "numpy", "optax"):
+        assert f"{name} {version(name)}" in told
+    assert f"python {platform.python_version()}; {platform.platform()}" in told
+    assert f"--agent {agent}" in told
+    assert ("--users" in told) == (agent != "any-cell")
+    section = agent.replace("-", "_")
+    table = {key: setting for key, setting in run.scenario.table.items() if key.startswith(f"{section}.")}
+    assert len(table) > 5
+    for key, setting in table.items():
+        assert f"| {key} | {setting.value} | {setting.provenance} |" in told
+    other = next(name for name in ("ddpg.", "sac.") if not name.startswith(section))
+    assert f"| {other}" not in told
+    changed = next(line for line in told.splitlines() if "Set by the user" in line)
+    for setting in SETTINGS:
+        assert setting.partition("=")[0] in changed
+
+
+def test_the_card_of_a_run_under_way(tmp_path, monkeypatch):
+    run = new_run(tmp_path / "run", "ddpg")
+    assert "Not evaluated yet." in runs.card(run, [])
+    row = {"episode": 10, "evaluated_utility": 3.25, "seconds": 1.0}
+    assert "10 of 30 episodes (not finished)" in runs.card(run, [row])
+    assert "None was set by the user." in runs.card(
+        create_run(tmp_path / "plain", load_scenario("paper"), 3, "sac", 1, 0), []
+    )
+
+
+def test_what_made_a_run_is_in_its_description(finished):
+    run, _ = finished("sac")
+    description = json.loads((run.folder / "run.json").read_text())
+    assert description["versions"]["jax"] == version("jax")
+    assert description["machine"] == platform.platform()
+    assert description["scenario_id"] == run.scenario.id
+
+
+# --- A run as a policy
+
+
+def slots_of(scenario, users, count=6):
+    drawn = sample_episode(scenario.params, jax.random.key(3), users, users, count)
+    return jax.tree.map(np.asarray, drawn)
+
+
+def decided(run, scenario, users):
+    slots = slots_of(scenario, users)
+    decision = in_float64(policy(str(run.folder), scenario)(scenario.params, slots, jax.random.key(0)))
+    assert breaches(scenario.params, slots, decision) == []
+    return slots, decision
+
+
+@agents
+def test_a_run_decides_as_its_best_actor(agent, finished):
+    run, actors = finished(agent)
+    users = MOST.get(agent, 5)
+    slots, decision = decided(run, run.scenario, users)
+    best, _ = min(actors, key=lambda actor: actor[1])
+    expected = in_float64(jax.jit(decide)(best, run.scenario.params, slots))
+    for ours, theirs in zip(decision, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(("agent", "remedy"), [("ddpg", "--set cell.places=4"), ("reinforce", "--users 3")])
+def test_a_multi_layer_perceptron_serves_fewer_users_but_not_more(agent, remedy, finished):
+    run, _ = finished(agent)
+    _, decision = decided(run, run.scenario, 1)
+    assert decision.bandwidth.shape == (6, 1)
+    most = MOST[agent]
+    with pytest.raises(InputError, match=f"serves up to {most} users, not {most + 1}; train it with {remedy}"):
+        decided(run, run.scenario, most + 1)
+
+
+OTHERS = (("seed=9",), ("models.count=12", "server.storage_gb=40", "server.quality_floor.largest_tv=best"))
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_run_over_cells_of_any_size_serves_other_scenarios(other, finished):
+    run, _ = finished("any-cell")
+    scenario = load_scenario("paper", [*SETTINGS, *other])
+    _, decision = decided(run, scenario, 20)
+    assert decision.cache.shape == (6, len(scenario.models))
+
+
+@pytest.mark.parametrize("agent", [name for name in AGENTS if name != "any-cell"])
+def test_a_run_on_one_cell_serves_no_other(agent, finished):
+    run, _ = finished(agent)
+    with pytest.raises(InputError, match="its actor knows only its own catalogue"):
+        policy(str(run.folder), load_scenario("paper", [*SETTINGS, "seed=9"]))
+    # Another number of users, or other settings of an agent, make no other cell.
+    same = load_scenario("paper", [*SETTINGS, "cell.users=1", "hcras.population=4"])
+    decided(run, same, 1)
+
+
+# --- What cannot be trained
+
+
+def test_an_agent_that_there_is_not(tmp_path):
+    with pytest.raises(InputError, match="'ppo': no such algorithm; there are ddpg, td3, sac, reinforce, any-cell"):
+        new_run(tmp_path / "run", "ppo")
+    assert not (tmp_path / "run").exists()
+    for agent in AGENTS:
+        assert settings_of(load_scenario("paper"), agent).episodes > 0
+
+
+def test_cells_of_any_size_draw_their_users(tmp_path):
+    with pytest.raises(InputError, match=r"--users 2: --agent any-cell draws them; set any_cell\.users"):
+        new_run(tmp_path / "run", "any-cell", users=2)
+    assert not (tmp_path / "run").exists()
+
+
+MODEL = {"storage_gb": 4, "output_size_mb": 6, "A1_steps": 60, "A2_tv": 110, "A3_steps": 170, "A4_tv": 28}
+GIVEN = json.dumps([MODEL | {"B1_s_per_step": 0.2, "B2_s": 5}])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ((f"models={GIVEN}",), "gives its models one by one; --agent any-cell needs ranges"),
+        (("models.A1_steps=[50, 160]", "seed=3"), "never cross: models.A1_steps below models.A3_steps"),
+        (("models.A4_tv=[1, 110]", "seed=3"), "models.A4_tv not above models.A2_tv"),
+    ],
+)
+def test_cells_of_any_size_need_ranges_that_make_sense(settings, words, tmp_path):
+    """Which is said before there is a folder."""
+    scenario = load_scenario("paper", settings)
+    with pytest.raises(InputError, match=words):
+        train_run(create_run(tmp_path / "run", scenario, None, "any-cell", 10, 0), quiet)
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,132 @@
+"""Agents of Stable-Baselines3, unmodified: they train in the environment, and what they save is a policy."""
+
+import importlib.util
+import sys
+import warnings
+import zipfile
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+import genedge.gym
+from genedge.cell.feasible import breaches, decode, in_float64
+from genedge.cell.sampling import sample_episode
+from genedge.env.observation import observe
+from genedge.errors import InputError
+from genedge.policies import policy
+from genedge.scenario import load_scenario
+from genedge.study.evaluate import evaluate
+
+PLACES = 6
+SMALL = ("cell.users=4", f"cell.places={PLACES}", "cell.slots_per_episode=10")
+ALGORITHMS = ("A2C", "DDPG", "PPO", "SAC", "TD3")
+
+
+def heavy(test):
+    missing = [name for name in ("stable_baselines3", "torch") if importlib.util.find_spec(name) is None]
+    return pytest.mark.heavy(pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")(test))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load_scenario("paper", SMALL)
+
+
+@pytest.fixture(scope="module")
+def slots(small):
+    return jax.tree.map(np.asarray, sample_episode(small.params, jax.random.key(0), 4, 4, 8))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A function that trains an agent for a moment and returns its file and the agent."""
+    folder, made = tmp_path_factory.mktemp("sb3"), {}
+
+    def train(name: str):
+        import stable_baselines3
+
+        if name not in made:
+            more = {"n_steps": 20} if name in ("A2C", "PPO") else {"learning_starts": 20, "buffer_size": 1000}
+            more |= {"batch_size": 20} if name != "A2C" else {}
+            agent = getattr(stable_baselines3, name)(
+                "MlpPolicy",
+                gymnasium.make("genedge/Cell-v0", overrides=SMALL),
+                seed=0,
+                policy_kwargs={"net_arch": [16]},
+                device="cpu",
+                **more,
+            )
+            before = [p.detach().clone() for p in agent.policy.parameters()]
+            agent.learn(60)
+            assert any((a != b).any() for a, b in zip(agent.policy.parameters(), before, strict=True))
+            agent.save(folder / name)
+            made[name] = folder / f"{name}.zip", agent
+        return made[name]
+
+    return train
+
+
+@heavy
+@pytest.mark.parametrize("more", [{}, {"gap": True}])
+def test_their_checker_has_no_remarks(more):
+    from stable_baselines3.common.env_checker import check_env
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gymnasium.make("genedge/Cell-v0", overrides=SMALL, render_mode="rgb_array", **more))
+        check_env(genedge.gym.CellEnv())
+
+
+@heavy
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_trained_agent_is_a_policy(name, saved, small, slots):
+    """It decides what the agent predicts, for fewer users than places too."""
+    file, agent = saved(name)
+    decide = policy(f"sb3:{file}", small)
+    decision = in_float64(decide(small.params, slots, jax.random.key(1)))
+    assert not breaches(small.params, slots, decision)
+    wide = jax.tree.map(lambda x: np.pad(x, [(0, 0), (0, 2), (0, 0)][: x.ndim]) if x.ndim > 1 else x, slots)
+    action, _ = agent.predict(np.asarray(observe(small.params, wide)), deterministic=True)
+    expected = in_float64(decode(small.params, wide, action))
+    np.testing.assert_array_equal(decision.cache, expected.cache)
+    np.testing.assert_allclose(decision.bandwidth, expected.bandwidth[:, :4], rtol=1e-5)
+    np.testing.assert_allclose(decision.steps, expected.steps[:, :4], rtol=1e-5, atol=1e-9)
+
+
+@heavy
+def test_evaluated_beside_the_others(saved, small):
+    name = f"sb3:{saved('DDPG')[0]}"
+    found = evaluate(
+        small, {key: policy(key, small) for key in (name, "rcars")}, [4], 2, 0, report=lambda text: None
+    )
+    assert found.value(name, 4, "utility").mean > 0
+    with pytest.raises(InputError, match=rf"serves up to {PLACES} users, not 8; train it with cell\.places=8"):
+        evaluate(small, {name: policy(name, small)}, [8], 1, 0, report=lambda text: None)
+
+
+@heavy
+def test_what_is_wrong_with_a_file_is_said(saved, small, tmp_path):
+    file, _ = saved("DDPG")
+    with pytest.raises(
+        InputError, match="sees 85 numbers and answers with 22, which fits no cell with the 5 models"
+    ):
+        policy(f"sb3:{file}", load_scenario("paper", [*SMALL, "models.count=5"]))
+    with pytest.raises(InputError, match=r"none\.zip: no such file"):
+        policy("sb3:none.zip", small)
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"damaged\.zip: not a whole model"):
+        policy(f"sb3:{damaged}", small)
+    for name, content in {"data": "{}", "other": "{}"}.items():
+        with zipfile.ZipFile(damaged, "w") as archive:
+            archive.writestr(name, content)
+        with pytest.raises(InputError, match=r"damaged\.zip: not a (whole )?model of"):
+            policy(f"sb3:{damaged}", small)
+
+
+def test_without_stable_baselines3_the_extra_is_named(monkeypatch, small):
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    with pytest.raises(InputError, match=r'pip install "genedge\[bench\]"'):
+        policy("sb3:model.zip", small)
