@@ -219,7 +219,7 @@ def floor() -> None:
     """REINFORCE and the paper's agent with the quality floor on."""
     users = (10, 18)
     rows = {
-        name: row._replace(changes=(BEST, *row.changes), seeds=3 if row.agent == "reinforce" else 1)
+        name: row._replace(changes=(BEST, *row.changes), seeds=3 if name == "REINFORCE, equivariant" else 1)
         for name, row in LEARNERS.items()
         if row.agent in ("ddpg", "reinforce")
     }
