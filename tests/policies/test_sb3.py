@@ -46,7 +46,10 @@ def saved(tmp_path_factory):
 
     def train(name: str):
         import stable_baselines3
+        import torch
 
+        # Tests run side by side, and torch's threads would wait for one another.
+        torch.set_num_threads(1)
         if name not in made:
             more = {"n_steps": 20} if name in ("A2C", "PPO") else {"learning_starts": 20, "buffer_size": 1000}
             more |= {"batch_size": 20} if name != "A2C" else {}

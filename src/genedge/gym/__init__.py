@@ -1,0 +1,29 @@
+"""Gymnasium environments of the cell. Importing this module registers `genedge/Cell-v0`:
+
+    import gymnasium
+    import genedge.gym
+
+    env = gymnasium.make("genedge/Cell-v0", scenario="paper")
+    envs = gymnasium.make_vec("genedge/Cell-v0", num_envs=64, scenario="paper")
+
+Gymnasium no longer looks for environments in installed packages, so somebody has to import this module. Where only
+a name can be given, `gymnasium.make("genedge.gym:genedge/Cell-v0")` imports it.
+"""
+
+try:
+    import gymnasium
+except ModuleNotFoundError as e:
+    if e.name != "gymnasium":
+        raise
+    raise ModuleNotFoundError('genedge.gym needs Gymnasium: pip install "genedge[gym]"', name=e.name) from None
+
+from genedge.gym.single import CellEnv
+from genedge.gym.vector import CellVectorEnv
+
+__all__ = ["CellEnv", "CellVectorEnv"]
+
+gymnasium.register(
+    id="genedge/Cell-v0",
+    entry_point="genedge.gym.single:CellEnv",
+    vector_entry_point="genedge.gym.vector:CellVectorEnv",
+)

@@ -1,0 +1,121 @@
+"""The compiled calls of the environments, the same for all cells of a size, and what `info` tells."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, UInt32
+
+from genedge.cell.feasible import decode, in_float64
+from genedge.cell.service import serve
+from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.env.functional import State, reset, step
+from genedge.optimum import certify, solve_optimal, solve_priced
+from genedge.study.evaluate import MOST_MODELS_SOLVED
+
+# Means over the users of the slot decided.
+MEANS = ("delay_s", "tv", "hit_ratio")
+
+# Where things stand in the one array that a step brings to the host: fetching several would take longer.
+REWARD_AT, TRUNCATED_AT = 0, 1
+MEANS_AT, OBSERVATION_AT = slice(2, 2 + len(MEANS)), slice(2 + len(MEANS), None)
+
+
+def words(generator: np.random.Generator) -> np.ndarray:
+    """Fresh data for the key of an episode.
+
+    Args:
+        generator: the environment's.
+    """
+    return generator.integers(2**32, size=2, dtype=np.uint32)
+
+
+def _key(data: UInt32[Array, "2"]) -> Array:
+    return jax.random.wrap_key_data(data, impl="threefry2x32")
+
+
+@partial(jax.jit, static_argnames="places")
+def start(params: Params, data: UInt32[Array, "2"], users: int, places: int) -> tuple[Array, State]:
+    """Starts an episode.
+
+    Args:
+        params: the scenario.
+        data: of the episode's key.
+        users: number of users.
+        places: N.
+
+    Returns:
+        The observation and the state.
+    """
+    return reset(params, _key(data), users, places)
+
+
+@partial(jax.jit, static_argnames="places")
+def start_all(params: Params, data: UInt32[Array, "E 2"], users: int, places: int) -> tuple[Array, State]:
+    """Starts an episode in each of E cells, see `start`."""
+    started: tuple[Array, State] = jax.vmap(lambda of_one: start(params, of_one, users, places))(data)
+    return started
+
+
+@partial(jax.jit, static_argnames="slots_per_episode")
+def advance(
+    params: Params, state: State, action: Float[Array, "A"], slots_per_episode: int
+) -> tuple[State, Float[Array, "told"]]:
+    """One step.
+
+    Args:
+        params: the scenario.
+        state: the state.
+        action: clipped to [−1, 1].
+        slots_per_episode: T.
+
+    Returns:
+        The next state; and reward, whether truncated, the means, and the next observation in one array.
+    """
+    moved = step(params, state, jnp.clip(action, -1, 1), slots_per_episode)
+    per_user = jnp.stack([moved.info.delay_s, moved.info.tv, moved.info.hit.astype(moved.info.tv.dtype)])
+    head = jnp.stack([moved.reward, moved.truncated.astype(moved.reward.dtype)])
+    return moved.state, jnp.concatenate([head, per_user.sum(axis=-1) / state.users, moved.observation])
+
+
+@partial(jax.jit, static_argnames="slots_per_episode")
+def advance_all(
+    params: Params, states: State, actions: Float[Array, "E A"], slots_per_episode: int
+) -> tuple[State, Float[Array, "E told"]]:
+    """One step of each of E cells, see `advance`."""
+    moved: tuple[State, Array] = jax.vmap(lambda *of_one: advance(params, *of_one, slots_per_episode))(
+        states, actions
+    )
+    return moved
+
+
+@jax.jit
+def look_back(params: Params, slot: Slot, action: Float[Array, "*batch A"]) -> tuple[Decision, Outcome]:
+    """What was decided in slots and what came of it, for the picture and the gap.
+
+    Args:
+        params: the scenario.
+        slot: the slots, leading axes *batch.
+        action: the action in each.
+    """
+    decision = decode(params, slot, jnp.clip(action, -1, 1))
+    return decision, serve(params, slot, decision)
+
+
+def gaps(params: Params, slots: Slot, decision: Decision) -> dict[str, np.ndarray]:
+    """How far decisions are from the certified optimum.
+
+    Args:
+        params: the scenario, in float64 NumPy.
+        slots: K slots, leading axis K.
+        decision: a decision for each.
+
+    Returns:
+        `optimum`, the certified least cost of each slot, and `gap`, by what share of it the decision costs more.
+    """
+    slots = jax.tree.map(np.asarray, slots)
+    solve = solve_optimal if len(params.models.A1) <= MOST_MODELS_SOLVED else solve_priced
+    certificate = certify(params, slots, in_float64(decision), solve(params, slots).lower_bound)
+    return {"optimum": certificate.lower_bound, "gap": certificate.objective / certificate.lower_bound - 1}

@@ -1,0 +1,144 @@
+"""One cell as a Gymnasium environment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from genedge.cell.types import Slot
+from genedge.env.functional import State
+from genedge.gym.compiled import (
+    MEANS,
+    MEANS_AT,
+    OBSERVATION_AT,
+    REWARD_AT,
+    TRUNCATED_AT,
+    advance,
+    gaps,
+    look_back,
+    start,
+    words,
+)
+from genedge.gym.spaces import action_space, checked, observation_space
+from genedge.scenario import load_scenario
+
+Numbers = NDArray[np.float32]
+
+
+class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
+    """The decision process of Section IV-A, registered as `genedge/Cell-v0`.
+
+    With M models and N places, float32 throughout. The observation, Eq. (16), has 1 + N (4 + M) numbers; places
+    without a user show 0 everywhere:
+
+    | index | field | range |
+    |---|---|---|
+    | 0 | skew γ of the popularity, its states scaled | −1 to 1 |
+    | 1 to N | channel gain h_n in dB above a typical one, over 20 dB | by the scenario's distances and fading |
+    | N + 1 to 2N | request size d_in, its range scaled | −1 to 1 |
+    | 2N + 1 to 3N | result size d_out of the model asked for, the catalogue's range scaled | −1 to 1 |
+    | 3N + 1 to 4N | whether there is a user | 0 or 1 |
+    | 4N + 1 + nM + m | whether user n asks for model m, both from 0 | 0 or 1 |
+
+    The action, Eq. (17), has M + 2N numbers from −1 to 1, others are clipped. Any is feasible once decoded, see
+    `genedge.cell.feasible.decode`:
+
+    | index | field |
+    |---|---|
+    | 0 to M − 1 | priorities: models are cached in descending order while they fit, those at 0 or below never |
+    | M to M + N − 1 | bandwidth: the shares b_n are a softmax of twice these |
+    | M + N to M + 2N − 1 | steps: x asks for (1 + x)/2 of the A3 steps that are useful; all together at most S |
+
+    The reward is −Σ_n U_n of the slot decided, Eq. (18). An episode is truncated after the scenario's
+    `cell.slots_per_episode` slots, never terminated; its last observation is the true next slot.
+
+    `info` of a step, about the slot decided: `delay_s` and `tv`, means over the users, and `hit_ratio`. With
+    `gap=True` also `optimum`, the certified least Σ_n U_n of that slot, and `gap`, Σ_n U_n over it, minus 1.
+
+    `reset(seed=...)` seeds `np_random`, from which the key of each episode is drawn.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012, as in the base class
+    _state: State
+    _shown: tuple[Slot, Numbers | None]
+
+    def __init__(
+        self,
+        scenario: str | Path = "paper",
+        overrides: Sequence[str] = (),
+        gap: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        """Makes the environment.
+
+        Args:
+            scenario: a preset's name, or the path of a scenario file.
+            overrides: settings to change, `key=value` each, such as `cell.users=14`.
+            gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
+            render_mode: None, or "rgb_array" for pictures from `render`.
+        """
+        self.scenario = load_scenario(scenario, overrides)
+        cell = self.scenario.settings.cell
+        self.observation_space = observation_space(self.scenario.params, cell.places)
+        self.action_space = action_space(len(self.scenario.models), cell.places)
+        self.render_mode = render_mode
+        self._gap = gap
+        self._params = jax.device_put(self.scenario.params)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Numbers, dict[str, Any]]:
+        """Starts an episode.
+
+        Args:
+            seed: of this and all following episodes; None goes on with the random numbers at hand.
+            options: none are known.
+
+        Returns:
+            The first observation, and an empty `info`.
+        """
+        super().reset(seed=seed)
+        cell = self.scenario.settings.cell
+        observation, self._state = start(self._params, words(self.np_random), cell.users, cell.places)
+        self._shown = self._state.slot, None
+        return np.array(observation, np.float32), {}
+
+    def step(self, action: Numbers) -> tuple[Numbers, float, bool, bool, dict[str, Any]]:
+        """Decides the slot last observed and moves on to the next.
+
+        Args:
+            action: M + 2N numbers.
+
+        Returns:
+            The next observation, the reward, False, whether the time limit is reached, and `info`.
+
+        Raises:
+            InputError: the action has another shape.
+        """
+        action = checked(action, self.action_space)
+        slot = self._state.slot
+        T = self.scenario.settings.cell.slots_per_episode
+        self._state, packed = advance(self._params, self._state, action, T)
+        self._shown = slot, action
+        told = np.array(packed, np.float32)
+        info: dict[str, Any] = dict(zip(MEANS, told[MEANS_AT].tolist(), strict=True))
+        if self._gap:
+            alone = jax.tree.map(lambda x: x[None], slot)
+            decision, _ = look_back(self._params, alone, action[None])
+            info |= {key: float(value[0]) for key, value in gaps(self.scenario.params, alone, decision).items()}
+        return told[OBSERVATION_AT], float(told[REWARD_AT]), False, bool(told[TRUNCATED_AT]), info
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override, unused-ignore]
+        """A picture of the slot last decided, or of the first one before it is decided; None without a mode."""
+        if self.render_mode is None:
+            return None
+        # Imported late: whoever draws nothing does not wait for matplotlib.
+        from genedge.gym.picture import draw_cell
+
+        slot, action = self._shown
+        decided = None if action is None else look_back(self._params, slot, action)
+        return draw_cell(self.scenario, slot, decided, max(int(self._state.t), 1))

@@ -1,0 +1,81 @@
+"""What an agent sees and does, as Gymnasium's spaces."""
+
+import math
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Space
+from numpy.typing import ArrayLike, NDArray
+
+from genedge.cell.feasible import action_size
+from genedge.cell.radio import channel_gain
+from genedge.cell.types import Params, Slot
+from genedge.env.observation import observe
+from genedge.errors import InputError
+
+# Fading is drawn from 24 random bits, so it lies between these.
+FADING = (2.0**-24, 24 * math.log(2))
+
+# Values scaled to −1 and 1 may miss them by this much in single precision.
+ROUNDING = 1e-4
+
+
+def observation_space(params: Params, places: int) -> Box:
+    """The bounds of each number of the observation, in the order of `observe`.
+
+    Args:
+        params: the scenario.
+        places: N, number of places.
+    """
+    farthest_m = math.hypot(*params.area_m) / 2
+    weakest, strongest = (
+        _seen(params, float(channel_gain(params, np.array(distance_m), np.array(fading))))
+        for distance_m, fading in zip((farthest_m, 0.0), FADING, strict=True)
+    )
+    # An inactive place shows 0, so 0 is always within.
+    low = [-1.0, *[min(weakest, 0.0)] * places, *[-1.0] * places, *[-1.0] * places]
+    high = [1.0, *[max(strongest, 0.0)] * places, *[1.0] * places, *[1.0] * places]
+    flags = places * (1 + len(params.models.A1))
+    return Box(
+        np.array([*(x - ROUNDING for x in low), *[0.0] * flags], np.float32),
+        np.array([*(x + ROUNDING for x in high), *[1.0] * flags], np.float32),
+    )
+
+
+def _seen(params: Params, gain: float) -> float:
+    """A channel gain as an agent sees it."""
+    alone = Slot(
+        skew=np.asarray(params.skews[0]),
+        requests=np.zeros(1, int),
+        input_bits=params.input_bits[:1],
+        gain=np.array([gain]),
+        position_m=np.zeros((1, 2)),
+        active=np.ones(1, bool),
+    )
+    return float(observe(params, alone)[1])
+
+
+def action_space(models: int, places: int) -> Box:
+    """Box(−1, 1) of length M + 2 N, in the order of `decode`.
+
+    Args:
+        models: M, number of models.
+        places: N, number of places.
+    """
+    return Box(-1.0, 1.0, (action_size(models, places),), np.float32)
+
+
+def checked(action: ArrayLike, space: Space[Any]) -> NDArray[np.float32]:
+    """An action as an array in single precision.
+
+    Args:
+        action: what an agent gave.
+        space: what it must fit.
+
+    Raises:
+        InputError: its shape is another.
+    """
+    array = np.asarray(action, np.float32)
+    if array.shape != space.shape:
+        raise InputError(f"action has shape {array.shape}; this environment takes {space.shape}")
+    return array

@@ -1,0 +1,170 @@
+"""Many cells as a Gymnasium vector environment."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import jax
+import numpy as np
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from genedge.cell.types import Slot
+from genedge.env.functional import State
+from genedge.errors import InputError
+from genedge.gym.compiled import (
+    MEANS,
+    MEANS_AT,
+    OBSERVATION_AT,
+    REWARD_AT,
+    TRUNCATED_AT,
+    advance_all,
+    gaps,
+    look_back,
+    start_all,
+    words,
+)
+from genedge.gym.spaces import action_space, checked, observation_space
+from genedge.scenario import load_scenario
+
+Numbers = NDArray[np.float32]
+
+
+class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
+    """E independent cells, see `CellEnv`, that step together in one compiled call.
+
+    Observations, actions, rewards and each entry of `info` have a leading axis of length E. Cell i does what a
+    `CellEnv` seeded with the same number does. An episode that was truncated in one step begins anew in the next
+    (Gymnasium's `AutoresetMode.NEXT_STEP`): that step ignores the actions, its rewards are 0, its observations the
+    new episode's first, and its `info` is empty. All episodes are of one length, so all cells begin anew together.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012, as in the base class
+        "render_modes": ["rgb_array"],
+        "render_fps": 2,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+    _states: State
+    _over: bool
+    _shown: tuple[Slot, Numbers | None]
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: str | Path = "paper",
+        overrides: Sequence[str] = (),
+        gap: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        """Makes the environments.
+
+        Args:
+            num_envs: E, number of cells.
+            scenario: a preset's name, or the path of a scenario file.
+            overrides: settings to change, `key=value` each, such as `cell.users=14`.
+            gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
+            render_mode: None, or "rgb_array" for pictures from `render`.
+        """
+        self.scenario = load_scenario(scenario, overrides)
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        cell = self.scenario.settings.cell
+        self.single_observation_space = observation_space(self.scenario.params, cell.places)
+        self.single_action_space = action_space(len(self.scenario.models), cell.places)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._gap = gap
+        self._params = jax.device_put(self.scenario.params)
+        self._seeded = [seeding.np_random() for _ in range(num_envs)]
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The random numbers of each cell."""
+        return tuple(generator for generator, _ in self._seeded)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each cell."""
+        return tuple(seed for _, seed in self._seeded)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Numbers, dict[str, Any]]:
+        """Starts an episode in every cell.
+
+        Args:
+            seed: cell i is seeded with `seed` + i, or with entry i of a sequence; None goes on with the random
+                numbers at hand.
+            options: none are known.
+
+        Returns:
+            The first observations, and an empty `info`.
+
+        Raises:
+            InputError: there are not as many seeds as cells.
+        """
+        if seed is None or isinstance(seed, int | np.integer):
+            seed = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise InputError(f"seed has {len(seed)} entries; there are {self.num_envs} cells")
+        self._seeded = [
+            kept if new is None else seeding.np_random(new) for kept, new in zip(self._seeded, seed, strict=True)
+        ]
+        return self._begin(), {}
+
+    def _begin(self) -> Numbers:
+        data = np.stack([words(generator) for generator in self.np_random])
+        cell = self.scenario.settings.cell
+        observations, self._states = start_all(self._params, data, cell.users, cell.places)
+        self._over = False
+        self._shown = self._states.slot, None
+        return np.array(observations, np.float32)
+
+    def step(
+        self, actions: Numbers
+    ) -> tuple[Numbers, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Decides the slots last observed and moves on to the next; begins anew where an episode was truncated.
+
+        Args:
+            actions: M + 2N numbers for each cell.
+
+        Returns:
+            The next observations, the rewards, no terminations, where the time limit is reached, and `info`.
+
+        Raises:
+            InputError: the actions have another shape.
+        """
+        actions = checked(actions, self.action_space)
+        never = np.zeros(self.num_envs, bool)
+        if self._over:
+            return self._begin(), np.zeros(self.num_envs), never, never.copy(), {}
+        slots = self._states.slot
+        T = self.scenario.settings.cell.slots_per_episode
+        self._states, packed = advance_all(self._params, self._states, actions, T)
+        self._shown = slots, actions
+        told = np.array(packed, np.float32)
+        truncated = told[:, TRUNCATED_AT] > 0
+        self._over = bool(truncated.all())
+        info: dict[str, Any] = dict(zip(MEANS, told[:, MEANS_AT].T.astype(np.float64), strict=True))
+        if self._gap:
+            decision, _ = look_back(self._params, slots, actions)
+            info |= gaps(self.scenario.params, slots, decision)
+        # Gymnasium's way to say which cells an entry is about.
+        info |= {f"_{key}": np.ones(self.num_envs, bool) for key in info}
+        return told[:, OBSERVATION_AT], told[:, REWARD_AT].astype(np.float64), never, truncated, info
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override, unused-ignore]
+        """A picture of each cell, see `CellEnv.render`."""
+        if self.render_mode is None:
+            return None
+        # Imported late: whoever draws nothing does not wait for matplotlib.
+        from genedge.gym.picture import draw_cell
+
+        slots, actions = self._shown
+        decided = None if actions is None else look_back(self._params, slots, actions)
+        number = max(int(self._states.t[0]), 1)
+        shown = [jax.tree.map(lambda x, i=i: x[i], (slots, decided)) for i in range(self.num_envs)]
+        return tuple(draw_cell(self.scenario, slot, of_one, number) for slot, of_one in shown)

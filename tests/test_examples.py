@@ -1,0 +1,72 @@
+"""The examples, and the code in the page about Gymnasium, run as they stand."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Without a window, on one core, as tests run side by side, and with what was compiled before.
+SETTINGS = {
+    "MPLBACKEND": "Agg",
+    "OMP_NUM_THREADS": "1",
+    "JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+}
+HEAVY = {
+    "sb3.py": (
+        ["--steps", "60"],
+        ["stable_baselines3", "torch"],
+        r"sb3:sb3\.zip: utility \d+.*\nrcars: .*\nknapsack: ",
+    ),
+    "cleanrl_style.py": (
+        ["--total-steps", "800", "--learning-starts", "200"],
+        ["torch"],
+        r"800 slots: mean reward -",
+    ),
+    "rllib_interface.py": (["--episodes", "2"], ["ray", "torch"], "2 episodes, 2 truncated, none terminated"),
+}
+
+
+def run(program: list[str], folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *program],
+        cwd=folder,
+        env=os.environ | SETTINGS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_run():
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"ten_lines.py", *HEAVY}
+
+
+def test_ten_lines(tmp_path):
+    lines = (ROOT / "examples" / "ten_lines.py").read_text().splitlines()
+    assert sum(bool(line) and not line.startswith(("import", '"""', "plt.")) for line in lines) <= 10
+    run([str(ROOT / "examples" / "ten_lines.py")], tmp_path)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", HEAVY)
+def test_heavy(name, tmp_path):
+    options, needs, says = HEAVY[name]
+    if missing := [module for module in needs if importlib.util.find_spec(module) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    assert re.search(says, run([str(ROOT / "examples" / name), *options], tmp_path))
+
+
+def test_the_page_about_gymnasium(tmp_path):
+    page = (ROOT / "docs" / "gymnasium.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert blocks
+    run(["-c", "\n".join(blocks)], tmp_path)
