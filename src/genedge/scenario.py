@@ -642,6 +642,7 @@ def _expected(error: ErrorDetails, unit: str) -> str:
         "float_type": f"a number{in_unit}",
         "float_parsing": f"a number{in_unit}",
         "finite_number": f"a finite number{in_unit}",
+        "bool_type": "true or false",
         "int_type": f"a whole number{in_unit}",
         "tuple_type": f"a list{in_unit}",
         "literal_error": error["msg"].removeprefix("Input should be "),

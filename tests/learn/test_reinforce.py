@@ -206,6 +206,14 @@ def test_learns_the_optimum_of_a_small_cell(small_run):
     assert metrics.spread[-1] < 0.1 * metrics.spread[0]
 
 
+def test_every_episode_has_fresh_slots(small_run):
+    """At the end the policy hardly changes any more, and its decisions hardly differ: only the slots do."""
+    _, _, _, metrics = small_run
+    rewards = np.asarray(metrics.reward)[-20:]
+    assert len(set(rewards.tolist())) == 20
+    assert rewards.std() > 10 * np.asarray(metrics.spread)[-20:].max()
+
+
 def test_two_halves_are_the_whole_bit_by_bit(small_run):
     scenario, plan, whole, metrics = small_run
     half, first = reinforce.train(plan, scenario.params, None, reinforce.init(plan, KEY), EPISODES // 2)

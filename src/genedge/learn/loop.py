@@ -21,6 +21,7 @@ from genedge.cell.service import serve, total_utility
 from genedge.cell.types import Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
 from genedge.learn.actor import Network, decide, init_actor, init_critic
+from genedge.learn.compiling import OFTEN, ONCE, SELDOM
 from genedge.learn.replay import Replay, Transition, add, empty_replay, sample
 from genedge.scenario import Ddpg, Sac
 
@@ -121,7 +122,7 @@ class Algorithm(NamedTuple):
     update: Callable[[Plan, Params, Learner, Transition, Array], tuple[Learner, Array, Array]]
 
 
-@partial(jax.jit, static_argnames=("algorithm", "plan"))
+@partial(jax.jit, static_argnames=("algorithm", "plan"), compiler_options=ONCE)
 def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Slot) -> Learner:
     """A learner that has not learned yet.
 
@@ -170,7 +171,12 @@ def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Sl
     )
 
 
-@partial(jax.jit, static_argnames=("algorithm", "plan", "episodes"), donate_argnames="learner")
+@partial(
+    jax.jit,
+    static_argnames=("algorithm", "plan", "episodes"),
+    donate_argnames="learner",
+    compiler_options=OFTEN,
+)
 def train(
     algorithm: Algorithm, plan: Plan, params: Params, learner: Learner, episodes: int
 ) -> tuple[Learner, Metrics]:
@@ -226,7 +232,7 @@ def train(
     return jax.lax.scan(episode, learner, None, length=episodes)
 
 
-@jax.jit
+@partial(jax.jit, compiler_options=SELDOM)
 def evaluate(params: Params, learner: Learner, slots: Slot) -> tuple[Learner, Float[Array, ""]]:
     """Scores the actor on given slots, and keeps it if it is the best so far.
 
@@ -280,10 +286,11 @@ def optimisers(plan: Plan) -> tuple[optax.GradientTransformation, optax.Gradient
     Args:
         plan: what is fixed for the run.
     """
-    s, updates = plan.settings, plan.episodes * plan.slots_per_episode
+    s, slots = plan.settings, plan.episodes * plan.slots_per_episode
+    delay = s.policy_delay if isinstance(s, Ddpg) else 1
 
-    def adam(rate: float) -> optax.GradientTransformation:
+    def adam(rate: float, updates: int) -> optax.GradientTransformation:
         # One flat array instead of a dozen of each kind: half the time to compile.
         return optax.flatten(optax.adam(optax.linear_schedule(rate, rate * s.learning_rate_last, updates)))
 
-    return adam(s.actor_learning_rate), adam(s.critic_learning_rate)
+    return adam(s.actor_learning_rate, slots // delay), adam(s.critic_learning_rate, slots)

@@ -24,6 +24,7 @@ from genedge.cell.sampling import sample_episode, sample_slot
 from genedge.cell.service import total_utility
 from genedge.cell.types import Models, Params, Slot
 from genedge.learn.actor import Network, decide, init_actor, outputs
+from genedge.learn.compiling import OFTEN, ONCE, SELDOM
 from genedge.scenario import AnyCell, DrawnModels, Reinforce
 
 
@@ -108,7 +109,7 @@ def ranges_of(models: DrawnModels) -> Models:
     )
 
 
-@partial(jax.jit, static_argnames="plan")
+@partial(jax.jit, static_argnames="plan", compiler_options=ONCE)
 def init(plan: Plan, key: Array) -> Learner:
     """A learner that has not learned yet.
 
@@ -128,7 +129,7 @@ def init(plan: Plan, key: Array) -> Learner:
     )
 
 
-@partial(jax.jit, static_argnames=("plan", "episodes"), donate_argnames="learner")
+@partial(jax.jit, static_argnames=("plan", "episodes"), donate_argnames="learner", compiler_options=OFTEN)
 def train(
     plan: Plan, params: Params, ranges: Models | None, learner: Learner, episodes: int
 ) -> tuple[Learner, Metrics]:
@@ -220,7 +221,7 @@ def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array)
     return learner._replace(actor=actor, optimiser=optimiser), Metrics(-costs.mean(), spread.mean())
 
 
-@partial(jax.jit, static_argnames="plan")
+@partial(jax.jit, static_argnames="plan", compiler_options=SELDOM)
 def evaluate(plan: Plan, cells: Params, learner: Learner, slots: Slot) -> tuple[Learner, Float[Array, ""]]:
     """Scores the actor on given slots, and keeps it if it is the best so far.
 
