@@ -119,7 +119,7 @@ def training(agent: str, scenario: Scenario, users: int, episodes: int, seed: in
         plan = reinforce.Plan(s, users, models, T, episodes)
         ranges = None
         if isinstance(s, AnyCell):
-            plan, ranges = plan._replace(models=s.models[1]), _ranges(scenario)
+            plan, ranges = plan._replace(models=s.models[1]), catalogue_ranges(scenario)
             cells, slots = reinforce.draw_cells(plan, params, ranges, for_evaluation, EVALUATION_EPISODES * T)
         else:
             cells = params
@@ -143,8 +143,15 @@ def training(agent: str, scenario: Scenario, users: int, episodes: int, seed: in
     )
 
 
-def _ranges(scenario: Scenario) -> Models:
-    """Where the catalogues of cells of any size come from."""
+def catalogue_ranges(scenario: Scenario) -> Models:
+    """Where the catalogues of cells of any size come from.
+
+    Args:
+        scenario: the scenario.
+
+    Raises:
+        InputError: it has no ranges, or they would give models that make no sense.
+    """
     drawn = scenario.settings.models
     if not isinstance(drawn, DrawnModels):
         raise InputError(

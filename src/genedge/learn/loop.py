@@ -158,7 +158,7 @@ def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Sl
             target_critics=jax.tree.map(jnp.copy, critics),
             actor_optimiser=actor_adam.init(actor),
             critic_optimiser=critic_adam.init(critics),
-            log_temperature=jnp.log(s.first_temperature) if isinstance(s, Sac) else jnp.float32(0),
+            log_temperature=jnp.log(jnp.float32(s.first_temperature)) if isinstance(s, Sac) else jnp.float32(0),
         ),
         replay=empty_replay(s.replay_size, transition),
         reward_scale=rewards.std(),

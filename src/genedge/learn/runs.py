@@ -27,7 +27,15 @@ import numpy as np
 from genedge.errors import InputError
 from genedge.files import whole_file
 from genedge.learn.actor import Network
-from genedge.learn.agents import AGENTS, actor_like, metrics_of, places_of, settings_of, training
+from genedge.learn.agents import (
+    AGENTS,
+    actor_like,
+    catalogue_ranges,
+    metrics_of,
+    places_of,
+    settings_of,
+    training,
+)
 from genedge.learn.card import card, versions
 from genedge.scenario import AnyCell, Scenario, load_scenario
 
@@ -121,6 +129,7 @@ def create_run(
         if users is not None:
             raise InputError(f"--users {users}: --agent any-cell draws them; set any_cell.users=[least, most]")
         users = s.users[1]
+        catalogue_ranges(scenario)  # Refused before there is a folder, not when training begins.
     else:
         users = users or cell.users
     places = places_of(scenario, agent, users)

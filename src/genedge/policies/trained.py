@@ -11,6 +11,7 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.learn.actor import decide
+from genedge.learn.agents import OFF_POLICY
 from genedge.learn.networks import Equivariant, Mlp
 from genedge.learn.runs import load_actor, open_run
 from genedge.scenario import Scenario
@@ -42,9 +43,8 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
     def policy(params: Params, slots: Slot, key: Array) -> Decision:
         users = slots.active.shape[-1]
         if users > places:
-            raise InputError(
-                f"{folder}: serves up to {places} users, not {users}; train it with --set cell.places={users}"
-            )
+            remedy = f"--set cell.places={users}" if run.agent in OFF_POLICY else f"--users {users}"
+            raise InputError(f"{folder}: serves up to {places} users, not {users}; train it with {remedy}")
         missing = places - users
 
         def pad(x: Array) -> Array:

@@ -35,8 +35,9 @@ def train(
     from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.training import train_with_progress
     from genedge.errors import InputError
+    from genedge.learn.agents import settings_of
     from genedge.learn.runs import create_run, open_run
-    from genedge.scenario import load_scenario
+    from genedge.scenario import AnyCell, load_scenario
 
     keep_compiled_code()
     if resume is not None:
@@ -47,6 +48,8 @@ def train(
         raise InputError("--out DIR is missing: the folder for the new run (or --resume DIR)")
     else:
         if network is not None:
+            if isinstance(settings_of(load_scenario(scenario, set_), agent), AnyCell):
+                raise InputError("--network: --agent any-cell always has the equivariant one; leave it out")
             set_ = [*set_, f"{agent.replace('-', '_')}.network={network}"]
         run = create_run(out, load_scenario(scenario, set_), users, agent, episodes, seed)
     try:
