@@ -13,7 +13,6 @@ Stable-Baselines3 comes with the extra `bench`; without it, its part is left out
 
 import argparse
 import importlib.util
-import itertools
 import json
 import os
 import subprocess
@@ -369,6 +368,7 @@ def compile_agent(name: str, seed: int, started: float) -> dict[str, float]:
     agent, scenario, users = prepared(name)
 
     import jax
+    import numpy as np
 
     from genedge.learn.agents import training
 
@@ -381,10 +381,9 @@ def compile_agent(name: str, seed: int, started: float) -> dict[str, float]:
             learner, _ = steps.train(learner, INTERVAL)
             learner, _ = jax.block_until_ready(steps.evaluate(learner))
         at.append(clocks())
-    (first_s, first_busy_s), (second_s, second_busy_s) = (
-        [after - before for before, after in zip(*ends, strict=True)] for ends in itertools.pairwise(at)
-    )
-    return {"import_s": import_s, "compile_s": first_s - second_s, "busy_s": first_busy_s - second_busy_s}
+    first, second = np.diff(at, axis=0)
+    compile_s, busy_s = first - second
+    return {"import_s": import_s, "compile_s": compile_s, "busy_s": busy_s}
 
 
 def prepared(name: str) -> tuple[str, Any, int]:
