@@ -388,7 +388,7 @@ def compile_agent(name: str, seed: int, started: float) -> dict[str, float]:
 
 def prepared(name: str) -> tuple[str, Any, int]:
     """An agent's name, its scenario and number of users, the cache of compiled code in use."""
-    from genedge.cli.compiled import keep_compiled_code
+    from genedge.compiled import keep_compiled_code
     from genedge.scenario import load_scenario
 
     keep_compiled_code()

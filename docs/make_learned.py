@@ -16,7 +16,7 @@ import numpy as np
 from genedge.cell.feasible import in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Slot
-from genedge.cli.compiled import keep_compiled_code
+from genedge.compiled import keep_compiled_code
 from genedge.files import whole_file
 from genedge.learn.card import card
 from genedge.learn.runs import load_actor, open_run, rows_of, save

@@ -24,7 +24,7 @@ import numpy as np
 from genedge.cell.feasible import in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Slot
-from genedge.cli.compiled import keep_compiled_code
+from genedge.compiled import keep_compiled_code
 from genedge.files import whole_file
 from genedge.learn.runs import create_run, open_run, train_run
 from genedge.optimum import solve_optimal

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from genedge.cell.types import Slot
-from genedge.cli.compiled import keep_compiled_code
+from genedge.compiled import keep_compiled_code
 from genedge.scenario import Scenario, load_scenario
 
 # Most of a test's time is compilation; workers and later runs share what was compiled.

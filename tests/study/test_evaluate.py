@@ -7,6 +7,7 @@ import pytest
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import serve
 from genedge.cell.types import Decision
+from genedge.errors import InputError
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 from genedge.study.evaluate import METRICS, evaluate
@@ -79,7 +80,7 @@ def test_a_policy_that_breaks_a_constraint_is_found_out():
         fine = policy("cloud-only", scenario)(params, slots, key)
         return Decision(fine.cache, np.asarray(slots.active, float), fine.steps)
 
-    with pytest.raises(AssertionError, match=r"\(11e\)"):
+    with pytest.raises(InputError, match=r"\(11e\)"):
         evaluate(scenario, {"greedy": greedy_for_bandwidth}, [3], 1, 0, quiet)
 
 

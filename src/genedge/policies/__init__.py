@@ -51,8 +51,8 @@ def policy(name: str, scenario: Scenario) -> Policy:
     """The policy of that name.
 
     Args:
-        name: a name in the registry, the folder of a trained run, or `sb3:` and the file of a model that
-            Stable-Baselines3 has trained and saved.
+        name: a name in the registry, the folder of a trained run, `sb3:` and the file of a model that
+            Stable-Baselines3 has trained and saved, or a Python file and a function in it, `FILE.py:FUNCTION`.
         scenario: the scenario that it will serve.
 
     Returns:
@@ -72,10 +72,39 @@ def _find(name: str, scenario: Scenario) -> Policy:
         from genedge.policies.sb3 import sb3
 
         return sb3(Path(name.removeprefix("sb3:")), scenario)
+    file, _, function = name.rpartition(":")
+    if file.endswith(".py"):
+        from genedge.policies.own import own
+
+        return own(Path(file), function)
     if Path(name).is_dir():
         from genedge.policies.trained import trained
 
         return trained(Path(name), scenario)
     close = get_close_matches(name, REGISTRY, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    raise InputError(f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(REGISTRY)}")
+    raise InputError(
+        f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(REGISTRY)}, "
+        f"a run's folder, sb3:FILE, and FILE.py:FUNCTION"
+    )
+
+
+def files_of(name: str) -> list[Path]:
+    """The files that a policy's decisions follow from.
+
+    Args:
+        name: a policy's name, not one of the registry.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if Path(name).is_dir():
+        files = [Path(name) / file for file in ("run.json", "scenario.yaml", "best.npz")]
+    elif name.startswith("sb3:"):
+        files = [Path(name.removeprefix("sb3:"))]
+    else:
+        files = [Path(name.rpartition(":")[0])]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"policy {name!r}: no such policy, and there is no file {file}")
+    return files

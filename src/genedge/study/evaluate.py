@@ -26,7 +26,9 @@ METRICS = {
     "utility": "Σ U_n of a slot, Eq. (15), lower is better",
     "delay_s": "mean delay of a request [s]",
     "delay_p95_s": "95 % quantile of the delays of an episode [s]",
+    "late_ratio": "share of the requests that wait longer than the slot lasts",
     "tv": "mean TV of a request, lower is better",
+    "unimproved_ratio": "share of the hits whose image is returned as it came, at most A1 steps",
     "hit_ratio": "share of the requests whose model is cached",
     "used_cache_ratio": "share of the cached models that somebody asked for",
 }
@@ -245,8 +247,7 @@ def evaluate(
         The results.
 
     Raises:
-        InputError: a policy cannot serve so many users.
-        AssertionError: a policy broke a constraint, which is a defect of that policy.
+        InputError: a policy cannot serve so many users, or broke a constraint, which is a defect of that policy.
     """
     results, bounds = [], []
     T = scenario.settings.cell.slots_per_episode
@@ -259,7 +260,7 @@ def evaluate(
         report(f"the optimum, {count} users")
         bounds.append(_bound(scenario, count, slots, policy_key))
         for name, policy in policies.items():
-            results.append(_one(scenario.params, name, policy, count, slots, policy_key, report))
+            results.append(_one(scenario, name, policy, count, slots, policy_key, report))
     return Evaluation(scenario, episodes, seed, results, bounds)
 
 
@@ -278,7 +279,7 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
 
 
 def _one(
-    params: Params,
+    scenario: Scenario,
     name: str,
     policy: Policy,
     users: int,
@@ -286,7 +287,7 @@ def _one(
     key: jax.Array,
     report: Callable[[str], None],
 ) -> Result:
-    episodes, T = slots.skew.shape
+    params, (episodes, T) = scenario.params, slots.skew.shape
     metrics: list[dict[str, float]] = []
     seconds = []
     for e in range(episodes):
@@ -295,8 +296,8 @@ def _one(
         decision, took = _timed(policy, params, batch, jax.random.fold_in(key, e))
         seconds.append(took)
         if broken := breaches(params, batch, decision):
-            raise AssertionError(f"policy {name} broke a constraint: {broken}")
-        metrics.append(_metrics(batch, decision, score(params, batch, decision)))
+            raise InputError(f"policy {name} broke a constraint: {broken}")
+        metrics.append(_metrics(scenario, batch, decision, score(params, batch, decision)))
     if episodes == 1:
         seconds.append(_timed(policy, params, batch, jax.random.fold_in(key, 0))[1])
     return Result(
@@ -314,15 +315,18 @@ def _timed(policy: Policy, params: Params, slots: Slot, key: jax.Array) -> tuple
     return in_float64(decision), perf_counter() - start
 
 
-def _metrics(slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
-    active = slots.active
-    cached = int(decision.cache.sum())
+def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
+    active, params = slots.active, scenario.params
+    cached, hits = int(decision.cache.sum()), int(outcome.hit[active].sum())
+    unimproved = outcome.hit & active & (decision.steps * params.S <= params.models.A1[slots.requests])
     used = int((decision.cache & np.asarray(requested(slots, decision.cache.shape[-1]))).sum())
     return {
         "utility": float(outcome.utility.sum(axis=-1).mean()),
         "delay_s": float(outcome.delay_s[active].mean()),
         "delay_p95_s": float(np.quantile(outcome.delay_s[active], 0.95)),
+        "late_ratio": float((outcome.delay_s[active] > scenario.settings.cell.slot_duration_s).mean()),
         "tv": float(outcome.tv[active].mean()),
+        "unimproved_ratio": int(unimproved.sum()) / hits if hits else float("nan"),
         "hit_ratio": float(outcome.hit[active].mean()),
         "used_cache_ratio": used / cached if cached else float("nan"),
     }

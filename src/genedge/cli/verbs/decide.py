@@ -27,8 +27,8 @@ def decide(
     import jax
 
     from genedge.cell.feasible import in_float64
-    from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.lines import decision_line, lines_of_standard_input, read_slots
+    from genedge.compiled import keep_compiled_code
     from genedge.optimum import certify
     from genedge.policies import policy as policy_of
     from genedge.policies.certified import SOLVERS

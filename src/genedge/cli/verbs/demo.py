@@ -22,10 +22,10 @@ def demo(
 
     An interrupted demo goes on where it stopped.
     """
-    from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.table import print_evaluation
     from genedge.cli.training import train_with_progress
     from genedge.cli.verbs.evaluate import evaluate_with_progress
+    from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
     from genedge.files import whole_file
     from genedge.learn.agents import EVALUATION_EPISODES

@@ -34,8 +34,8 @@ def evaluate(
     share of the distance from RCARS to it that is left. Utility is Σ U_n of a slot, lower is better. The decision
     time is that of compiled code, per slot, in batches of an episode.
     """
-    from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.table import print_evaluation
+    from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
     from genedge.scenario import load_scenario
 

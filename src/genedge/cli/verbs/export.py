@@ -30,7 +30,7 @@ def export(
     NumPy, and onnxruntime where the actor is an ONNX file. An actor knows one catalogue, that of its scenario; only
     any-cell, and 'learned', the policy that ships with the package, can be exported for another.
     """
-    from genedge.cli.compiled import keep_compiled_code
+    from genedge.compiled import keep_compiled_code
     from genedge.deploy.export import COMPARED_SLOTS, export_actor, export_run
     from genedge.policies.learned import shipped_actor
     from genedge.scenario import load_scenario

@@ -28,8 +28,8 @@ def slots(
     import numpy as np
 
     from genedge.cell.sampling import sample_episode
-    from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.lines import slot_lines
+    from genedge.compiled import keep_compiled_code
     from genedge.scenario import load_scenario
 
     keep_compiled_code()

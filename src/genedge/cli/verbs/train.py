@@ -32,8 +32,8 @@ def train(
     catalogues and numbers of users that it has not seen. A run can be interrupted at any moment and resumed; it
     then ends with the very same bits.
     """
-    from genedge.cli.compiled import keep_compiled_code
     from genedge.cli.training import train_with_progress
+    from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
     from genedge.learn.agents import settings_of
     from genedge.learn.runs import create_run, open_run

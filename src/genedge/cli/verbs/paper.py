@@ -1,0 +1,76 @@
+"""`genedge paper`: the paper's whole evaluation, reproduced and judged in one report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("paper")(paper)
+
+
+def paper(
+    out: Annotated[Path, typer.Option(help="Folder of the study.")] = Path("paper"),
+    quick: Annotated[bool, typer.Option("--quick", help="A small version, in minutes.")] = False,
+    plan: Annotated[
+        list[str], typer.Option(metavar="KEY=VALUE", help="Change a size, such as seeds=[0,1,2,3,4]. Repeatable.")
+    ] = [],
+    only: Annotated[str | None, typer.Option(metavar="A,B", help="Do the work of these sections alone.")] = None,
+    policies: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Your own beside the paper's, such as FILE.py:FUNCTION.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="Where to work: local (this machine's cores) or ray.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; else the one that Ray finds.")
+    ] = None,
+) -> None:
+    """Run the paper's evaluation, Section V: figures, tables, and a verdict on every claim, in one HTML report.
+
+    An interrupted study goes on where it stopped, and what is done is not done again. The whole takes hours on two
+    cores, --quick some minutes. Sections: claims, convergence, hits, utility, quality, trade-off, budget,
+    sensitivity, watch.
+    """
+    from genedge.cli.progress import progress
+    from genedge.compiled import keep_compiled_code
+    from genedge.errors import InputError
+    from genedge.policies import policy
+    from genedge.scenario import load_scenario
+    from genedge.study.engines import on_cores, on_ray
+    from genedge.study.folder import do
+    from genedge.study.paper import SECTIONS, study
+    from genedge.study.plan import PLANS, changed
+    from genedge.study.report import section_names, tasks_of, write_report
+
+    keep_compiled_code()
+    if engine not in ("local", "ray"):
+        raise InputError(f"--engine {engine}: no such engine; there are local and ray")
+    if address is not None and engine != "ray":
+        raise InputError("--address is that of a Ray cluster; give --engine ray with it")
+    work = on_ray(address) if engine == "ray" else on_cores
+    names = list(SECTIONS) if only is None else section_names(only)
+    own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
+    for name in own:
+        policy(name, load_scenario("paper"))  # Refused before any work, not in its midst.
+    s = study(changed(PLANS[quick], plan), own)
+    tasks = tasks_of(s, names)
+    command = ["genedge", "paper", "--out", str(out)]
+    command += ["--quick"] * quick + [word for change in plan for word in ("--plan", change)]
+    command += ["--policies", ",".join(own)] if own else []
+    try:
+        with progress(sum(task.work for task in tasks)) as tick:
+            do(out, tasks, work, tick)
+        with progress(len(SECTIONS)) as tick:
+            written = 0
+
+            def report(text: str) -> None:
+                nonlocal written
+                tick(text, written)
+                written += 1
+
+            shown = write_report(s, out, command, "", report)
+            tick("written", len(SECTIONS))
+    except KeyboardInterrupt:
+        raise InputError("interrupted; the same command goes on from here") from None
+    print(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")

@@ -1,0 +1,744 @@
+"""The paper's evaluation, Section V: which work each figure needs, and how it is made from what that found."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from genedge.scenario import load_scenario
+from genedge.study import claims, sensitivity
+from genedge.study.charts import OPTIMUM, Chart, Forest, Grid, HeatMap, Level, Picture, Series
+from genedge.study.claims import Judged
+from genedge.study.folder import Told
+from genedge.study.plan import Plan
+from genedge.study.statistics import Interval, interval_over_runs, mean
+from genedge.study.tasks import Measure, Task, Train, fingerprint
+
+PAPER, ATTAINABLE = "paper", "paper-attainable"
+
+# The paper's agent, and our best learner beside it.
+DDPG, BEST = "DDPG", "REINFORCE, equivariant"
+AGENTS = {DDPG: "ddpg", BEST: "reinforce"}
+# What needs no training here, by what to call it.
+POLICIES = {
+    "HCRAS": "hcras",
+    "RCARS": "rcars",
+    "cloud-only": "cloud-only",
+    "greedy": "greedy",
+    "knapsack": "knapsack",
+    OPTIMUM: "optimal",
+}
+FEW = claims.USERS[0]
+
+
+class Study(NamedTuple):
+    """What a study is of.
+
+    Attributes:
+        plan: its size.
+        own: policies of the reader's, by what to call them.
+        fingerprint: of the files behind those.
+    """
+
+    plan: Plan
+    own: Mapping[str, str]
+    fingerprint: str
+
+    @property
+    def policies(self) -> dict[str, str]:
+        """All that needs no training here, by what to call it."""
+        return POLICIES | dict(self.own)
+
+    @property
+    def styles(self) -> dict[str, int]:
+        """Number of each label's colour, marker and dash, the same in all figures."""
+        labels = [*AGENTS, *(label for label in POLICIES if label != OPTIMUM), "learned", *self.own]
+        return {label: i for i, label in enumerate(labels)}
+
+
+def study(plan: Plan, own: Sequence[str]) -> Study:
+    """A study of the paper's policies and of the reader's own.
+
+    Args:
+        plan: its size.
+        own: names of further policies.
+
+    Raises:
+        InputError: there is no file of that name.
+    """
+    short = {name: _short(name) for name in own}
+    taken = {*AGENTS, *POLICIES, "learned"}
+    clash = {name for name, label in short.items() if label in taken or list(short.values()).count(label) > 1}
+    labels = {name if name in clash else label: name for name, label in short.items()}
+    return Study(plan, labels, fingerprint(own))
+
+
+def _short(name: str) -> str:
+    """What to call a policy: its function, its file or its folder."""
+    return name.rpartition(":")[2] if ".py:" in name else Path(name.removeprefix("sb3:")).stem
+
+
+class Section(NamedTuple):
+    """A part of the report.
+
+    Attributes:
+        title: its heading.
+        tasks: the work it needs.
+        pictures: its figures, made from what the work found.
+    """
+
+    title: str
+    tasks: Callable[[Study], list[Task]]
+    pictures: Callable[[Study, Mapping[Task, Told]], list[Picture]]
+
+
+# --- The work -----------------------------------------------------------------------------------------------
+
+
+def measure(
+    s: Study, preset: str, users: Iterable[int], names: Iterable[str], episodes: int, catalogue: int, *changes: str
+) -> Measure:
+    """Policies measured side by side on one catalogue; the reader's own among them if `names` holds one of them.
+
+    Args:
+        s: the study.
+        preset: the scenario's name.
+        users: numbers of users.
+        names: policies.
+        episodes: test episodes.
+        catalogue: the scenario's seed.
+        changes: settings changed.
+    """
+    names = tuple(names)
+    own = s.fingerprint if set(names) & set(s.own.values()) else ""
+    return Measure(preset, _differing(preset, changes), catalogue, tuple(users), names, episodes, own)
+
+
+def benchmarks(s: Study, preset: str, catalogue: int) -> Measure:
+    """All policies that need no training here, over the numbers of users."""
+    users = {PAPER: sorted({*s.plan.users, *claims.USERS}), ATTAINABLE: claims.USERS}[preset]
+    return measure(s, preset, users, s.policies.values(), s.plan.test_episodes, catalogue)
+
+
+def trained(s: Study, preset: str, label: str, users: int, catalogue: int, seed: int, *changes: str) -> Train:
+    """One of the agents, trained and measured with so many users."""
+    episodes = s.plan.episodes if label == DDPG else s.plan.learner_episodes
+    settings = _differing(preset, changes)
+    return Train(preset, settings, catalogue, users, AGENTS[label], episodes, seed, s.plan.test_episodes)
+
+
+def _differing(preset: str, changes: Iterable[str]) -> tuple[str, ...]:
+    """Changes that change something: the same cell is never measured twice under two names."""
+    return tuple(change for change in changes if _differs(preset, change))
+
+
+@cache
+def _differs(preset: str, change: str) -> bool:
+    key, _, _ = change.partition("=")
+    return load_scenario(preset, [change]).table[key].value != load_scenario(preset).table[key].value
+
+
+def runs(s: Study, preset: str, label: str, users: int, *changes: str) -> list[list[Train]]:
+    """An agent's runs, by catalogue and training seed."""
+    return [
+        [trained(s, preset, label, users, catalogue, seed, *changes) for seed in s.plan.seeds]
+        for catalogue in s.plan.catalogues
+    ]
+
+
+def main_tasks(s: Study, presets: Sequence[str]) -> list[Task]:
+    """What the figures over the number of users, and the claims, are made from."""
+    tasks: list[Task] = [benchmarks(s, preset, c) for preset in presets for c in s.plan.catalogues]
+    for preset in presets:
+        for users in benchmarks(s, preset, 0).users:
+            tasks += [run for label in AGENTS for row in runs(s, preset, label, users) for run in row]
+    return tasks
+
+
+# --- What it found ------------------------------------------------------------------------------------------
+
+
+class Evidence:
+    """The measurements of a preset over catalogues and training seeds, by policy, metric and number of users."""
+
+    def __init__(self, s: Study, told: Mapping[Task, Told], preset: str) -> None:
+        """Args: the study, what its tasks found, and the scenario's name."""
+        self.s, self.told, self.preset = s, told, preset
+
+    def values(self, label: str, metric: str, users: int) -> np.ndarray:
+        """Values of a metric, one for each catalogue and training seed, shape (C, R); R is 1 without training.
+
+        Args:
+            label: what the policy is called; "most" for the best that anyone could reach.
+            metric: of `evaluate`.
+            users: number of users.
+        """
+        if label in AGENTS:
+            return np.array(
+                [
+                    [average(self.told[run]["found"]["metrics"][metric]) for run in row]
+                    for row in runs(self.s, self.preset, label, users)
+                ]
+            )
+        each = [self.told[benchmarks(self.s, self.preset, c)]["found"] for c in self.s.plan.catalogues]
+        if (label, metric) in (("most", "utility"), (OPTIMUM, "utility")):
+            return np.array([[average(found["optimum"][str(users)])] for found in each])
+        if (label, metric) == ("most", "used_cache_ratio"):
+            return np.ones((len(each), 1))
+        # Nobody has more hits than the policy that asks for nothing else.
+        name = self.s.policies["greedy" if label == "most" else label]
+        return np.array([[average(found["policies"][name][str(users)][metric])] for found in each])
+
+    def gap(self, label: str, users: int) -> np.ndarray:
+        """Gaps to the certified optimum [%], shape (C, R)."""
+        utility, optimum = np.broadcast_arrays(
+            self.values(label, "utility", users), self.values(OPTIMUM, "utility", users)
+        )
+        return 100 * (utility / optimum - 1)
+
+
+def average(episodes: Sequence[float | None]) -> float:
+    """Mean over episodes of what is defined.
+
+    Args:
+        episodes: a value for each; None where undefined.
+    """
+    return float(mean(np.array([np.nan if x is None else x for x in episodes])))
+
+
+def of_measures(tasks: Iterable[Measure], told: Mapping[Task, Told]) -> Callable[[str, str, int], np.ndarray]:
+    """How to look up values, shape (C, 1), of tasks that differ in their catalogue."""
+    each = [told[task]["found"] for task in tasks]
+
+    def values(name: str, metric: str, users: int) -> np.ndarray:
+        if name == "optimum":
+            return np.array([[average(found["optimum"][str(users)])] for found in each])
+        return np.array([[average(found["policies"][name][str(users)][metric])] for found in each])
+
+    return values
+
+
+# --- Convergence --------------------------------------------------------------------------------------------
+
+
+def _rate_runs(s: Study, rate: float) -> list[Train]:
+    changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate}")
+    return [trained(s, PAPER, DDPG, FEW, s.plan.catalogues[0], seed, *changes) for seed in s.plan.seeds]
+
+
+def _best_runs(s: Study) -> list[Train]:
+    return [trained(s, PAPER, BEST, FEW, s.plan.catalogues[0], seed) for seed in s.plan.seeds]
+
+
+def convergence_tasks(s: Study) -> list[Task]:
+    """The paper's agent at every learning rate, and our best learner, on the first catalogue."""
+    return [
+        *(run for rate in s.plan.learning_rates for run in _rate_runs(s, rate)),
+        *_best_runs(s),
+        benchmarks(s, PAPER, s.plan.catalogues[0]),
+    ]
+
+
+def final_rewards(s: Study, told: Mapping[Task, Told]) -> list[Interval]:
+    """The mean reward over the last fifth of training, for each learning rate."""
+    found = []
+    for rate in sorted(s.plan.learning_rates):
+        rewards = [[row["reward"] for row in told[run]["found"]["rows"]] for run in _rate_runs(s, rate)]
+        last = [np.mean(r[-max(1, len(r) // 5) :]) for r in rewards]
+        found.append(interval_over_runs(np.array([last])))
+    return found
+
+
+def convergence(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """The reward over episodes for several learning rates, and at the end over the learning rate."""
+    series = []
+    rates = sorted(s.plan.learning_rates)
+    labels = [f"DDPG, rate {rate:g}" for rate in rates]
+    for label, each in [*zip(labels, (_rate_runs(s, r) for r in rates), strict=True), (BEST, _best_runs(s))]:
+        logged = [told[run]["found"]["rows"] for run in each]
+        rewards = np.array([[row["reward"] for row in rows] for rows in logged])
+        over_seeds = [interval_over_runs(column[None]) for column in rewards.T]
+        series.append(Series(label, [row["episode"] for row in logged[0]], over_seeds))
+    bench = told[benchmarks(s, PAPER, s.plan.catalogues[0])]["found"]
+    levels = {
+        label: -average(bench["policies"][s.policies[label]][str(FEW)]["utility"])
+        for label in ("HCRAS", "RCARS", "cloud-only", *s.own)
+    }
+    levels[OPTIMUM] = -average(bench["optimum"][str(FEW)])
+    where = f"Preset {PAPER}, catalogue {s.plan.catalogues[0]}, {FEW} users, training seeds {_list(s.plan.seeds)}"
+    return [
+        Chart(
+            "convergence",
+            "Reward while learning",
+            f"{where}; mean over the slots since the last point, exploration included. The critic's rate is ten "
+            "times the actor's. Horizontal lines: the benchmarks on the test slots.",
+            "episode",
+            "reward of a slot, −Σ U$_n$",
+            series,
+            levels,
+            {},
+            bands=True,
+        ),
+        Chart(
+            "learning-rate",
+            "Converged reward over the learning rate",
+            f"{where}; mean over the last fifth of training, exploration included.",
+            "actor's learning rate",
+            "reward of a slot, −Σ U$_n$",
+            [Series(DDPG, rates, final_rewards(s, told))],
+            {OPTIMUM: levels[OPTIMUM], "cloud-only": levels["cloud-only"]},
+            {},
+            xscale="log",
+        ),
+    ]
+
+
+# --- Over the number of users -------------------------------------------------------------------------------
+
+
+def _over_users(
+    s: Study,
+    told: Mapping[Task, Told],
+    name: str,
+    title: str,
+    metric: str,
+    ylabel: str,
+    without: Sequence[str] = (),
+) -> Chart:
+    evidence = Evidence(s, told, PAPER)
+    series = [
+        Series(label, s.plan.users, [interval_over_runs(evidence.values(label, metric, n)) for n in s.plan.users])
+        for label in (*AGENTS, *s.policies)
+        if label not in without
+    ]
+    return Chart(name, title, _caption(s, PAPER), "number of users", ylabel, series, {}, {}, ticks=True)
+
+
+def _caption(s: Study, preset: str) -> str:
+    return (
+        f"Preset {preset}, catalogues {_list(s.plan.catalogues)}, training seeds {_list(s.plan.seeds)}, "
+        f"{s.plan.test_episodes} test episodes, the same for all; agents are trained with the number of users that "
+        "they are tested with. 95 % intervals over catalogues and training seeds."
+    )
+
+
+def _list(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def hits(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """The hit ratio over the number of users, in both meanings."""
+    return [
+        _over_users(s, told, "hit-ratio", "Hit ratio", "hit_ratio", "requests whose model is cached (share)"),
+        _over_users(
+            s,
+            told,
+            "used-cache-ratio",
+            "Hit ratio, read the other way",
+            "used_cache_ratio",
+            "cached models asked for (share)",
+            without=("cloud-only",),
+        ),
+    ]
+
+
+def utility(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """The total utility over the number of users, and the gap to the optimum."""
+    evidence = Evidence(s, told, PAPER)
+    gaps = [
+        Series(label, s.plan.users, [interval_over_runs(evidence.gap(label, n)) for n in s.plan.users])
+        for label in (*AGENTS, *s.policies)
+        if label != OPTIMUM
+    ]
+    return [
+        _over_users(
+            s, told, "utility", "Total utility (lower is better)", "utility", "Σ U$_n$ of a slot, Eq. (15)"
+        ),
+        Chart(
+            "gap",
+            "Gap to the certified optimum",
+            _caption(s, PAPER) + " The gap is a policy's total utility over the optimum's, less one.",
+            "number of users",
+            "gap [%]",
+            gaps,
+            {},
+            {},
+            yscale="log",
+            ticks=True,
+        ),
+    ]
+
+
+def quality(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """Delay and quality apart, late requests."""
+    slot_s = load_scenario(PAPER).settings.cell.slot_duration_s
+    return [
+        _over_users(s, told, "delay", "Delay (lower is better)", "delay_s", "mean delay of a request [s]"),
+        _over_users(s, told, "tv", "Image quality (lower is better)", "tv", "mean TV of an image"),
+        _over_users(s, told, "p95-delay", "Delay of the slowest", "delay_p95_s", "95 % quantile of the delay [s]"),
+        _over_users(
+            s,
+            told,
+            "late",
+            f"Requests beyond the slot's {slot_s:g} s",
+            "late_ratio",
+            f"share of requests later than {slot_s:g} s",
+        ),
+    ]
+
+
+# --- The trade-off ------------------------------------------------------------------------------------------
+
+TRADE_OFF = ("HCRAS", "RCARS", "cloud-only", "knapsack", OPTIMUM)
+
+
+def _alpha_measure(s: Study, alpha: float, catalogue: int) -> Measure:
+    names = [*(s.policies[label] for label in (*TRADE_OFF, *s.own)), "learned"]
+    change = f"objective.alpha={alpha}"
+    return measure(s, PAPER, (FEW,), names, s.plan.test_episodes, catalogue, change)
+
+
+def _alpha_runs(s: Study, label: str, alpha: float) -> list[Train]:
+    return [
+        trained(s, PAPER, label, FEW, c, s.plan.seeds[0], f"objective.alpha={alpha}") for c in s.plan.catalogues
+    ]
+
+
+def trade_off_tasks(s: Study) -> list[Task]:
+    """Every policy and agent at every weight."""
+    tasks: list[Task] = [_alpha_measure(s, alpha, c) for alpha in s.plan.alphas for c in s.plan.catalogues]
+    return tasks + [run for alpha in s.plan.alphas for label in AGENTS for run in _alpha_runs(s, label, alpha)]
+
+
+def trade_off(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """Delay and quality over the weight α."""
+    alphas = sorted(s.plan.alphas)
+
+    def series(metric: str, relative: bool) -> list[Series]:
+        lines: dict[str, list[Interval]] = {}
+        for alpha in alphas:
+            measures = [_alpha_measure(s, alpha, c) for c in s.plan.catalogues]
+            values = of_measures(measures, told)
+            optimum = values("optimum", metric, FEW)
+            found = {label: values(s.policies[label], metric, FEW) for label in (*TRADE_OFF, *s.own)}
+            found["learned"] = values("learned", metric, FEW)
+            for label in AGENTS:
+                each = _alpha_runs(s, label, alpha)
+                found[label] = np.array([[average(told[run]["found"]["metrics"][metric])] for run in each])
+            for label, value in found.items():
+                lines.setdefault(label, []).append(
+                    interval_over_runs(100 * (value / optimum - 1) if relative else value)
+                )
+        return [
+            Series(label, alphas, values) for label, values in lines.items() if not (relative and label == OPTIMUM)
+        ]
+
+    caption = (
+        f"Preset {PAPER}, {FEW} users, catalogues {_list(s.plan.catalogues)}, training seed {s.plan.seeds[0]}; the "
+        "agents are trained anew for each weight, `learned` is one network for all. 95 % intervals over catalogues."
+    )
+    return [
+        Chart(
+            name,
+            title,
+            caption,
+            "α, the weight of the delay",
+            ylabel,
+            series(metric, relative),
+            {},
+            {},
+            yscale=yscale,
+        )
+        for name, title, ylabel, metric, relative, yscale in (
+            ("alpha-delay", "Delay over the weight α", "mean delay of a request [s]", "delay_s", False, "linear"),
+            ("alpha-tv", "Image quality over the weight α", "mean TV (lower is better)", "tv", False, "linear"),
+            ("alpha-gap", "Gap over the weight α", "gap to the certified optimum [%]", "utility", True, "log"),
+        )
+    ]
+
+
+# --- HCRAS over its budget ----------------------------------------------------------------------------------
+
+
+def _budget_measure(s: Study, budget: tuple[int, int], catalogue: int) -> Measure:
+    population, generations = budget
+    changes = (f"hcras.population={population}", f"hcras.generations={generations}")
+    return measure(s, PAPER, (FEW,), ("hcras",), s.plan.test_episodes, catalogue, *changes)
+
+
+def budget_tasks(s: Study) -> list[Task]:
+    """The genetic algorithm at every budget, and what stands beside it."""
+    tasks: list[Task] = [_budget_measure(s, budget, c) for budget in s.plan.budgets for c in s.plan.catalogues]
+    tasks += [benchmarks(s, PAPER, c) for c in s.plan.catalogues]
+    return tasks + [run for label in AGENTS for row in runs(s, PAPER, label, FEW) for run in row]
+
+
+def budget(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """The gap of HCRAS over its decision time, beside the learners'."""
+    ladder, times = [], []
+    for size in sorted(s.plan.budgets, key=lambda b: b[0] * b[1]):
+        measures = [_budget_measure(s, size, c) for c in s.plan.catalogues]
+        values = of_measures(measures, told)
+        ladder.append(
+            interval_over_runs(
+                -sensitivity.saved(values("hcras", "utility", FEW), values("optimum", "utility", FEW))
+            )
+        )
+        times.append(float(np.mean([told[task]["times"]["hcras"] for task in measures])))
+    evidence = Evidence(s, told, PAPER)
+    series = [Series("HCRAS", times, ladder)]
+    at = {}
+    for label in AGENTS:
+        each = [run for row in runs(s, PAPER, label, FEW) for run in row]
+        at[label] = float(np.mean([told[run]["times"]["decision"] for run in each]))
+        series.append(Series(label, [at[label]], [interval_over_runs(evidence.gap(label, FEW))]))
+    for label in ("knapsack", *s.own):
+        name = s.policies[label]
+        at[label] = float(np.mean([told[benchmarks(s, PAPER, c)]["times"][name] for c in s.plan.catalogues]))
+        series.append(Series(label, [at[label]], [interval_over_runs(evidence.gap(label, FEW))]))
+    sizes = sorted(p * g for p, g in s.plan.budgets)
+    in_time = [size for size, time in zip(sizes, times, strict=True) if time <= at[DDPG]]
+    afford = f"{in_time[-1]:,} evaluations" if in_time else f"fewer than {sizes[0]:,} evaluations"
+    return [
+        Chart(
+            "budget",
+            "HCRAS over its budget",
+            f"{_caption(s, PAPER)} {FEW} users. HCRAS with {_list(f'{size:,}' for size in sizes)} evaluations a "
+            "slot, from the left; its scenario has 5,000, assumed. In the time of the paper's agent (dotted) it "
+            f"affords {afford}. Decision times are those of compiled code on one core, in batches of an episode.",
+            "decision time of a slot [ms]",
+            "gap to the certified optimum [%]",
+            series,
+            {},
+            {"decision time of DDPG": at[DDPG]},
+            xscale="log",
+            yscale="log",
+        )
+    ]
+
+
+# --- Claims -------------------------------------------------------------------------------------------------
+
+
+def _bound_measure(s: Study, preset: str, catalogue: int) -> Measure:
+    return measure(s, preset, claims.USERS, ("rcars", "cloud-only", "greedy"), s.plan.bound_episodes, catalogue)
+
+
+def claims_tasks(s: Study) -> list[Task]:
+    """All that any claim speaks of, on both presets, and the bounds over many catalogues."""
+    many = [
+        _bound_measure(s, preset, c)
+        for preset in (PAPER, ATTAINABLE)
+        for c in range(1, s.plan.bound_catalogues + 1)
+    ]
+    return [*main_tasks(s, (PAPER, ATTAINABLE)), *convergence_tasks(s), *many]
+
+
+def judged(s: Study, told: Mapping[Task, Told], preset: str, contender: str) -> list[Judged]:
+    """A verdict on every line of the paper's claims.
+
+    Args:
+        s: the study.
+        told: what its tasks found.
+        preset: the scenario's name.
+        contender: who stands for the paper's DDPG.
+    """
+    values = Evidence(s, told, preset).values
+    lines = [claims.judge(claim, n, values, contender) for claim in claims.CLAIMS for n in claims.USERS]
+    if contender == DDPG and preset == PAPER:
+        lines.append(claims.judge_rise_and_fall(sorted(s.plan.learning_rates), final_rewards(s, told)))
+    for meaning, key in claims.MEANINGS["hit ratio"].items():
+        lines.append(claims.judge_rise(f"hit ratio ({meaning})", key, contender, values))
+    lines.append(claims.judge_rise("total utility", "utility", contender, values))
+    lines += [
+        claims.judge_lower(what, key, contender, base, n, values)
+        for what, key in (("lower delay", "delay_s"), ("better quality (lower TV)", "tv"))
+        for base in ("HCRAS", "RCARS")
+        for n in claims.USERS
+    ]
+    return lines
+
+
+def within_reach(s: Study, told: Mapping[Task, Told], preset: str) -> list[str]:
+    """What the certificate allows over many catalogues, in words.
+
+    Args:
+        s: the study.
+        told: what its tasks found.
+        preset: the scenario's name.
+    """
+    tasks = [_bound_measure(s, preset, c) for c in range(1, s.plan.bound_catalogues + 1)]
+    values = of_measures(tasks, told)
+    sentences = []
+    for claim in claims.CLAIMS:
+        if (claim.ours, claim.base) != ("DDPG", "RCARS"):
+            continue
+        for n, claimed in zip(claims.USERS, claim.percent, strict=True):
+            if claim.metric == "utility":
+                most = sensitivity.saved(values("optimum", "utility", n), values("rcars", "utility", n))
+            else:
+                most = -sensitivity.saved(values("greedy", "hit_ratio", n), values("rcars", "hit_ratio", n))
+            sentences.append(
+                f"{claim.metric} over RCARS, {n} users: the most that any policy could be better by is "
+                f"{claims.told(interval_over_runs(most))} on average over {len(tasks)} catalogues "
+                f"({most.min():.1f} to {most.max():.1f}); the {claimed:g} % claimed is within reach in "
+                f"{np.mean(most >= claimed):.0%} of them"
+            )
+    return sentences
+
+
+def claims_pictures(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """Claimed, measured and attainable side by side, for each metric and preset."""
+    pictures: list[Picture] = []
+    for preset in (PAPER, ATTAINABLE):
+        for metric in ("utility", "hit ratio"):
+            key, reading = next(iter(claims.MEANINGS[metric].values())), next(iter(claims.READINGS[metric]))
+            better_by = claims.READINGS[metric][reading]
+            values = Evidence(s, told, preset).values
+            levels = []
+            for claim in claims.CLAIMS:
+                if claim.metric != metric:
+                    continue
+                for n, claimed in zip(claims.USERS, claim.percent, strict=True):
+                    contenders = (*AGENTS, *s.own) if claim.ours == DDPG else (claim.ours,)
+
+                    def better(who: str, claim: claims.Claim = claim, n: int = n) -> Interval:
+                        pair = np.broadcast_arrays(values(who, key, n), values(claim.base, key, n))  # noqa: B023
+                        return interval_over_runs(better_by(*pair))  # noqa: B023
+
+                    who = "agent" if claim.ours == DDPG else claim.ours
+                    levels.append(
+                        Level(
+                            f"{who} over\n{claim.base}, {n} users",
+                            claimed,
+                            better("most").mean,
+                            {c: better(c) for c in contenders},
+                        )
+                    )
+            pictures.append(
+                Forest(
+                    f"claims-{metric.replace(' ', '-')}-{preset}",
+                    f"{metric.capitalize()}: claimed and measured, {preset}",
+                    f"{_caption(s, preset)} Better by {reading}; grey: what the certificate leaves within reach.",
+                    "better by [%]",
+                    levels,
+                )
+            )
+    return pictures
+
+
+# --- Sensitivity --------------------------------------------------------------------------------------------
+
+LOOKED_AT = ("rcars", "cloud-only", "knapsack", "hcras", "learned", "optimal")
+
+
+def _sensitivity_measures(s: Study, catalogue: int, changes: tuple[str, ...]) -> tuple[Measure, Measure, Measure]:
+    """Of a variation on one catalogue: without the floor, the hits at 10 and 18 users, and with the floor."""
+    names, episodes = (*LOOKED_AT, *s.own.values()), s.plan.sensitivity_episodes
+    return (
+        measure(s, PAPER, (FEW,), names, episodes, catalogue, *changes),
+        measure(s, PAPER, claims.USERS, ("greedy",), episodes, catalogue, *changes),
+        measure(s, PAPER, (FEW,), ("cloud-only",), episodes, catalogue, *changes, sensitivity.FLOOR),
+    )
+
+
+def _worth_measure(s: Study, catalogue: int, speed: float, rate: float) -> Measure:
+    changes = sensitivity.faster(speed, rate)
+    return measure(s, PAPER, (FEW,), ("cloud-only",), s.plan.sensitivity_episodes, catalogue, *changes)
+
+
+def sensitivity_tasks(s: Study) -> list[Task]:
+    """Every variation, and every backhaul and speed."""
+    catalogues = range(1, s.plan.sensitivity_catalogues + 1)
+    return [
+        *(
+            task
+            for changes in sensitivity.VARIATIONS.values()
+            for c in catalogues
+            for task in _sensitivity_measures(s, c, changes)
+        ),
+        *(
+            _worth_measure(s, c, speed, rate)
+            for speed in sensitivity.SPEEDS
+            for rate in sensitivity.BACKHAUL_MBIT_PER_S
+            for c in catalogues
+        ),
+    ]
+
+
+def sensitivity_pictures(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
+    """Which conclusions survive which assumption, and what caching is worth where."""
+    catalogues = range(1, s.plan.sensitivity_catalogues + 1)
+    conclusions = [
+        *sensitivity.CONCLUSIONS,
+        *(sensitivity.within_one_percent(name, label) for label, name in s.own.items()),
+    ]
+    cells = []
+    for changes in sensitivity.VARIATIONS.values():
+        each = [_sensitivity_measures(s, c, changes) for c in catalogues]
+        plain, over_users, floored = (of_measures(tasks, told) for tasks in zip(*each, strict=True))
+
+        def values(
+            policy: str,
+            metric: str,
+            users: int,
+            floor: bool,
+            plain: Callable[[str, str, int], np.ndarray] = plain,
+            over_users: Callable[[str, str, int], np.ndarray] = over_users,
+            floored: Callable[[str, str, int], np.ndarray] = floored,
+        ) -> np.ndarray:
+            if floor:
+                return floored(policy, metric, users)
+            return (over_users if policy == "greedy" else plain)(policy, metric, users)
+
+        cells.append([conclusion.judge(values) for conclusion in conclusions])
+    worth = []
+    for speed in sensitivity.SPEEDS:
+        row = []
+        for rate in sensitivity.BACKHAUL_MBIT_PER_S:
+            looked_up = of_measures([_worth_measure(s, c, speed, rate) for c in catalogues], told)
+            optimum, cloud = (looked_up(name, "utility", FEW) for name in ("optimum", "cloud-only"))
+            row.append(interval_over_runs(sensitivity.saved(optimum, cloud)))
+        worth.append(row)
+    catalogues_told = f"{s.plan.sensitivity_catalogues} catalogues, {s.plan.sensitivity_episodes} episodes each"
+    return [
+        Grid(
+            "sensitivity",
+            "Which conclusions survive which assumption",
+            f"Preset {PAPER}, {FEW} users, {catalogues_told}. A row changes one assumed value and leaves the "
+            "others; each cell gives the number on which the conclusion hangs, its colour whether the conclusion "
+            "holds there (95 % interval over catalogues). Agents are not trained anew here: `learned` is the "
+            "network that ships.",
+            [conclusion.heading for conclusion in conclusions],
+            list(sensitivity.VARIATIONS),
+            cells,
+            [conclusion.format for conclusion in conclusions],
+        ),
+        HeatMap(
+            "worth",
+            "What caching is worth at best quality",
+            f"Preset {PAPER}, the quality floor on (every hit at its model's best), {FEW} users, "
+            f"{catalogues_told}: what the certified optimum saves over sending everything to the cloud. Speed is "
+            "that of every model, here and in the cloud alike.",
+            "backhaul rate per request [Mbit/s]",
+            "generation speed, times the assumed",
+            [f"{rate:g}" for rate in sensitivity.BACKHAUL_MBIT_PER_S],
+            [f"{speed:g}" for speed in sensitivity.SPEEDS],
+            worth,
+            "saved over cloud-only [%]",
+        ),
+    ]
+
+
+SECTIONS: Mapping[str, Section] = {
+    "claims": Section("The paper's claims, judged", claims_tasks, claims_pictures),
+    "convergence": Section("Convergence and the learning rate", convergence_tasks, convergence),
+    "hits": Section("Hit ratio over the number of users", lambda s: main_tasks(s, (PAPER,)), hits),
+    "utility": Section("Total utility over the number of users", lambda s: main_tasks(s, (PAPER,)), utility),
+    "quality": Section("Delay and quality apart", lambda s: main_tasks(s, (PAPER,)), quality),
+    "trade-off": Section("The trade-off over α", trade_off_tasks, trade_off),
+    "budget": Section("HCRAS over its budget", budget_tasks, budget),
+    "sensitivity": Section("What the assumed values change", sensitivity_tasks, sensitivity_pictures),
+}

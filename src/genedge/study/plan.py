@@ -1,0 +1,126 @@
+"""How large a study is: which catalogues, seeds, numbers of users and episodes."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genedge.errors import InputError
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Population = Annotated[int, Field(strict=True, ge=2, multiple_of=2)]
+Several = Field(min_length=1)
+
+
+class Plan(BaseModel):
+    """The size of a study.
+
+    Attributes:
+        catalogues: seeds of the scenario, each a catalogue of its own, on which agents are trained.
+        seeds: of training, on each catalogue.
+        users: numbers of users over which the figures run.
+        episodes: that the paper's agent trains; fewer than 500 is not the paper's.
+        learner_episodes: that our best learner trains.
+        test_episodes: on which everything is measured, unseen in training.
+        learning_rates: of the paper's actor; its critic's is ten times that.
+        alphas: weights of the delay in the trade-off.
+        budgets: of the genetic algorithm, population and generations each.
+        bound_catalogues: how many catalogues tell what anyone could reach.
+        bound_episodes: test episodes of each.
+        sensitivity_catalogues: how many catalogues tell what an assumption changes.
+        sensitivity_episodes: test episodes of each.
+        watched_slots: slots of the animation.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    catalogues: Annotated[tuple[Seed, ...], Several]
+    seeds: Annotated[tuple[Seed, ...], Several]
+    users: Annotated[tuple[Count, ...], Several]
+    episodes: Count
+    learner_episodes: Count
+    test_episodes: Count
+    learning_rates: Annotated[tuple[Rate, ...], Several]
+    alphas: Annotated[tuple[Share, ...], Several]
+    budgets: Annotated[tuple[tuple[Population, Count], ...], Several]
+    bound_catalogues: Count
+    bound_episodes: Count
+    sensitivity_catalogues: Count
+    sensitivity_episodes: Count
+    watched_slots: Count
+
+
+FULL = Plan(
+    catalogues=(1, 2, 3),
+    seeds=(0, 1, 2),
+    users=(10, 12, 14, 16, 18),
+    episodes=500,
+    learner_episodes=500,
+    test_episodes=20,
+    learning_rates=(1e-5, 3e-5, 1e-4, 1e-3, 1e-2),
+    alphas=(0.1, 0.3, 0.5, 0.7, 0.9),
+    budgets=((2, 1), (10, 1), (100, 1), (100, 5), (100, 20), (100, 50), (100, 200)),
+    bound_catalogues=60,
+    bound_episodes=4,
+    sensitivity_catalogues=6,
+    sensitivity_episodes=2,
+    watched_slots=20,
+)
+QUICK = FULL.model_copy(
+    update={
+        "seeds": (0,),
+        "users": (10, 14, 18),
+        "episodes": 60,
+        "learner_episodes": 60,
+        "test_episodes": 4,
+        "budgets": ((2, 1), (100, 1), (100, 10), (100, 50)),
+        "bound_catalogues": 20,
+        "bound_episodes": 2,
+        "sensitivity_catalogues": 2,
+        "sensitivity_episodes": 1,
+        "watched_slots": 10,
+    }
+)
+PLANS: Mapping[bool, Plan] = MappingProxyType({False: FULL, True: QUICK})
+
+
+def changed(plan: Plan, changes: Sequence[str]) -> Plan:
+    """A plan with some sizes changed.
+
+    Args:
+        plan: the plan.
+        changes: `key=value` each, with YAML values, such as `seeds=[0, 1]`.
+
+    Returns:
+        The changed plan.
+
+    Raises:
+        InputError: there is no such size, or its value makes no sense.
+    """
+    tree: dict[str, Any] = plan.model_dump()
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or key not in tree:
+            raise InputError(f"--plan {change}: write key=value, the key one of {', '.join(tree)}")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as e:
+            raise InputError(f"--plan {change}: not valid YAML: {' '.join(str(e).split())}") from None
+        several = isinstance(tree[key], tuple)
+        if several:
+            value = tuple(
+                tuple(x) if isinstance(x, list) else x for x in (value if isinstance(value, list) else [value])
+            )
+        tree[key] = value
+        try:
+            tree = Plan(**tree).model_dump()
+        except ValidationError as e:
+            raise InputError(f"--plan {change}: {e.errors()[0]['msg']}") from None
+        if several and len(set(tree[key])) < len(tree[key]):
+            raise InputError(f"--plan {change}: a value is there twice; give each once")
+    return Plan(**tree)

@@ -1,0 +1,263 @@
+"""The report: one HTML page that opens from disk, with figures (PNG, PDF) and tables (CSV) beside it."""
+
+import base64
+import csv
+import importlib.resources
+import io
+import platform
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+
+from genedge.errors import InputError
+from genedge.files import whole_file
+from genedge.learn.card import versions
+from genedge.scenario import load_scenario, unit_of
+from genedge.study import claims
+from genedge.study.charts import WIDTH_IN, Picture, encoded
+from genedge.study.claims import Judged
+from genedge.study.folder import Told, load
+from genedge.study.paper import AGENTS, ATTAINABLE, DDPG, PAPER, SECTIONS, Study, judged, within_reach
+from genedge.study.plan import FULL
+from genedge.study.tasks import Task
+
+TITLE = "Model caching and resource allocation at the edge: the evaluation, reproduced and judged"
+
+HOW = (
+    "All policies meet the very same slots of a catalogue (common random numbers), so differences are paired. A "
+    "number is the mean over catalogues and training seeds; an interval is the 95 % percentile bootstrap over "
+    "2,000 resamples that draw catalogues, and training seeds within each (stratified by catalogue). Hence an "
+    "interval tells how much other catalogues and other seeds would change the number, as far as so few can tell.",
+    "Every agent is trained on the catalogue and with the number of users that it is tested with, and tested on "
+    "slots that it has not seen, with the actor that was best on eight episodes of its own. Decisions are scored "
+    "in float64.",
+    "The certified optimum comes from exact search in the cache and bisection in the bandwidth; its lower bound "
+    "and its decision differ by less than 1e-6 of the utility.",
+)
+
+
+class Table(NamedTuple):
+    """A table of the report.
+
+    Attributes:
+        title: its heading.
+        headings: of its columns.
+        rows: its cells.
+    """
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def tasks_of(s: Study, names: Sequence[str]) -> list[Task]:
+    """The work that sections need, each piece once.
+
+    Args:
+        s: the study.
+        names: of the sections.
+    """
+    return list(dict.fromkeys(task for name in names for task in SECTIONS[name].tasks(s)))
+
+
+def section_names(text: str) -> list[str]:
+    """Names of sections from a list with commas.
+
+    Args:
+        text: the list.
+
+    Raises:
+        InputError: there is no such section.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in SECTIONS:
+            raise InputError(f"--only {name}: no such section; there are {', '.join(SECTIONS)}")
+    if not names:
+        raise InputError(f"--only is empty; the sections are {', '.join(SECTIONS)}")
+    return names
+
+
+def write_report(
+    s: Study, folder: Path, command: Sequence[str], fragment: str, report: Callable[[str], None]
+) -> list[str]:
+    """Writes figures, tables and the page, of every section whose work is done.
+
+    Args:
+        s: the study.
+        folder: of the study.
+        command: the command line that made it.
+        fragment: HTML of the animation; empty without.
+        report: called with a text before each section.
+
+    Returns:
+        The names of the sections that are in it.
+    """
+    done: dict[str, dict[Task, Told]] = {}
+    for name in SECTIONS:
+        told = {task: load(folder, task) for task in tasks_of(s, [name])}
+        if all(told.values()):
+            done[name] = {task: found for task, found in told.items() if found is not None}
+    sections = []
+    for name, found in done.items():
+        report(f"drawing {name}")
+        section = SECTIONS[name]
+        pictures = section.pictures(s, found)
+        tables = _claims_tables(s, found) if name == "claims" else []
+        for picture in pictures:
+            _write_csv(folder / "tables" / f"{picture.name}.csv", picture.rows)
+        for table in tables:
+            rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+            _write_csv(folder / "tables" / f"{_stem(table.title)}.csv", rows)
+        sections.append(
+            {
+                "name": name,
+                "title": section.title,
+                "lines": _summary(s, found) if name == "claims" else [],
+                "figures": [_drawn(picture, s, folder) for picture in pictures],
+                "tables": tables,
+                "fragment": "",
+                "command": shlex.join([*command, "--only", name]),
+            }
+        )
+    if fragment:
+        sections.append(
+            {
+                "name": "watch",
+                "title": "A cell to watch",
+                "lines": [],
+                "figures": [],
+                "tables": [],
+                "fragment": fragment,
+                "command": shlex.join(command),
+            }
+        )
+    page = _template().render(
+        title=TITLE,
+        warning=_warning(s),
+        sections=sections,
+        verdicts=get_args(claims.Word),
+        values=[_values_table(preset) for preset in (PAPER, ATTAINABLE)],
+        how=HOW,
+        facts={
+            "command": shlex.join(command),
+            **{key.replace("_", " "): _told(value) for key, value in s.plan.model_dump().items()},
+            "test slots": "seed 1000",
+            **versions(),
+            "machine": platform.platform(),
+        },
+    )
+    with whole_file(folder / "report.html") as file:
+        file.write(page.encode())
+    return list(done)
+
+
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    source = importlib.resources.files("genedge.study") / "report.html"
+    return environment.from_string(source.read_text(encoding="utf-8"))
+
+
+def _warning(s: Study) -> str:
+    smaller = []
+    if s.plan.episodes < FULL.episodes:
+        smaller.append(f"agents are trained for {s.plan.episodes} episodes, not for the paper's {FULL.episodes}")
+    if len(s.plan.seeds) < 2:
+        smaller.append("with one training seed, so that intervals cover catalogues alone")
+    return f"A small version: {', '.join(smaller)}. Take no verdict from it." if smaller else ""
+
+
+def _drawn(picture: Picture, s: Study, folder: Path) -> dict[str, Any]:
+    figure = picture.draw(s.styles)
+    files: Mapping[str, bytes] = {kind: encoded(figure, kind) for kind in ("png", "pdf")}
+    for kind, content in files.items():
+        with whole_file(folder / "figures" / f"{picture.name}.{kind}") as file:
+            file.write(content)
+    return {
+        "name": picture.name,
+        "title": picture.title,
+        "caption": picture.caption,
+        "png": base64.b64encode(files["png"]).decode(),
+        "width": 620,
+        "height": round(620 * float(figure.get_figheight()) / WIDTH_IN),
+    }
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {key: "" if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+        for row in rows
+    )
+    with whole_file(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _stem(title: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in title.lower()).strip("-")
+
+
+# --- The claims in words ------------------------------------------------------------------------------------
+
+
+def _claims_tables(s: Study, told: Mapping[Task, Told]) -> list[Table]:
+    headings = ("claim", "claimed", "measured", "most that any policy could", "verdict", "why")
+    return [
+        Table(
+            f"Claims on {preset}, {contender} as the agent",
+            headings,
+            [_row(line) for line in judged(s, told, preset, contender)],
+        )
+        for preset in (PAPER, ATTAINABLE)
+        for contender in (*AGENTS, *s.own)
+    ]
+
+
+def _row(line: Judged) -> tuple[str, ...]:
+    return (
+        line.text,
+        "–" if line.claimed is None else f"{line.claimed:g} %",
+        "\n".join(f"{claims.told(f.measured)}: {f.meaning}, {f.reading}" for f in line.found) or "–",
+        "\n".join(claims.told(f.largest) for f in line.found) or "–",
+        line.verdict,
+        line.why,
+    )
+
+
+def _summary(s: Study, told: Mapping[Task, Told]) -> list[str]:
+    lines = []
+    for preset in (PAPER, ATTAINABLE):
+        found = judged(s, told, preset, DDPG)
+        counts = {word: sum(line.verdict == word for line in found) for word in get_args(claims.Word)}
+        counted = ", ".join(f"{number} {word}" for word, number in counts.items())
+        lines.append(f"On {preset}, of {len(found)} lines with DDPG as the paper describes it: {counted}.")
+        lines += [f"{preset}: {sentence}." for sentence in within_reach(s, told, preset)]
+    lines.append(
+        "Of several readings of a claim the one counts that favours the paper most. The claims over HCRAS hang on "
+        "the budget of its genetic algorithm, which the text does not give; 5,000 evaluations a slot are assumed."
+    )
+    return lines
+
+
+# --- Values -------------------------------------------------------------------------------------------------
+
+
+def _values_table(preset: str) -> Table:
+    rows = [
+        (key, _told(setting.value), unit_of(key), setting.provenance)
+        for key, setting in load_scenario(preset).table.items()
+    ]
+    return Table(f"All settings of preset {preset}", (), rows)
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_told, value)) + "]"
+    return "–" if value is None else str(value)
