@@ -38,7 +38,11 @@ def test_metrics_recomputed(evaluation):
             "utility": outcome.utility.sum() / 20,
             "delay_s": outcome.delay_s.mean(),
             "delay_p95_s": np.quantile(outcome.delay_s, 0.95),
+            "late_ratio": (outcome.delay_s > 20).mean(),
             "tv": outcome.tv.mean(),
+            "unimproved_ratio": (
+                np.asarray(decision.steps) * 1000 <= scenario.params.models.A1[np.asarray(batch.requests)]
+            )[outcome.hit].mean(),
             "hit_ratio": outcome.hit.mean(),
             "used_cache_ratio": sum(len(c & a) for c, a in zip(cached, asked, strict=True)) / sum(map(len, cached)),
         }

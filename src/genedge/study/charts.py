@@ -380,6 +380,7 @@ class Forest:
                         ms=5.5,
                         capsize=2.5,
                     )
+            axes.plot([], [], "|", color="black", ms=9, mew=2.2, label="the paper's claim")
             known = [who for level in self.levels for who in level.measured]
             for who in dict.fromkeys(known):
                 colour, marker, _ = style_of(who, styles)

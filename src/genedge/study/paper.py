@@ -561,32 +561,41 @@ def judged(s: Study, told: Mapping[Task, Told], preset: str, contender: str) -> 
     return lines
 
 
-def within_reach(s: Study, told: Mapping[Task, Told], preset: str) -> list[str]:
-    """What the certificate allows over many catalogues, in words.
+class Reach(NamedTuple):
+    """What the certificate allows over many catalogues, for one claim over RCARS.
+
+    Attributes:
+        metric: of what.
+        users: number of users.
+        claimed: the paper's number [%].
+        most: the most that any policy could be better by, for each catalogue [%].
+    """
+
+    metric: str
+    users: int
+    claimed: float
+    most: np.ndarray
+
+
+def within_reach(s: Study, told: Mapping[Task, Told], preset: str) -> list[Reach]:
+    """What anyone could be better by than RCARS, of the base's value, over many catalogues.
 
     Args:
         s: the study.
         told: what its tasks found.
         preset: the scenario's name.
     """
-    tasks = [_bound_measure(s, preset, c) for c in range(1, s.plan.bound_catalogues + 1)]
-    values = of_measures(tasks, told)
-    sentences = []
+    values = of_measures([_bound_measure(s, preset, c) for c in range(1, s.plan.bound_catalogues + 1)], told)
+    found = []
     for claim in claims.CLAIMS:
-        if (claim.ours, claim.base) != ("DDPG", "RCARS"):
-            continue
-        for n, claimed in zip(claims.USERS, claim.percent, strict=True):
-            if claim.metric == "utility":
-                most = sensitivity.saved(values("optimum", "utility", n), values("rcars", "utility", n))
-            else:
-                most = -sensitivity.saved(values("greedy", "hit_ratio", n), values("rcars", "hit_ratio", n))
-            sentences.append(
-                f"{claim.metric} over RCARS, {n} users: the most that any policy could be better by is "
-                f"{claims.told(interval_over_runs(most))} on average over {len(tasks)} catalogues "
-                f"({most.min():.1f} to {most.max():.1f}); the {claimed:g} % claimed is within reach in "
-                f"{np.mean(most >= claimed):.0%} of them"
-            )
-    return sentences
+        if (claim.ours, claim.base) == (DDPG, "RCARS"):
+            for n, claimed in zip(claims.USERS, claim.percent, strict=True):
+                if claim.metric == "utility":
+                    most = sensitivity.saved(values("optimum", "utility", n), values("rcars", "utility", n))
+                else:
+                    most = -sensitivity.saved(values("greedy", "hit_ratio", n), values("rcars", "hit_ratio", n))
+                found.append(Reach(claim.metric, n, claimed, most))
+    return found
 
 
 def claims_pictures(s: Study, told: Mapping[Task, Told]) -> list[Picture]:

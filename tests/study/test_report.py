@@ -1,0 +1,129 @@
+"""The page: whole, self-contained, and the same numbers as beside it."""
+
+import base64
+import csv
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from made_up import made_up
+
+from genedge.errors import InputError
+from genedge.study.folder import keep
+from genedge.study.paper import SECTIONS, study
+from genedge.study.plan import QUICK, changed
+from genedge.study.report import section_names, tasks_of, write_report
+from genedge.study.tasks import Result
+
+SMALL = changed(QUICK, ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"])
+
+
+class Page(HTMLParser):
+    """What is on a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def write(folder: Path, names) -> str:
+    s = study(SMALL, [])
+    for task in tasks_of(s, names):
+        told = made_up(task)
+        keep(folder, task, Result(told["found"], told["times"], {}))
+    write_report(s, folder, ["genedge", "paper", "--out", str(folder)], "", lambda text: None)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, write(folder, SECTIONS)
+
+
+def test_it_needs_no_network(whole):
+    page = Page(whole[1])
+    assert not page.open
+    for _, attributes in page.tags:
+        for name in ("src", "href"):
+            if address := attributes.get(name):
+                assert address.startswith(("data:", "#")), address
+    assert "url(" not in whole[1]
+
+
+def test_every_figure_is_there_thrice(whole):
+    folder, text = whole
+    images = Page(text).all("img")
+    assert len(images) == 20
+    embedded = {base64.b64decode(image["src"].partition(",")[2]) for image in images}
+    pngs = {path.stem: path.read_bytes() for path in (folder / "figures").glob("*.png")}
+    assert set(pngs.values()) == embedded
+    assert all(image["alt"] for image in images)
+    assert {path.stem for path in (folder / "figures").glob("*.pdf")} == pngs.keys()
+    tables = {path.stem for path in (folder / "tables").glob("*.csv")}
+    assert pngs.keys() <= tables
+
+
+def test_links_inside_lead_somewhere(whole):
+    page = Page(whole[1])
+    anchors = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert {link["href"].removeprefix("#") for link in page.all("a")} <= anchors
+
+
+def test_every_claim_has_a_verdict(whole):
+    verdicts = [cell for cell in Page(whole[1]).all("td") if "verdict" in (cell.get("class") or "")]
+    # Of each preset DDPG and our best learner; the learning rate is judged once.
+    assert len(verdicts) == 4 * 23 + 1
+
+
+def test_tables_beside_it_say_the_same(whole):
+    folder, text = whole
+    with (folder / "tables" / "claims-on-paper--ddpg-as-the-agent.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24
+    assert all(row["why"].replace("'", "&#39;") in text for row in rows)
+
+
+def test_assumed_values_are_marked(whole):
+    assert whole[1].count('<tr class="assumed">') > 100
+    assert re.search(r'class="assumed"><td>models.count</td><td>10</td><td>1</td><td>assumed', whole[1])
+    assert "5,000 evaluations a slot are assumed" in whole[1]
+
+
+def test_a_small_version_says_so(whole):
+    assert "60 episodes, not for the paper&#39;s 500" in whole[1]
+
+
+def test_commands_are_told(whole):
+    folder, text = whole
+    for name in SECTIONS:
+        assert f"genedge paper --out {folder} --only {name}" in text
+
+
+def test_sections_without_results_are_left_out(tmp_path):
+    page = write(tmp_path, ["hits"])
+    ids = {attributes.get("id") for _, attributes in Page(page).tags}
+    # What the other figures over users need is then done too.
+    assert {"hits", "utility", "quality"} <= ids
+    assert not {"claims", "convergence", "sensitivity"} & ids
+
+
+def test_section_names():
+    assert section_names("hits, claims") == ["hits", "claims"]
+    for text, message in (("hit", "no such section; there are claims"), (" , ", "empty")):
+        with pytest.raises(InputError, match=message):
+            section_names(text)
