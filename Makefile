@@ -32,10 +32,11 @@ figures: install
 install: .venv/.installed
 install-test: .venv/.installed-test
 
-# Torch first, or the extras bring a newer one. Ray has no wheels for some systems; its example is then skipped.
+# Torch first, or the extras bring a newer one. Ray has no wheels for some systems; what needs it is then skipped, and
+# so is what needs a browser where there is none: Chromium comes from the system.
 install-all: install-test
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,bench]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,bench,browser]"
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[ray]"
 
 .venv/bin/python:

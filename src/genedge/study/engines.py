@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -124,7 +125,7 @@ def on_ray(address: str | None) -> Engine:
     The nodes need genedge installed; files that policies are named by must lie at the same path on each.
 
     Args:
-        address: of the cluster's head, such as `10.0.0.1:6379`; None for the one that Ray finds by itself, or a new
+        address: of the cluster's head, `HOST:PORT`; None for the one that Ray finds by itself, or a new
             one on this machine.
 
     Raises:
@@ -136,6 +137,8 @@ def on_ray(address: str | None) -> Engine:
         raise InputError("--engine ray needs Ray; install it with: pip install 'genedge[ray]'") from None
 
     def engine(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result]]:
+        if address is not None:
+            _answers(address)
         try:
             ray.init(address, log_to_driver=False, runtime_env={"env_vars": ONE_THREAD})
         except (ConnectionError, RuntimeError, ValueError) as e:
@@ -159,6 +162,15 @@ def on_ray(address: str | None) -> Engine:
             ray.shutdown()
 
     return engine
+
+
+def _answers(address: str) -> None:
+    """Refuses an address where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError, OverflowError) as e:
+        raise InputError(f"--address {address}: no Ray cluster answers there, give HOST:PORT ({e})") from None
 
 
 def _perform_anywhere(task: Task) -> Result:

@@ -1,0 +1,78 @@
+"""`genedge paper`: what it refuses, and a study of seconds from end to end."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+OWN = f"{Path(__file__).parent.parent.parent / 'examples' / 'own_policy.py'}:densest"
+TINY = [
+    word
+    for change in (
+        "catalogues=1",
+        "users=10",
+        "episodes=10",
+        "learner_episodes=10",
+        "test_episodes=1",
+        "learning_rates=[1e-4]",
+    )
+    for word in ("--plan", change)
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--engine", "slurm"], "--engine slurm: no such engine; there are local and ray"),
+        (["--address", "host:1"], "give --engine ray with it"),
+        (["--only", "hit"], "--only hit: no such section; there are claims"),
+        (["--plan", "seeds=none"], "--plan seeds=none:"),
+        (["--plan", "seed=1"], "the key one of catalogues"),
+        (["--policies", "knapsak"], "did you mean knapsack?"),
+        (["--policies", "missing.py:decide"], "missing.py: no such file"),
+    ],
+)
+def test_refusals(genedge, tmp_path, options, message):
+    answer = genedge("paper", "--out", tmp_path / "study", *options)
+    assert answer.status == 2
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_policy_that_fails_is_told_with_its_line(genedge, tmp_path):
+    (tmp_path / "mine.py").write_text("def decide(params, slots, key):\n    return slots.nothing\n")
+    answer = genedge("evaluate", "--policies", f"{tmp_path / 'mine.py'}:decide", "--episodes", "1")
+    assert answer.status == 2
+    assert "mine.py line 2: decide fails: AttributeError" in answer.err
+    (tmp_path / "mine.py").write_text("1 / 0\n")
+    answer = genedge("evaluate", "--policies", f"{tmp_path / 'mine.py'}:decide", "--episodes", "1")
+    assert "mine.py: does not run: ZeroDivisionError" in answer.err
+    (tmp_path / "mine.py").write_text("x = 1\n")
+    answer = genedge("evaluate", "--policies", f"{tmp_path / 'mine.py'}:decide", "--episodes", "1")
+    assert "has no function 'decide'" in answer.err
+
+
+def test_a_study_from_end_to_end(genedge, tmp_path):
+    """With a policy of the reader's own; the second time there is nothing left to do."""
+    options = ["--out", tmp_path, "--quick", "--only", "hits", "--policies", OWN, *TINY]
+    answer = genedge("paper", *options)
+    assert answer.status == 0, answer.err
+    assert "report.html: convergence, hits, utility, quality;" in answer.out
+    with (tmp_path / "tables" / "hit-ratio.csv").open(newline="") as file:
+        shown = {row["series"]: float(row["mean"]) for row in csv.DictReader(file)}
+    assert shown["cloud-only"] == 0
+    # Nobody has more hits than the policy that asks for nothing else.
+    assert max(shown, key=lambda label: shown[label]) == "greedy"
+    assert 0 < shown["densest"] <= shown["greedy"]
+
+    page = (tmp_path / "report.html").read_bytes()
+    results = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").iterdir()}
+    assert genedge("paper", *options).status == 0
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "results").iterdir()} == results
+    assert (tmp_path / "report.html").read_bytes() == page
+
+    # A trained run of the study serves as a policy, on its own catalogue.
+    (run,) = (tmp_path / "runs").glob("paper_*_ddpg_10-users_*")
+    answer = genedge("evaluate", "--policies", run, "--episodes", "1", "--set", "seed=1")
+    assert answer.status == 0, answer.err

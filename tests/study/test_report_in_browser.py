@@ -1,0 +1,73 @@
+"""The report in a real browser, headless: no errors on the console, every figure there, readable on a phone."""
+
+import importlib.util
+import shutil
+
+import pytest
+from made_up import made_up
+
+from genedge.study.folder import keep
+from genedge.study.paper import SECTIONS, study
+from genedge.study.plan import QUICK, changed
+from genedge.study.report import tasks_of, write_report
+from genedge.study.tasks import Result
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# No look-ups of its own: the page needs no network, and there may be none.
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="not installed: playwright"),
+    pytest.mark.skipif(CHROMIUM is None, reason="not installed: Chromium or Chrome"),
+]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
+    s = study(changed(QUICK, sizes), [])
+    for task in tasks_of(s, list(SECTIONS)):
+        told = made_up(task)
+        keep(folder, task, Result(told["found"], told["times"], {}))
+    write_report(s, folder, ["genedge", "paper"], "", lambda text: None)
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.mark.parametrize("screen", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_it_opens(report, browser, screen):
+    page = browser.new_page(viewport=screen)
+    errors, requests = [], []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(report.as_uri())
+    assert not errors
+    assert {url.partition(":")[0] for url in requests} <= {"file", "data"}
+
+    images = page.locator("img")
+    assert images.count() == 20
+    drawn = images.evaluate_all("all => all.map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width])")
+    for complete, natural, shown in drawn:
+        assert complete
+        assert natural > 800
+        # Nothing is wider than the screen, and no figure so small that its letters cannot be read.
+        assert 340 <= shown <= screen["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"]
+    letters = page.locator("p, td, figcaption").evaluate_all(
+        "all => Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize)))"
+    )
+    assert letters >= 12
+    page.close()
