@@ -4,8 +4,8 @@
     genedge watch --policy examples/own_policy.py:densest
     genedge paper --quick --policies examples/own_policy.py:densest
 
-It caches the models with the most requests for each gigabyte, shares the bandwidth equally, and gives the steps that
-improve an image fully (A3) to the users who wait the least for it, as long as steps are left.
+It caches the models with the most requests for each gigabyte, shares the bandwidth equally, and gives the steps
+that improve an image fully (A3) to the users who wait the least for it, as long as steps are left.
 """
 
 import jax

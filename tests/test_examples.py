@@ -10,6 +10,8 @@ from pathlib import Path
 import jax
 import pytest
 
+import genedge
+
 ROOT = Path(__file__).parent.parent
 # Without a window, on one core, as tests run side by side, and with what was compiled before.
 SETTINGS = {
@@ -47,13 +49,24 @@ def run(program: list[str], folder: Path) -> str:
 
 
 def test_every_example_is_run():
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"ten_lines.py", *HEAVY}
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"ten_lines.py", "own_policy.py", *HEAVY}
 
 
 def test_ten_lines(tmp_path):
     lines = (ROOT / "examples" / "ten_lines.py").read_text().splitlines()
     assert sum(bool(line) and not line.startswith(("import", '"""', "plt.")) for line in lines) <= 10
     run([str(ROOT / "examples" / "ten_lines.py")], tmp_path)
+
+
+def test_own_policy():
+    """Short, and better than RCARS; that it gets into every figure, the report's tests say."""
+    file = ROOT / "examples" / "own_policy.py"
+    assert len(file.read_text().splitlines()) < 60
+    scenario = genedge.load_scenario("paper")
+    policies = {name: genedge.policy(name, scenario) for name in (f"{file}:densest", "rcars")}
+    found = genedge.evaluate(scenario, policies, [10, 18], 3, 0, lambda text: None)
+    for users in (10, 18):
+        assert found.value(f"{file}:densest", users, "utility").high < found.value("rcars", users, "utility").low
 
 
 @pytest.mark.heavy

@@ -59,7 +59,9 @@ def test_it_opens(report, browser, screen):
 
     images = page.locator("img")
     assert images.count() == 20
-    drawn = images.evaluate_all("all => all.map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width])")
+    drawn = images.evaluate_all(
+        "all => all.map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width])"
+    )
     for complete, natural, shown in drawn:
         assert complete
         assert natural > 800
