@@ -67,7 +67,7 @@ def test_words_and_pictures_say_the_same_numbers(shown, frames):
             assert delay_s == side.outcome.delay_s[k].mean()
             assert tv == side.outcome.tv[k].mean()
             assert hit_ratio == side.outcome.hit[k].mean()
-            gap = f" ({utility / shown.best.utility[k] - 1:+.1%})" if side is shown.policy else ""
+            gap = f" ({utility / shown.best.utility[k] - 1:+.2%})" if side is shown.policy else ""
             assert {f"{utility:.1f}{gap}", f"{delay_s:.1f}", f"{tv:.1f}", f"{hit_ratio:.2f}"} <= written
             assert (
                 f"{side.name}: utility {utility:.1f}{gap}, mean delay {delay_s:.1f} s, mean TV {tv:.1f}, "
@@ -109,13 +109,13 @@ def test_where_nothing_is_certified_the_name_says_how_near_it_is():
     [
         (1, ["cell.slots_per_episode=1"]),
         (40, []),
-        (3, ["server.storage_gb=0"]),
-        (3, ["objective.alpha_weighs=tv", "objective.alpha=0", "models.B1_s_per_step=0", "models.B2_s=0"]),
+        (USERS, ["server.storage_gb=0"]),
+        (USERS, ["objective.alpha_weighs=tv", "objective.alpha=0", "models.B1_s_per_step=0", "models.B2_s=0"]),
     ],
 )
 @pytest.mark.filterwarnings("error")
 def test_any_cell_can_be_drawn(users, overrides):
-    frame = draw_frame(watched("knapsack", users, slots=1, overrides=overrides), 0)
+    frame = draw_frame(watched("rcars", users, slots=1, overrides=overrides), 0)
     assert [size_of(picture) for picture in frame.pictures] == [(560, 740)] * 2
 
 
@@ -155,7 +155,7 @@ def test_a_page_holds_all_frames_and_refers_to_nothing_else(shown, frames):
 
 def test_a_page_with_several_players_and_odd_names():
     picture = png(np.full((2, 3, 3), 255, np.uint8), (HIT,))
-    odd = "</script><b>&\" {{caption}}"
+    odd = '</script><b>&" {{caption}}'
     players = [player_html([Frame((picture,), odd)] * 2, odd, identifier) for identifier in ("one", "two")]
     assert ['id="one"' in players[0], 'id="two"' in players[1]] == [True, True]
     for player in players:

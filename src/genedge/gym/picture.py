@@ -58,7 +58,7 @@ def draw_cell(
         loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3, fontsize=SMALL, frameon=False, markerscale=0.7
     )
     draw_memory(figure.add_axes((0.56, 0.78, 0.42, 0.08)), scenario.params, cache, requests)
-    figure.text(0.545, 0.82, "(grey: not\nasked for)", ha="right", va="center", fontsize=SMALL)
+    figure.text(0.545, 0.82, "memory [GB]\n(grey: not\nasked for)", ha="right", va="center", fontsize=SMALL)
     boxes = (0.56, 0.17, 0.2, 0.48), (0.78, 0.17, 0.2, 0.48)
     for box, share, label in zip(boxes, shares, ("bandwidth [%]", "steps [%]"), strict=True):
         axes = figure.add_axes(box)

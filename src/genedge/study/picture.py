@@ -31,6 +31,15 @@ def kinds_of(hit: NDArray[np.bool_]) -> NDArray[np.object_]:
     return np.where(hit, SERVED, SENT).astype(object)
 
 
+def marker_size(users: int) -> int:
+    """The area of a user's marker on the map [pt²]; there is room for a name where users have names.
+
+    Args:
+        users: how many there are.
+    """
+    return 170 if users <= MOST_NAMED else 40
+
+
 def draw_map(
     axes: Axes, scenario: Scenario, slot: Slot, users: NDArray[np.int_], kinds: NDArray[np.object_]
 ) -> None:
@@ -43,18 +52,21 @@ def draw_map(
         users: who is there, indices of places, shape (n,).
         kinds: the kind of each one's request, a key of KINDS, shape (n,).
     """
-    undecided = UNDECIDED in kinds
     axes.scatter(0, 0, s=130, color="black", marker="^", label="base station", zorder=2)
+    named, size = len(users) <= MOST_NAMED, marker_size(len(users))
     for kind, (colour, marker, _) in KINDS.items():
         # A kind that could be there is in the legend, so that the legend does not change from slot to slot.
-        if (kind == UNDECIDED) == undecided:
-            x, y = slot.position_m[users[kinds == kind]].T
-            size = 150 if len(users) <= MOST_NAMED else 40
-            axes.scatter(x, y, s=size, color=colour, marker=marker, edgecolors="white", label=kind, zorder=4)
-    if len(users) <= MOST_NAMED:
+        if (kind == UNDECIDED) == (UNDECIDED in kinds):
+            style = {"s": size, "color": colour, "marker": marker, "edgecolors": "white"}
+            at = users[kinds == kind]
+            axes.scatter([], [], label=kind, **style)
+            # One by one where they have names, so that of two users at one place one is on top as a whole.
+            for group in at[:, None] if named else [at]:
+                axes.scatter(*slot.position_m[group].T, zorder=4 + group[:1].sum() / 1000, **style)
+    if named:
         name = {"color": "white", "fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center_baseline"}
         for n in users:
-            axes.text(*slot.position_m[n], str(n), name, zorder=5, clip_on=True)
+            axes.text(*slot.position_m[n], str(n), name, zorder=4 + (n + 0.5) / 1000, clip_on=True)
     # A margin, so that nobody at the border is cut off.
     width, height = (side * 0.55 for side in scenario.settings.cell.area_m)
     axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal")

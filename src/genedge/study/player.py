@@ -119,9 +119,7 @@ def gif(frames: Sequence[Frame], caption: str) -> bytes:
     images = [_side_by_side([Image.open(io.BytesIO(picture)) for picture in frame.pictures]) for frame in frames]
     file = io.BytesIO()
     first, *others = images
-    first.save(
-        file, "GIF", save_all=True, append_images=others, duration=SLOT_MS, loop=0, comment=caption.encode()
-    )
+    first.save(file, "GIF", save_all=True, append_images=others, duration=SLOT_MS, loop=0, comment=caption.encode())
     return file.getvalue()
 
 

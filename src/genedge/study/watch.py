@@ -35,6 +35,7 @@ from genedge.study.picture import (
     draw_memory,
     draw_shares,
     kinds_of,
+    marker_size,
     name_users,
     pixels,
 )
@@ -210,19 +211,25 @@ def cell_figure(episode: Episode, k: int) -> Figure:
     about = f"scenario {_short(episode.scenario.name)}, {len(users)} users, skew γ {slots.skew[k]:g}"
     figure.text(0.98, 0.965, about, fontsize=TEXT, ha="right")
 
-    axes = figure.add_axes((0.16, 0.43, 0.68, 0.515))
+    axes = figure.add_axes((0.16, 0.455, 0.68, 0.495))
     slot = jax.tree.map(lambda x: x[k], slots)
     links = _draw_links(axes, slots, k)
     draw_map(axes, episode.scenario, slot, users, kinds_of(episode.policy.outcome.hit[k]))
     differs = episode.policy.outcome.hit[k] != episode.best.outcome.hit[k]
-    ring = {"s": 300, "facecolors": "none", "edgecolors": "black", "linewidths": 1.3, "zorder": 3}
-    axes.scatter(*slot.position_m[differs].T, label="not so in the optimum", **ring)
-    below = {"fontsize": SMALL, "frameon": False, "handletextpad": 0.4, "columnspacing": 1.2}
-    markers = axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.125), ncols=4, markerscale=0.7, **below)
+    ring = {
+        "s": 2 * marker_size(len(users)),
+        "facecolors": "none",
+        "edgecolors": "black",
+        "linewidths": 1.3,
+        "zorder": 3,
+    }
+    axes.scatter(*slot.position_m[differs].T, label="the other way in the optimum", **ring)
+    below = {"fontsize": SMALL, "frameon": False, "handletextpad": 0.4, "columnspacing": 1.2, "labelspacing": 0.3}
+    markers = axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.12), ncols=2, markerscale=0.7, **below)
     axes.add_artist(markers)
-    axes.legend(handles=links, loc="upper center", bbox_to_anchor=(0.46, -0.185), ncols=3, **below)
+    axes.legend(handles=links, loc="upper center", bbox_to_anchor=(0.46, -0.235), ncols=3, **below)
 
-    _draw_utilities(figure.add_axes((0.13, 0.07, 0.85, 0.15)), episode, k)
+    _draw_utilities(figure.add_axes((0.15, 0.065, 0.83, 0.14)), episode, k)
     return figure
 
 
@@ -237,22 +244,22 @@ def decisions_figure(episode: Episode, k: int) -> Figure:
     users = np.arange(len(requests))
     figure = Figure(figsize=HALF, dpi=DPI)
     rows = (0.925, 0.895, 0.865, 0.835)
-    for y, label in zip(rows, ("utility", "delay [s]", "TV", "hit ratio"), strict=True):
-        figure.text(0.01, y, label, fontsize=TEXT)
+    for y, label in zip(rows, ("utility", "mean delay [s]", "mean TV", "hit ratio"), strict=True):
+        figure.text(0.01, y, label, fontsize=SMALL)
     figure.text(0.01, 0.745, "memory [GB]\n(grey: not\nasked for)", fontsize=SMALL, va="center")
 
-    for side, left, colour in ((episode.policy, 0.18, POLICY), (episode.best, 0.6, OPTIMUM)):
+    for side, left, colour in ((episode.policy, 0.2, POLICY), (episode.best, 0.605, OPTIMUM)):
         figure.text(left, 0.965, _short(side.name), fontsize=11, fontweight="bold", color=colour)
         utility, delay_s, tv, hit_ratio = side.numbers(k)
         told = f"{utility:.1f}{_gap(episode, side, k)}", f"{delay_s:.1f}", f"{tv:.1f}", f"{hit_ratio:.2f}"
         for y, number in zip(rows, told, strict=True):
             figure.text(left, y, number, fontsize=TEXT)
-        draw_memory(figure.add_axes((left, 0.73, 0.385, 0.045)), params, side.decision.cache[k], requests)
+        draw_memory(figure.add_axes((left, 0.73, 0.365, 0.045)), params, side.decision.cache[k], requests)
         kinds = kinds_of(side.outcome.hit[k])
         for i, (field, label) in enumerate(
             (("bandwidth", "bandwidth\n[%]"), ("steps", f"steps\n[% of {float(params.S):g}]"))
         ):
-            axes = figure.add_axes((left + 0.205 * i, 0.14, 0.18, 0.49))
+            axes = figure.add_axes((left + 0.195 * i, 0.14, 0.17, 0.49))
             # One scale for both and for the whole episode, so that bars can be compared.
             most = max(float(getattr(s.decision, field).max()) for s in (episode.policy, episode.best))
             draw_shares(axes, getattr(side.decision, field)[k], kinds, max(most * 1.05, 0.01))
@@ -282,10 +289,10 @@ def _draw_links(axes: Axes, slots: Slot, k: int) -> list[Line2D]:
     ends = np.stack([np.zeros_like(slots.position_m[k]), slots.position_m[k]], axis=1)
     axes.add_collection(LineCollection(list(ends), linewidths=width, colors=grey, zorder=1.5), autolim=False)
     shown = np.array([low, (low + high) / 2, high])
-    labels = f"channel gain ≤ {low:g} dB", f"{shown[1]:g} dB", f"≥ {high:g} dB"
+    told = [f"{db:g} dB".replace("-", "−") for db in shown]
+    labels = f"channel gain ≤ {told[0]}", told[1], f"≥ {told[2]}"
     return [
-        Line2D([], [], linewidth=w, color=g, label=label)
-        for w, g, label in zip(*style(shown), labels, strict=True)
+        Line2D([], [], linewidth=w, color=g, label=label) for w, g, label in zip(*style(shown), labels, strict=True)
     ]
 
 
@@ -307,7 +314,7 @@ def _draw_utilities(axes: Axes, episode: Episode, k: int) -> None:
     axes.set_xlabel("slot", fontsize=TEXT, labelpad=1)
     axes.set_ylabel("utility Σ U$_n$\n(lower is better)", fontsize=SMALL)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.98), ncols=2, fontsize=SMALL, frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), fontsize=SMALL, frameon=False, labelspacing=0.3)
 
 
 def _short(name: str) -> str:
@@ -330,4 +337,4 @@ def _in_words(episode: Episode, k: int) -> str:
 
 def _gap(episode: Episode, side: Side, k: int) -> str:
     least = episode.best.utility[k]
-    return f" ({side.utility[k] / least - 1:+.1%})" if side is episode.policy and least > 0 else ""
+    return f" ({side.utility[k] / least - 1:+.2%})" if side is episode.policy and least > 0 else ""
