@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from genedge.cell.types import Decision, Outcome, Slot
+from genedge.cell.types import AnyArray, Decision, Outcome, Slot
 from genedge.scenario import Scenario
 from genedge.study.picture import (
     SMALL,
@@ -39,7 +39,8 @@ def draw_cell(
     title = f"scenario {scenario.name}, slot {number} of {scenario.settings.cell.slots_per_episode}"
     if decided is None:
         kinds = np.full(len(users), UNDECIDED, object)
-        cache, shares = np.zeros(len(scenario.models), bool), np.zeros((2, len(users)))
+        cache: AnyArray = np.zeros(len(scenario.models), bool)
+        shares: AnyArray = np.zeros((2, len(users)))
     else:
         decision, outcome = decided
         hit = outcome.hit[users]

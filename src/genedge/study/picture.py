@@ -1,5 +1,7 @@
 """Parts of a picture of a slot: who is where, what is cached, who gets how much."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -7,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from genedge.cell.types import Params, Slot
+from genedge.cell.types import AnyArray, Params, Slot
 from genedge.scenario import Scenario
 
 # Okabe and Ito's palette, told apart by everyone; markers and hatches say the same again.
@@ -22,7 +24,7 @@ MOST_NAMED = 24
 SMALL, TEXT = 9, 10
 
 
-def kinds_of(hit: NDArray[np.bool_]) -> NDArray[np.object_]:
+def kinds_of(hit: AnyArray) -> NDArray[np.object_]:
     """The kinds of requests that were decided, keys of KINDS.
 
     Args:
@@ -57,16 +59,23 @@ def draw_map(
     for kind, (colour, marker, _) in KINDS.items():
         # A kind that could be there is in the legend, so that the legend does not change from slot to slot.
         if (kind == UNDECIDED) == (UNDECIDED in kinds):
-            style = {"s": size, "color": colour, "marker": marker, "edgecolors": "white"}
+            style: dict[str, Any] = {"s": size, "color": colour, "marker": marker, "edgecolors": "white"}
             at = users[kinds == kind]
             axes.scatter([], [], label=kind, **style)
             # One by one where they have names, so that of two users at one place one is on top as a whole.
             for group in at[:, None] if named else [at]:
                 axes.scatter(*slot.position_m[group].T, zorder=4 + group[:1].sum() / 1000, **style)
     if named:
-        name = {"color": "white", "fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center_baseline"}
+        name: dict[str, Any] = {
+            "color": "white",
+            "fontsize": 8,
+            "fontweight": "bold",
+            "ha": "center",
+            "va": "center_baseline",
+        }
         for n in users:
-            axes.text(*slot.position_m[n], str(n), name, zorder=4 + (n + 0.5) / 1000, clip_on=True)
+            x_m, y_m = slot.position_m[n]
+            axes.text(x_m, y_m, str(n), name, zorder=4 + (n + 0.5) / 1000, clip_on=True)
     # A margin, so that nobody at the border is cut off.
     width, height = (side * 0.55 for side in scenario.settings.cell.area_m)
     axes.set(xlim=(-width, width), ylim=(-height, height), aspect="equal")
@@ -76,7 +85,7 @@ def draw_map(
     axes.grid(alpha=0.3)
 
 
-def draw_memory(axes: Axes, params: Params, cache: NDArray[np.bool_], requests: NDArray[np.integer]) -> None:
+def draw_memory(axes: Axes, params: Params, cache: AnyArray, requests: AnyArray) -> None:
     """Draws the models in memory, each as long as it is large; in grey those that nobody asks for.
 
     Args:
@@ -98,7 +107,7 @@ def draw_memory(axes: Axes, params: Params, cache: NDArray[np.bool_], requests: 
     axes.tick_params(labelsize=SMALL)
 
 
-def draw_shares(axes: Axes, shares: NDArray[np.floating], kinds: NDArray[np.object_], most: float) -> None:
+def draw_shares(axes: Axes, shares: AnyArray, kinds: NDArray[np.object_], most: float) -> None:
     """Draws what users get of something, a bar each, from top to bottom.
 
     Args:
@@ -117,7 +126,7 @@ def draw_shares(axes: Axes, shares: NDArray[np.floating], kinds: NDArray[np.obje
     axes.set_axisbelow(True)
 
 
-def name_users(axes: Axes, users: NDArray[np.int_], requests: NDArray[np.integer]) -> None:
+def name_users(axes: Axes, users: NDArray[np.int_], requests: AnyArray) -> None:
     """Writes who the bars are and what they ask for, beside the axes.
 
     Args:
@@ -132,7 +141,7 @@ def name_users(axes: Axes, users: NDArray[np.int_], requests: NDArray[np.integer
     names = [f"{n} → {m}" for n, m in zip(users, requests, strict=True)]
     axes.set_yticks(range(len(users)), names, fontsize=min(SMALL, 0.8 * row_pt))
     axes.tick_params(axis="y", length=0)
-    beside = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALL}
+    beside: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALL}
     axes.text(-0.04, 1.01, "user →\nmodel", **beside)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -216,7 +216,7 @@ def cell_figure(episode: Episode, k: int) -> Figure:
     links = _draw_links(axes, slots, k)
     draw_map(axes, episode.scenario, slot, users, kinds_of(episode.policy.outcome.hit[k]))
     differs = episode.policy.outcome.hit[k] != episode.best.outcome.hit[k]
-    ring = {
+    ring: dict[str, Any] = {
         "s": 2 * marker_size(len(users)),
         "facecolors": "none",
         "edgecolors": "black",
@@ -224,7 +224,13 @@ def cell_figure(episode: Episode, k: int) -> Figure:
         "zorder": 3,
     }
     axes.scatter(*slot.position_m[differs].T, label="the other way in the optimum", **ring)
-    below = {"fontsize": SMALL, "frameon": False, "handletextpad": 0.4, "columnspacing": 1.2, "labelspacing": 0.3}
+    below: dict[str, Any] = {
+        "fontsize": SMALL,
+        "frameon": False,
+        "handletextpad": 0.4,
+        "columnspacing": 1.2,
+        "labelspacing": 0.3,
+    }
     markers = axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.12), ncols=2, markerscale=0.7, **below)
     axes.add_artist(markers)
     axes.legend(handles=links, loc="upper center", bbox_to_anchor=(0.46, -0.235), ncols=3, **below)
