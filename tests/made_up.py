@@ -1,12 +1,17 @@
 """Results of tasks that nobody has done: random numbers of the right shape, the same for the same task."""
 
 import zlib
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from genedge.study.evaluate import METRICS
-from genedge.study.folder import Told
-from genedge.study.tasks import Measure, Task, key_of
+from genedge.study.folder import Told, keep
+from genedge.study.paper import study, watched
+from genedge.study.plan import QUICK, changed
+from genedge.study.report import tasks_of, write_report
+from genedge.study.tasks import Measure, Result, Task, Train, key_of, perform
 
 
 def made_up(task: Task) -> Told:
@@ -27,3 +32,17 @@ def made_up(task: Task) -> Told:
     rows = [{"episode": 10 * i, "reward": float(rng.uniform(-600, -400))} for i in range(1, 6)]
     found = {"optimum": rng.uniform(300, 350, task.test_episodes).tolist(), "metrics": metrics(task.test_episodes)}
     return {"found": found | {"rows": rows}, "times": {"decision": float(rng.uniform(0.01, 1)), "training": 1.0}}
+
+
+def write_made_up_report(folder: Path, names: Iterable[str]) -> Path:
+    """A report of made-up results; only the agents that are watched are trained, for ten episodes."""
+    sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
+    sizes += ["episodes=10", "learner_episodes=10", "watched_slots=2"]
+    s = study(changed(QUICK, sizes), [])
+    for task in tasks_of(s, list(names)):
+        told, files = made_up(task), {}
+        if isinstance(task, Train) and task in watched(s).values():
+            files = perform(task, folder / "unfinished").files
+        keep(folder, task, Result(told["found"], told["times"], files))
+    write_report(s, folder, ["genedge", "paper", "--out", str(folder)], lambda text: None)
+    return folder / "report.html"

@@ -18,8 +18,8 @@ from genedge.cell.sampling import sample_episode
 from genedge.env.observation import observe
 from genedge.errors import InputError
 from genedge.gym.compiled import advance, words
-from genedge.gym.picture import HIT, MISS, WAITING
 from genedge.optimum import solve_optimal
+from genedge.study.picture import HIT, MISS, WAITING
 from genedge.study.scoring import score
 
 T, USERS, PLACES, MODELS = 5, 4, 6, 10

@@ -25,6 +25,7 @@ VERBS = {
         "--set",
     ),
     "evaluate": ("--scenario", "--users", "--policies", "--episodes", "--seed", "--json", "--figure", "--set"),
+    "watch": ("--policy", "--scenario", "--set", "--users", "--slots", "--seed", "--out", ".html", ".gif"),
     "demo": ("--out",),
 }
 

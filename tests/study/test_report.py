@@ -4,19 +4,13 @@ import base64
 import csv
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
-from made_up import made_up
+from made_up import write_made_up_report
 
 from genedge.errors import InputError
-from genedge.study.folder import keep
-from genedge.study.paper import SECTIONS, study
-from genedge.study.plan import QUICK, changed
-from genedge.study.report import section_names, tasks_of, write_report
-from genedge.study.tasks import Result
-
-SMALL = changed(QUICK, ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"])
+from genedge.study.paper import SECTIONS
+from genedge.study.report import section_names
 
 
 class Page(HTMLParser):
@@ -30,7 +24,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img", "br"):
+        if tag not in ("meta", "link", "img", "br", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -40,19 +34,10 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def write(folder: Path, names) -> str:
-    s = study(SMALL, [])
-    for task in tasks_of(s, names):
-        told = made_up(task)
-        keep(folder, task, Result(told["found"], told["times"], {}))
-    write_report(s, folder, ["genedge", "paper", "--out", str(folder)], "", lambda text: None)
-    return (folder / "report.html").read_text(encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return folder, write(folder, SECTIONS)
+    return folder, write_made_up_report(folder, SECTIONS).read_text(encoding="utf-8")
 
 
 def test_it_needs_no_network(whole):
@@ -67,12 +52,11 @@ def test_it_needs_no_network(whole):
 
 def test_every_figure_is_there_thrice(whole):
     folder, text = whole
-    images = Page(text).all("img")
+    images = [image for image in Page(text).all("img") if image["alt"]]
     assert len(images) == 20
     embedded = {base64.b64decode(image["src"].partition(",")[2]) for image in images}
     pngs = {path.stem: path.read_bytes() for path in (folder / "figures").glob("*.png")}
     assert set(pngs.values()) == embedded
-    assert all(image["alt"] for image in images)
     assert {path.stem for path in (folder / "figures").glob("*.pdf")} == pngs.keys()
     tables = {path.stem for path in (folder / "tables").glob("*.csv")}
     assert pngs.keys() <= tables
@@ -105,7 +89,15 @@ def test_assumed_values_are_marked(whole):
 
 
 def test_a_small_version_says_so(whole):
-    assert "60 episodes, not for the paper&#39;s 500" in whole[1]
+    assert "10 episodes, not for the paper&#39;s 500" in whole[1]
+
+
+def test_episodes_can_be_watched(whole):
+    """Of both agents: two slots, two pictures each, a text beside them."""
+    page = Page(whole[1])
+    players = [figure for figure in page.all("figure") if figure.get("class") == "genedge-player"]
+    assert [player["id"] for player in players] == ["player-0", "player-1"]
+    assert sum(image["alt"] == "" for image in page.all("img")) == 2 * 2 * 2
 
 
 def test_commands_are_told(whole):
@@ -115,10 +107,10 @@ def test_commands_are_told(whole):
 
 
 def test_sections_without_results_are_left_out(tmp_path):
-    page = write(tmp_path, ["hits"])
+    page = write_made_up_report(tmp_path, ["hits"]).read_text(encoding="utf-8")
     ids = {attributes.get("id") for _, attributes in Page(page).tags}
-    # What the other figures over users need is then done too.
-    assert {"hits", "utility", "quality"} <= ids
+    # What the other figures over users need is then done too, and whom to watch is trained.
+    assert {"hits", "utility", "quality", "watch"} <= ids
     assert not {"claims", "convergence", "sensitivity"} & ids
 
 

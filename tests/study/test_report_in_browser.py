@@ -4,13 +4,9 @@ import importlib.util
 import shutil
 
 import pytest
-from made_up import made_up
+from made_up import write_made_up_report
 
-from genedge.study.folder import keep
-from genedge.study.paper import SECTIONS, study
-from genedge.study.plan import QUICK, changed
-from genedge.study.report import tasks_of, write_report
-from genedge.study.tasks import Result
+from genedge.study.paper import SECTIONS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # No look-ups of its own: the page needs no network, and there may be none.
@@ -26,14 +22,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("report")
-    sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
-    s = study(changed(QUICK, sizes), [])
-    for task in tasks_of(s, list(SECTIONS)):
-        told = made_up(task)
-        keep(folder, task, Result(told["found"], told["times"], {}))
-    write_report(s, folder, ["genedge", "paper"], "", lambda text: None)
-    return folder / "report.html"
+    return write_made_up_report(tmp_path_factory.mktemp("report"), SECTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +46,7 @@ def test_it_opens(report, browser, screen):
     assert not errors
     assert {url.partition(":")[0] for url in requests} <= {"file", "data"}
 
-    images = page.locator("img")
+    images = page.locator("section figure:not(.genedge-player) img")
     assert images.count() == 20
     drawn = images.evaluate_all(
         "all => all.map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width])"
@@ -67,6 +56,9 @@ def test_it_opens(report, browser, screen):
         assert natural > 800
         # Nothing is wider than the screen, and no figure so small that its letters cannot be read.
         assert 340 <= shown <= screen["width"]
+    player = page.locator(".genedge-player").first
+    player.get_by_role("button", name="Next slot").click()
+    assert "2 of 2" in player.inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"]
     letters = page.locator("p, td, figcaption").evaluate_all(
         "all => Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize)))"

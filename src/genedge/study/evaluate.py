@@ -13,7 +13,7 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.errors import InputError
-from genedge.optimum import solve_optimal, solve_priced
+from genedge.optimum import Solved, solve_optimal, solve_priced
 from genedge.policies import REGISTRY, Policy
 from genedge.scenario import Scenario
 from genedge.study.scoring import score
@@ -264,10 +264,20 @@ def evaluate(
     return Evaluation(scenario, episodes, seed, results, bounds)
 
 
+def solve(params: Params, slots: Slot) -> Solved:
+    """The optimum that others are compared with: `solve_optimal`, or `solve_priced` where there are many models.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+    """
+    few = params.models.A1.shape[0] <= MOST_MODELS_SOLVED
+    return (solve_optimal if few else solve_priced)(params, slots)
+
+
 def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bounds:
     params, episodes = scenario.params, slots.skew.shape[0]
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
-    solve = solve_optimal if len(scenario.models) <= MOST_MODELS_SOLVED else solve_priced
     optimum = solve(params, flat).lower_bound.reshape(episodes, -1).mean(axis=1)
     rcars = REGISTRY["rcars"](scenario)
     costs = []

@@ -741,6 +741,17 @@ def sensitivity_pictures(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
     ]
 
 
+def watched(s: Study) -> dict[str, Train | str]:
+    """Whom the animations show, by what to call them: each agent's first run, and the reader's own policies."""
+    first = {label: runs(s, PAPER, label, FEW)[0][0] for label in AGENTS}
+    return first | dict(s.own)
+
+
+def watch_tasks(s: Study) -> list[Task]:
+    """The agents that are watched."""
+    return [task for task in watched(s).values() if isinstance(task, Train)]
+
+
 SECTIONS: Mapping[str, Section] = {
     "claims": Section("The paper's claims, judged", claims_tasks, claims_pictures),
     "convergence": Section("Convergence and the learning rate", convergence_tasks, convergence),
@@ -750,4 +761,5 @@ SECTIONS: Mapping[str, Section] = {
     "trade-off": Section("The trade-off over α", trade_off_tasks, trade_off),
     "budget": Section("HCRAS over its budget", budget_tasks, budget),
     "sensitivity": Section("What the assumed values change", sensitivity_tasks, sensitivity_pictures),
+    "watch": Section("A cell to watch", watch_tasks, lambda s, told: []),
 }

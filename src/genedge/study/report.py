@@ -15,15 +15,29 @@ import numpy as np
 from genedge.errors import InputError
 from genedge.files import whole_file
 from genedge.learn.card import versions
+from genedge.policies import policy
 from genedge.scenario import load_scenario, unit_of
 from genedge.study import claims
 from genedge.study.charts import WIDTH_IN, Picture, encoded
 from genedge.study.claims import Judged
 from genedge.study.folder import Told, load
-from genedge.study.paper import AGENTS, ATTAINABLE, DDPG, PAPER, SECTIONS, Study, judged, within_reach
+from genedge.study.paper import (
+    AGENTS,
+    ATTAINABLE,
+    DDPG,
+    FEW,
+    PAPER,
+    SECTIONS,
+    Study,
+    judged,
+    watched,
+    within_reach,
+)
 from genedge.study.plan import FULL
+from genedge.study.player import player_html
 from genedge.study.statistics import interval_over_runs
-from genedge.study.tasks import Task
+from genedge.study.tasks import TEST_SEED, Task, Train
+from genedge.study.watch import draw_frame, episode
 
 TITLE = "Model caching and resource allocation at the edge: the evaluation, reproduced and judged"
 
@@ -82,16 +96,13 @@ def section_names(text: str) -> list[str]:
     return names
 
 
-def write_report(
-    s: Study, folder: Path, command: Sequence[str], fragment: str, report: Callable[[str], None]
-) -> list[str]:
+def write_report(s: Study, folder: Path, command: Sequence[str], report: Callable[[str], None]) -> list[str]:
     """Writes figures, tables and the page, of every section whose work is done.
 
     Args:
         s: the study.
         folder: of the study.
         command: the command line that made it.
-        fragment: HTML of the animation; empty without.
         report: called with a text before each section.
 
     Returns:
@@ -120,20 +131,8 @@ def write_report(
                 "lines": _summary(s, found) if name == "claims" else [],
                 "figures": [_drawn(picture, s, folder) for picture in pictures],
                 "tables": tables,
-                "fragment": "",
+                "players": _players(s, folder) if name == "watch" else [],
                 "command": shlex.join([*command, "--only", name]),
-            }
-        )
-    if fragment:
-        sections.append(
-            {
-                "name": "watch",
-                "title": "A cell to watch",
-                "lines": [],
-                "figures": [],
-                "tables": [],
-                "fragment": fragment,
-                "command": shlex.join(command),
             }
         )
     page = _template().render(
@@ -146,7 +145,7 @@ def write_report(
         facts={
             "command": shlex.join(command),
             **{key.replace("_", " "): _told(value) for key, value in s.plan.model_dump().items()},
-            "test slots": "seed 1000",
+            "seed of the test slots": TEST_SEED,
             **versions(),
             "machine": platform.platform(),
         },
@@ -187,6 +186,18 @@ def _drawn(picture: Picture, s: Study, folder: Path) -> dict[str, Any]:
         "width": 620,
         "height": round(620 * float(figure.get_figheight()) / WIDTH_IN),
     }
+
+
+def _players(s: Study, folder: Path) -> list[str]:
+    """An animation of each who is watched, next to the optimum, as pieces of the page."""
+    players = []
+    for i, (label, who) in enumerate(watched(s).items()):
+        scenario = load_scenario(PAPER, [f"seed={s.plan.catalogues[0]}"])
+        name = str(folder / "runs" / who.name) if isinstance(who, Train) else who
+        shown = episode(scenario, label, policy(name, scenario), FEW, TEST_SEED, s.plan.watched_slots)
+        frames = [draw_frame(shown, k) for k in range(s.plan.watched_slots)]
+        players.append(player_html(frames, shown.caption, f"player-{i}"))
+    return players
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -69,7 +69,7 @@ def paper(
                 tick(text, written)
                 written += 1
 
-            shown = write_report(s, out, command, "", report)
+            shown = write_report(s, out, command, report)
             tick("written", len(SECTIONS))
     except KeyboardInterrupt:
         raise InputError("interrupted; the same command goes on from here") from None

@@ -1,0 +1,55 @@
+"""`genedge watch`: an animation of an episode, next to what the optimum would have done."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption, check_draws
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("watch")(watch)
+
+
+def watch(
+    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help="A policy's name or a run's folder.")],
+    scenario: ScenarioOption = "paper",
+    users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="How many slots of the episode; else all.")] = None,
+    seed: SeedOption = 0,
+    set_: SetOption = [],
+    out: Annotated[
+        Path, typer.Option(dir_okay=False, help="A file .html, which plays in any browser, or .gif.")
+    ] = Path("episode.html"),
+) -> None:
+    """Draw an episode slot by slot: what a policy decides, next to what the optimum would have done.
+
+    Users where they are, their channels, hits and misses, the models in memory, shares of bandwidth and steps, and
+    the utility Σ U_n of both, lower is better. It is the first episode that `evaluate` meets with this seed.
+    """
+    from genedge.cli.progress import progress
+    from genedge.compiled import keep_compiled_code
+    from genedge.files import whole_file
+    from genedge.policies import policy as policy_of
+    from genedge.scenario import load_scenario
+    from genedge.study.player import writer_for
+    from genedge.study.watch import draw_frame, episode
+
+    keep_compiled_code()
+    written = writer_for(out)
+    loaded = load_scenario(scenario, set_)
+    cell = loaded.settings.cell
+    number, count = users or cell.users, slots or cell.slots_per_episode
+    check_draws(number, cell.slots_per_episode)
+    decided = episode(loaded, policy, policy_of(policy, loaded), number, seed, count)
+    # The file comes first: where none can be written, nothing is drawn.
+    with whole_file(out) as file, progress(count) as tick:
+        frames = []
+        for k in range(count):
+            tick(f"slot {k + 1}", k)
+            frames.append(draw_frame(decided, k))
+        tick("drawn", count)
+        file.write(written(frames, decided.caption))
+    print(f"Written: {out}")
