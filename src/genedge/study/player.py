@@ -21,9 +21,10 @@ from genedge.errors import InputError
 # Of a slot in a GIF [ms]; the player begins as fast.
 SLOT_MS = 500
 
-# How much of a colour is left when it is mixed with white, and with black.
-TINTS, SHADES = (0.2, 0.4, 0.6, 0.8, 1.0), (0.35, 0.7)
-GREYS = 17
+# How much of a colour is left when it is mixed with white, and with black. More of them would look no better, and
+# make files larger.
+TINTS, SHADES = (1 / 3, 2 / 3, 1.0), (0.5,)
+GREYS = 9
 
 
 class Frame(NamedTuple):
@@ -43,7 +44,7 @@ def png(picture: NDArray[np.uint8], colours: tuple[str, ...]) -> bytes:
 
     Args:
         picture: red, green and blue, shape (H, W, 3).
-        colours: the colours that it is painted with, at most 33; their mixtures with white and black and greys
+        colours: the colours that it is painted with, at most 61; some mixtures with white and black and some greys
             are kept too.
     """
     few = Image.fromarray(picture).quantize(palette=_palette(colours), dither=Image.Dither.NONE)

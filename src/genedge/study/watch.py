@@ -30,7 +30,6 @@ from genedge.study.picture import (
     SERVED,
     SMALL,
     TEXT,
-    UNUSED,
     draw_map,
     draw_memory,
     draw_shares,
@@ -46,7 +45,7 @@ from genedge.study.scoring import score
 CERTIFIED = 1e-6
 
 POLICY, OPTIMUM = "#009E73", "#000000"
-COLOURS = (HIT, MISS, MEMORY, UNUSED, POLICY, OPTIMUM)
+COLOURS = (HIT, MISS, MEMORY, POLICY)
 
 # Each half of a frame [inch] at 100 pixels an inch; side by side on a screen, one above the other on a phone.
 HALF, DPI = (5.6, 7.4), 100
@@ -131,7 +130,7 @@ class Episode:
         count, users = self.slots.requests.shape
         return (
             f"{self.policy.name} beside the {self.best.name} on scenario {self.scenario.name}: {users} users, "
-            f"slots 1 to {count} of the first episode that `genedge evaluate` meets with seed {self.seed}"
+            f"slots 1 to {count} of the first episode that genedge evaluate meets with seed {self.seed}"
         )
 
 
