@@ -114,7 +114,7 @@ def gif(frames: Sequence[Frame], caption: str) -> bytes:
     """An animated GIF that begins anew for ever.
 
     Args:
-        frames: at least one.
+        frames: at least one; all pictures made by `png` with the same colours.
         caption: kept as the file's comment.
     """
     images = [_side_by_side([Image.open(io.BytesIO(picture)) for picture in frame.pictures]) for frame in frames]
