@@ -26,6 +26,7 @@ VERBS = {
     ),
     "evaluate": ("--scenario", "--users", "--policies", "--episodes", "--seed", "--json", "--figure", "--set"),
     "watch": ("--policy", "--scenario", "--set", "--users", "--slots", "--seed", "--out", ".html", ".gif"),
+    "paper": ("--out", "--quick", "--plan", "--only", "--policies", "--engine", "--address", "FILE.py:FUNCTION"),
     "demo": ("--out",),
 }
 
