@@ -18,6 +18,8 @@ from genedge.errors import InputError
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 from genedge.study.evaluate import evaluate
+from genedge.study.paper import SECTIONS, benchmarks, study
+from genedge.study.plan import QUICK, changed
 
 PLACES = 6
 SMALL = ("cell.users=4", f"cell.places={PLACES}", "cell.slots_per_episode=10")
@@ -133,3 +135,29 @@ def test_without_stable_baselines3_the_extra_is_named(monkeypatch, small):
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
     with pytest.raises(InputError, match=r'pip install "genedge\[bench\]"'):
         policy("sb3:model.zip", small)
+
+
+@heavy
+def test_in_the_papers_figures(tmp_path):
+    """`paper` measures a saved model beside the others, wherever there are as many models as it knows."""
+    import stable_baselines3
+    import torch
+
+    torch.set_num_threads(1)
+    agent = stable_baselines3.DDPG(
+        "MlpPolicy",
+        gymnasium.make("genedge/Cell-v0"),
+        seed=0,
+        learning_starts=20,
+        buffer_size=100,
+        policy_kwargs={"net_arch": [8]},
+    )
+    agent.learn(30)
+    agent.save(tmp_path / "mine.zip")
+    s = study(changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), [f"sb3:{tmp_path / 'mine.zip'}"])
+    task = benchmarks(s, "paper", 1)
+    found = task.run(tmp_path).found["policies"][s.own["mine"]]
+    assert 300 < np.mean(found["10"]["utility"]) < np.mean(found["18"]["utility"])
+    asked = [t for t in SECTIONS["sensitivity"].tasks(s) if s.own["mine"] in t.policies]
+    assert asked
+    assert not any("models.count" in change for t in asked for change in t.changes)
