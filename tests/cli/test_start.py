@@ -6,7 +6,7 @@ import sys
 import pytest
 
 VERBS = {
-    "": ("slots", "decide", "score", "train", "evaluate", "demo", "scenario"),
+    "": ("slots", "decide", "score", "train", "evaluate", "demo", "scenario", "cite"),
     "scenario": ("show", "list"),
     "scenario show": ("NAME|FILE", "--set", "KEY=VALUE", "--json", "--yaml", "provenance"),
     "scenario list": ("presets",),
@@ -28,6 +28,7 @@ VERBS = {
     "watch": ("--policy", "--scenario", "--set", "--users", "--slots", "--seed", "--out", ".html", ".gif"),
     "paper": ("--out", "--quick", "--plan", "--only", "--policies", "--engine", "--address", "FILE.py:FUNCTION"),
     "demo": ("--out",),
+    "cite": ("RUN", "--policies", "BibTeX"),
 }
 
 HEAVY = ("jax", "numpy", "pydantic", "yaml", "optax", "equinox", "highspy", "matplotlib", "rich")

@@ -5,12 +5,12 @@ import os
 import sys
 
 from genedge.cli.app import app
-from genedge.cli.verbs import decide, demo, evaluate, export, paper, runs, scenario, score, slots, train, watch
+from genedge.cli.verbs import cite, decide, demo, evaluate, export, paper, runs, scenario, score, slots, train, watch
 from genedge.errors import InputError
 
 __all__ = ["main"]
 
-for verb in (scenario, slots, decide, score, train, runs, evaluate, watch, paper, export, demo):
+for verb in (scenario, slots, decide, score, train, runs, evaluate, watch, paper, export, demo, cite):
     verb.register(app)
 
 

@@ -81,9 +81,18 @@ def _find(name: str, scenario: Scenario) -> Policy:
         from genedge.policies.trained import trained
 
         return trained(Path(name), scenario)
+    raise no_such_policy(name)
+
+
+def no_such_policy(name: str) -> InputError:
+    """The error for a name that is no policy.
+
+    Args:
+        name: what was asked for.
+    """
     close = get_close_matches(name, REGISTRY, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    raise InputError(
+    return InputError(
         f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(REGISTRY)}, "
         f"a run's folder, sb3:FILE, and FILE.py:FUNCTION"
     )
