@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo check test test-all bench figures install install-test install-all
+.PHONY: demo check test test-all docs bench figures install install-test install-all
 
 demo: install
 	$(BIN)/genedge demo
@@ -20,6 +20,11 @@ check: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet
+
+# The site, into site/; a warning is an error.
+docs: install-test
+	$(BIN)/mkdocs build --strict
 
 bench: install-test
 	$(BIN)/python benchmarks/optimum.py

@@ -1,4 +1,4 @@
-"""The examples, and the code in the page about Gymnasium, run as they stand."""
+"""The examples run as they stand."""
 
 import importlib.util
 import os
@@ -76,10 +76,3 @@ def test_heavy(name, tmp_path):
     if missing := [module for module in needs if importlib.util.find_spec(module) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
     assert re.search(says, run([str(ROOT / "examples" / name), *options], tmp_path))
-
-
-def test_the_page_about_gymnasium(tmp_path):
-    page = (ROOT / "docs" / "gymnasium.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert blocks
-    run(["-c", "\n".join(blocks)], tmp_path)
