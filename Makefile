@@ -1,6 +1,8 @@
 # Everything runs from a virtual environment of its own; PYTHON chooses the interpreter it is made with.
 PYTHON ?= python3
 BIN := .venv/bin
+# Without an advertisement for its successor.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: demo check test test-all docs bench figures install install-test install-all
 
@@ -20,11 +22,11 @@ check: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/mkdocs build --strict --quiet
+	$(MKDOCS) --quiet
 
 # The site, into site/; a warning is an error.
 docs: install-test
-	$(BIN)/mkdocs build --strict
+	$(MKDOCS)
 
 bench: install-test
 	$(BIN)/python benchmarks/optimum.py

@@ -5,7 +5,20 @@ import os
 import sys
 
 from genedge.cli.app import app
-from genedge.cli.verbs import cite, decide, demo, evaluate, export, paper, runs, scenario, score, slots, train, watch
+from genedge.cli.verbs import (
+    cite,
+    decide,
+    demo,
+    evaluate,
+    export,
+    paper,
+    runs,
+    scenario,
+    score,
+    slots,
+    train,
+    watch,
+)
 from genedge.errors import InputError
 
 __all__ = ["main"]

@@ -71,8 +71,8 @@ def keys_of_policy(name: str) -> tuple[str, ...]:
     """What a policy rests on.
 
     Args:
-        name: a name in the registry, the folder of a run, `sb3:` and a file, or a function of the reader's own, which
-            rests on what only the reader knows.
+        name: a name in the registry, the folder of a run, `sb3:` and a file, or a function of the reader's own,
+            which rests on what only the reader knows.
 
     Raises:
         InputError: there is no such policy.
