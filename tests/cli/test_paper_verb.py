@@ -29,6 +29,7 @@ TINY = [
         (["--plan", "seeds=none"], "--plan seeds=none:"),
         (["--plan", "seed=1"], "the key one of catalogues"),
         (["--policies", "knapsak"], "did you mean knapsack?"),
+        (["--policies", "rcars"], "it is in every figure already"),
         (["--policies", "missing.py:decide"], "missing.py: no such file"),
     ],
 )
@@ -38,6 +39,13 @@ def test_refusals(genedge, tmp_path, options, message):
     assert message in answer.err
     assert "Traceback" not in answer.err
     assert not (tmp_path / "study").exists()
+
+
+def test_a_file_is_no_folder(genedge, tmp_path):
+    (tmp_path / "study").write_text("mine")
+    answer = genedge("paper", "--out", tmp_path / "study")
+    assert (answer.status, (tmp_path / "study").read_text()) == (2, "mine")
+    assert "a file, not a folder" in answer.err
 
 
 def test_a_policy_that_fails_is_told_with_its_line(genedge, tmp_path):

@@ -110,7 +110,7 @@ def test_gaps_recomputed(s, told, pictures):
 def test_convergence_recomputed(s, told, pictures):
     rewards = final_rewards(s, told)
     for rate, found in zip((1e-5, 1e-4, 1e-2), rewards, strict=True):
-        changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate}")
+        changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate:.6g}")
         last = [
             told[trained(s, PAPER, DDPG, 10, 1, seed, *changes)]["found"]["rows"][-1]["reward"] for seed in (0, 1)
         ]

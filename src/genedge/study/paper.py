@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genedge.errors import InputError
 from genedge.scenario import load_scenario
 from genedge.study import claims, sensitivity
 from genedge.study.charts import OPTIMUM, Chart, Forest, Grid, HeatMap, Level, Picture, Series
@@ -66,8 +67,11 @@ def study(plan: Plan, own: Sequence[str]) -> Study:
         own: names of further policies.
 
     Raises:
-        InputError: there is no file of that name.
+        InputError: there is no file of that name, or it is one of the paper's.
     """
+    for name in own:
+        if name in POLICIES.values():
+            raise InputError(f"--policies {name}: it is in every figure already; leave it out")
     short = {name: _short(name) for name in own}
     taken = {*AGENTS, *POLICIES, "learned"}
     clash = {name for name, label in short.items() if label in taken or list(short.values()).count(label) > 1}
@@ -224,7 +228,7 @@ def of_measures(tasks: Iterable[Measure], told: Mapping[Task, Told]) -> Callable
 
 
 def _rate_runs(s: Study, rate: float) -> list[Train]:
-    changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate}")
+    changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate:.6g}")
     return [trained(s, PAPER, DDPG, FEW, s.plan.catalogues[0], seed, *changes) for seed in s.plan.seeds]
 
 

@@ -48,6 +48,8 @@ def paper(
         raise InputError(f"--engine {engine}: no such engine; there are local and ray")
     if address is not None and engine != "ray":
         raise InputError("--address is that of a Ray cluster; give --engine ray with it")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: a file, not a folder; choose another name")
     work = on_ray(address) if engine == "ray" else on_cores
     names = list(SECTIONS) if only is None else section_names(only)
     own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
