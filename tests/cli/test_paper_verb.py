@@ -15,6 +15,7 @@ TINY = [
         "learner_episodes=10",
         "test_episodes=1",
         "learning_rates=[1e-4]",
+        "watched_slots=1",
     )
     for word in ("--plan", change)
 ]
@@ -66,7 +67,7 @@ def test_a_study_from_end_to_end(genedge, tmp_path):
     options = ["--out", tmp_path, "--quick", "--only", "hits", "--policies", OWN, *TINY]
     answer = genedge("paper", *options)
     assert answer.status == 0, answer.err
-    assert "report.html: convergence, hits, utility, quality;" in answer.out
+    assert "report.html: convergence, hits, utility, quality, watch;" in answer.out
     with (tmp_path / "tables" / "hit-ratio.csv").open(newline="") as file:
         shown = {row["series"]: float(row["mean"]) for row in csv.DictReader(file)}
     assert shown["cloud-only"] == 0
