@@ -28,10 +28,11 @@ def made_up(task: Task) -> Told:
             "optimum": {str(n): rng.uniform(300, 350, task.episodes).tolist() for n in task.users},
             "policies": {name: {str(n): metrics(task.episodes) for n in task.users} for name in task.policies},
         }
-        return {"found": found, "times": {name: float(rng.uniform(0.01, 1)) for name in task.policies}}
+        times = {name: {str(n): float(rng.uniform(0.01, 1)) for n in task.users} for name in task.policies}
+        return {"found": found, "times": times}
     rows = [{"episode": 10 * i, "reward": float(rng.uniform(-600, -400))} for i in range(1, 6)]
     found = {"optimum": rng.uniform(300, 350, task.test_episodes).tolist(), "metrics": metrics(task.test_episodes)}
-    return {"found": found | {"rows": rows}, "times": {"decision": float(rng.uniform(0.01, 1)), "training": 1.0}}
+    return {"found": found | {"rows": rows}, "times": {"decision": {str(task.users): float(rng.uniform(0.01, 1))}}}
 
 
 def write_made_up_report(folder: Path, names: Iterable[str]) -> Path:

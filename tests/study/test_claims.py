@@ -19,8 +19,9 @@ def measured(**costs: list[list[float]]):
     [
         ([[70.0], [80.0], [75.0]], 60.0, "reproduced", "lies within the interval"),
         ([[70.0], [70.0], [70.0]], 60.0, "exceeded", "more than the 25 % claimed"),
-        ([[90.0], [91.0], [90.0]], 60.0, "not reproduced", "not by 25 %"),
+        ([[90.0], [91.0], [90.0]], 60.0, "not reproduced", "not 25 %; no policy could have more than 66.7 %"),
         ([[90.0], [91.0], [90.0]], 85.0, "impossible", "above what the certificate allows"),
+        ([[60.0], [90.0], [90.0]], 55.0, "undecided", "too wide to tell"),
     ],
 )
 def test_verdicts(ours, most, verdict, says):
@@ -57,6 +58,15 @@ def test_hit_ratios_rise():
     assert {round(f.measured.mean, 1) for f in found.found} == {50.0, 33.3}
 
 
+def test_no_hits_on_one_catalogue_leave_a_reading_undefined():
+    """(0 − 0.4) / 0 is no number; the others must not stand for it."""
+    claim = Claim("hit ratio", "DDPG", "RCARS", (50.0, 50.0))
+    values = measured(DDPG=[[0.0], [0.0], [0.5]], RCARS=[[0.4]] * 3, most=[[0.7]] * 3)
+    of_base, of_ours = judge(claim, 10, values, "DDPG").found[:2]
+    assert of_base.measured.mean == pytest.approx((-100 - 100 + 25) / 3)
+    assert np.isnan(of_ours.measured.mean)
+
+
 def test_undefined_hit_ratios_are_told_so():
     claim = Claim("hit ratio", "DDPG", "RCARS", (50.0, 50.0))
     found = judge(claim, 10, measured(DDPG=[[np.nan]], RCARS=[[0.4]], most=[[0.7]]), "DDPG")
@@ -90,7 +100,7 @@ def point(x: float) -> Interval:
         ([-400, -370, -500], "reproduced"),
         ([-370, -400, -500], "not reproduced"),
         ([-500, -400, -370], "not reproduced"),
-        ([-370.5, -370, -500], "not reproduced"),
+        ([-370.5, -370, -500], "undecided"),
     ],
 )
 def test_rise_and_fall(rewards, verdict):
@@ -98,13 +108,17 @@ def test_rise_and_fall(rewards, verdict):
 
 
 def test_rises_with_the_number_of_users():
-    values = {10: np.array([[1.0, 1.1]]), 18: np.array([[2.0, 2.1]])}
+    values = {10: np.array([[1.0, 1.1]]), 18: np.array([[2.0, 2.1]])}  # Of the best, too.
     up = judge_rise("x", "utility", "DDPG", lambda who, metric, n: values[n])
     down = judge_rise("x", "utility", "DDPG", lambda who, metric, n: values[28 - n])
     assert (up.verdict, down.verdict) == ("reproduced", "not reproduced")
 
 
 def test_lower_than_a_benchmark():
-    values = measured(DDPG=[[1.0, 1.2], [1.1, 1.0]], RCARS=[[2.0], [2.0]])
+    values = measured(DDPG=[[1.0, 1.2], [1.1, 1.0]], RCARS=[[2.0], [2.0]], most=[[0.5], [0.5]])
     assert judge_lower("less", "tv", "DDPG", "RCARS", 10, values).verdict == "reproduced"
     assert judge_lower("less", "tv", "RCARS", "DDPG", 10, values).verdict == "not reproduced"
+    mixed = measured(DDPG=[[1.0], [2.5]], RCARS=[[2.0], [2.0]], most=[[0.5], [0.5]])
+    assert judge_lower("less", "tv", "DDPG", "RCARS", 10, mixed).verdict == "undecided"
+    best = measured(DDPG=[[2.5], [2.5]], RCARS=[[2.0], [2.0]], most=[[2.0], [2.0]])
+    assert judge_lower("less", "tv", "DDPG", "RCARS", 10, best).verdict == "impossible"

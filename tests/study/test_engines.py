@@ -3,15 +3,18 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from genedge.errors import InputError
 from genedge.study.engines import on_cores
-from genedge.study.folder import do, keep, load
-from genedge.study.tasks import Measure, Train, key_of, perform
+from genedge.study.folder import do, keep, load, run_folder
+from genedge.study.tasks import Measure, Train, fingerprint, key_of, perform
 
 MEASURE = Measure("paper", (), 1, (3,), ("rcars", "knapsack"), 1, "")
 # Small, so that a training takes seconds.
@@ -29,11 +32,14 @@ def test_processes_and_this_one_agree(tmp_path):
 
 
 def test_a_killed_worker_is_replaced(tmp_path):
+    killed = []
+
     def kill_one() -> None:
         for _ in range(200):
             if children := multiprocessing.active_children():
                 time.sleep(1)
                 os.kill(children[0].pid, signal.SIGKILL)
+                killed.append(children[0].pid)
                 return
             time.sleep(0.02)
 
@@ -42,6 +48,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
     tasks = [MEASURE, *(Measure("paper", (), c, (3,), ("rcars",), 1, "") for c in (2, 3))]
     found = dict(on_cores(tasks, tmp_path))
     killer.join()
+    assert killed
     assert found.keys() == set(tasks)
     assert found[MEASURE].found == perform(MEASURE, tmp_path).found
 
@@ -90,7 +97,7 @@ def test_what_is_done_is_not_done_again(tmp_path):
     assert asked == [[TRAIN, MEASURE]]
     assert first == again
     assert said[-1] == TRAIN.work + MEASURE.work
-    assert (tmp_path / "runs" / TRAIN.name / "best.npz").exists()
+    assert (run_folder(tmp_path, TRAIN) / "best.npz").exists()
     assert not (tmp_path / "unfinished").exists()
 
 
@@ -118,6 +125,66 @@ def test_keys_tell_tasks_apart():
         Measure("paper", (), 2, (3,), ("rcars", "knapsack"), 1, ""),
         Measure("paper", (), 1, (3,), ("rcars", "knapsack"), 1, "other files"),
         Measure("paper-attainable", (), 1, (3,), ("rcars", "knapsack"), 1, ""),
+        Measure("paper", ("server.storage_gb=10",), 1, (3,), ("rcars", "knapsack"), 1, ""),
+        Measure("paper", (), 1, (4,), ("rcars", "knapsack"), 1, ""),
+        Measure("paper", (), 1, (3,), ("rcars",), 1, ""),
+        Measure("paper", (), 1, (3,), ("rcars", "knapsack"), 2, ""),
         TRAIN,
+        replace(TRAIN, seed=1),
+        replace(TRAIN, episodes=31),
+        replace(TRAIN, agent="td3"),
     ]
-    assert len({key_of(task) for task in (MEASURE, *others)}) == 5
+    assert len({key_of(task) for task in (MEASURE, *others)}) == 1 + len(others)
+
+
+def test_another_version_of_a_library_has_another_key(monkeypatch):
+    before = key_of(MEASURE)
+    monkeypatch.setattr("genedge.study.tasks._libraries", lambda: {"jax": "0.0"})
+    assert key_of(MEASURE) != before
+
+
+def test_a_policy_that_changed_meanwhile_is_refused(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("def decide(params, slots, key): ...")
+    name = f"{mine}:decide"
+    task = Measure("paper", (), 1, (3,), (name,), 1, fingerprint([name]))
+    mine.write_text("def decide(params, slots, key): return None")
+    with pytest.raises(InputError, match="is not what it was when the study began"):
+        task.run(tmp_path)
+
+
+def test_a_training_cut_off_in_its_first_moment_goes_on(tmp_path):
+    (tmp_path / TRAIN.name).mkdir()
+    (tmp_path / TRAIN.name / "scenario.yaml").write_text("name: half")
+    assert TRAIN.run(tmp_path).found["rows"]
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    """However it ended: nobody goes on training for a study that is gone."""
+    program = """
+import os, sys, threading, time
+from multiprocessing import active_children
+from pathlib import Path
+from genedge.study.engines import on_cores
+from genedge.study.tasks import Train
+
+def leave():
+    while not active_children():
+        time.sleep(0.05)
+    time.sleep(3)
+    print(*(child.pid for child in active_children()), flush=True)
+    os.kill(os.getpid(), 9)
+
+if __name__ == "__main__":
+    threading.Thread(target=leave).start()
+    list(on_cores([Train("paper", (), 1, 3, "ddpg", 500, seed, 1) for seed in range(4)], Path(sys.argv[1])))
+"""
+    (tmp_path / "parent.py").write_text(program)
+    command = [sys.executable, str(tmp_path / "parent.py"), str(tmp_path / "scratch")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    workers = [int(pid) for pid in done.stdout.split()]
+    assert workers
+    deadline = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{pid}") for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not [pid for pid in workers if os.path.exists(f"/proc/{pid}")]

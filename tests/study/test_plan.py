@@ -16,6 +16,10 @@ def test_the_full_plan_is_the_papers():
     assert PLANS[True] is QUICK
 
 
+def test_sizes_stand_in_order():
+    assert changed(QUICK, ["users=[18, 10, 14]"]).users == (10, 14, 18)
+
+
 def test_sizes_can_be_changed():
     plan = changed(QUICK, ["seeds=[4, 5]", "episodes=7", "users=12", "budgets=[[10, 2]]"])
     assert (plan.seeds, plan.episodes, plan.users, plan.budgets) == ((4, 5), 7, (12,), ((10, 2),))
@@ -37,6 +41,9 @@ def test_sizes_can_be_changed():
         ("alphas=[1.5]", "less than or equal to 1"),
         ("budgets=[[3, 1]]", "multiple of 2"),
         ("seeds=[1", "not valid YAML"),
+        ("users=2024-13-01", "not valid YAML"),
+        ("users=[20]", "less than or equal to 18"),
+        ("watched_slots=60", "less than or equal to 50"),
     ],
 )
 def test_sizes_that_make_no_sense(change, message):

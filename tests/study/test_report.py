@@ -89,7 +89,7 @@ def test_assumed_values_are_marked(whole):
 
 
 def test_a_small_version_says_so(whole):
-    assert "10 episodes, not for the paper&#39;s 500" in whole[1]
+    assert "episodes 10 (the whole has 500)" in whole[1]
 
 
 def test_episodes_can_be_watched(whole):

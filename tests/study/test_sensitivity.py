@@ -63,6 +63,9 @@ def test_a_conclusion_holds_fails_or_stays_open():
         assert above.judge(lookup(a_b=values))[1] is holds
         assert below.judge(lookup(a_b=values))[1] is (None if holds is None else not holds)
     assert above.judge(lookup(a_b=[6]))[1] is True
+    # What was not measured neither holds nor fails.
+    assert above.judge(lookup(a_b=[np.nan]))[1] is None
+    assert below.judge(lookup(a_b=[np.nan]))[1] is None
 
 
 def test_the_conclusions_numbers():

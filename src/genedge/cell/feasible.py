@@ -193,6 +193,11 @@ class Breach:
     excess: float
     where: int | None
 
+    def __str__(self) -> str:
+        slot = ", ".join(map(str, self.index))
+        user = f", user {self.where}" if self.where is not None else ""
+        return f"{self.constraint}, broken by {abs(self.excess):.6g} in slot {slot}{user}"
+
 
 def breaches(params: Params, slot: Slot, decision: Decision) -> list[Breach]:
     """Checks decisions against (11b) to (11f), the active mask and the quality floor, in float64 NumPy.

@@ -43,15 +43,17 @@ def progress(total: int) -> Iterator[Tick]:
             yield lambda text, done: bar.update(task, completed=done, description=text)
         return
 
-    start, last = monotonic(), -LINE_EVERY_S
+    start, last, before = monotonic(), -LINE_EVERY_S, 0
 
     def line(text: str, done: int) -> None:
-        nonlocal last
+        nonlocal last, before
         now = monotonic()
+        if last < 0:
+            before = done  # By an earlier session, in no time of this one.
         if now - last < LINE_EVERY_S and done < total:
             return
         last = now
-        left = (now - start) / done * (total - done) if done else None
+        left = (now - start) / (done - before) * (total - done) if done > before else None
         estimate = f", about {left:.0f} s left" if left is not None else ""
         print(f"[{done}/{total}] {text} ({now - start:.0f} s{estimate})", file=sys.stderr, flush=True)
 

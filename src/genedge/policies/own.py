@@ -9,6 +9,7 @@ from pathlib import Path
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
+from genedge.checked import check_decision
 from genedge.errors import InputError
 
 
@@ -35,7 +36,7 @@ def own(file: Path, function: str) -> Callable[[Params, Slot, Array], Decision]:
     sys.modules[name] = module  # Where dataclasses and pickle look for it.
     try:
         spec.loader.exec_module(module)
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         raise InputError(f"{file}: does not run: {type(e).__name__}: {e}") from None
     found = getattr(module, function, None)
     if not callable(found):
@@ -48,6 +49,10 @@ def own(file: Path, function: str) -> Callable[[Params, Slot, Array], Decision]:
             lines = [frame.lineno for frame in traceback.extract_tb(e.__traceback__) if frame.filename == str(file)]
             where = f" line {lines[-1]}" if lines else ""
             raise InputError(f"{file}{where}: {function} fails: {type(e).__name__}: {e}") from e
+        try:
+            check_decision(params, slots, decision, "slots")
+        except InputError as e:
+            raise InputError(f"{file}: what {function} returns: {e}") from None
         return decision
 
     return policy

@@ -21,6 +21,8 @@ WIDTH_IN = 5.2
 FONT: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
 HOLDS, FAILS, UNSURE = "#56B4E9", "#E69F00", "#F0F0F0"
 OPTIMUM = "certified optimum"
+# On logarithmic axes a gap of zero would be nowhere; so small ones are drawn here [%].
+LEAST_DRAWN = 1e-3
 # Black is the optimum's; two more hues that stay apart from the others with any colour vision.
 PALETTE = (*(colour for colour in COLOURS if colour != "#000000"), "#882255", "#44AA99")
 
@@ -116,6 +118,8 @@ class Chart:
         colour, marker, dash = style_of(series.label, styles)
         centre, low, high = (np.array([getattr(y, part) for y in series.y]) for part in ("mean", "low", "high"))
         low, high = np.where(np.isfinite(low), low, centre), np.where(np.isfinite(high), high, centre)
+        if self.yscale == "log":
+            centre, low, high = (np.maximum(values, LEAST_DRAWN) for values in (centre, low, high))
         if self.bands:
             axes.plot(series.x, centre, color=colour, ls=dash, lw=1.6, label=series.label)
             axes.fill_between(series.x, low, high, color=colour, alpha=0.15, lw=0)
@@ -338,7 +342,13 @@ class Forest:
     def rows(self) -> list[dict[str, Any]]:
         """The numbers drawn."""
         return [
-            {"claim": level.label, "claimed": level.claimed, "largest": level.largest, "policy": who, **y._asdict()}
+            {
+                "claim": level.label.replace("\n", " "),
+                "claimed": level.claimed,
+                "largest": level.largest,
+                "policy": who,
+                **y._asdict(),
+            }
             for level in self.levels
             for who, y in level.measured.items()
         ]

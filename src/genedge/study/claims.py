@@ -9,6 +9,7 @@ from genedge.study.statistics import Interval, interval_over_runs
 
 USERS = (10, 18)
 Metric = Literal["utility", "hit ratio"]
+BetterBy = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Claim(NamedTuple):
@@ -38,7 +39,7 @@ CLAIMS = (
 )
 
 # What "better by" may mean: of the base's value, or of ours.
-READINGS: Mapping[Metric, Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]] = {
+READINGS: Mapping[Metric, Mapping[str, BetterBy]] = {
     "utility": {
         "(base − ours) / base": lambda ours, base: 100 * (base - ours) / base,
         "base / ours − 1": lambda ours, base: 100 * (base / ours - 1),
@@ -55,7 +56,10 @@ MEANINGS: Mapping[Metric, Mapping[str, str]] = {
     "hit ratio": {"requests that hit": "hit_ratio", "cached models asked for": "used_cache_ratio"},
 }
 
-# (who, metric of `evaluate`, users) -> values, shape (C, R); who may be "most": the best that anyone could reach.
+# Who stands for the best that anyone could reach; no policy may have this name.
+MOST = "most"
+
+# (who or MOST, metric of `evaluate`, users) -> values, shape (C, R).
 Values = Callable[[str, str, int], np.ndarray]
 
 
@@ -75,7 +79,7 @@ class Found(NamedTuple):
     largest: Interval
 
 
-Word = Literal["reproduced", "exceeded", "impossible", "not reproduced"]
+Word = Literal["reproduced", "exceeded", "impossible", "undecided", "not reproduced"]
 
 
 class Judged(NamedTuple):
@@ -84,7 +88,7 @@ class Judged(NamedTuple):
     Attributes:
         text: the claim in words.
         claimed: its number [%]; None if it has none.
-        found: every reading; none where the claim has no number.
+        found: every reading of it; none where it is no comparison.
         verdict: on the reading that favours the paper most.
         why: in a sentence.
     """
@@ -94,6 +98,19 @@ class Judged(NamedTuple):
     found: Sequence[Found]
     verdict: Word
     why: str
+
+
+def compared(better_by: BetterBy, ours: np.ndarray, base: np.ndarray) -> Interval:
+    """How much better ours is [%]; undefined if it is so for any catalogue or run.
+
+    Args:
+        better_by: the reading.
+        ours: values, shape (C, R) or (C, 1).
+        base: likewise.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = better_by(*np.broadcast_arrays(ours, base))
+    return interval_over_runs(values if np.isfinite(values).all() else np.full(values.shape, np.nan))
 
 
 def judge(claim: Claim, users: int, values: Values, contender: str) -> Judged:
@@ -106,8 +123,7 @@ def judge(claim: Claim, users: int, values: Values, contender: str) -> Judged:
         contender: who stands for the paper's DDPG.
 
     Returns:
-        The claim with a verdict. Of several readings the one counts that favours the paper most; a claim is
-        impossible if in every reading it lies above what any policy could have reached.
+        The claim with a verdict. Of several readings the one counts that favours the paper most.
     """
     ours = contender if claim.ours == "DDPG" else claim.ours
     claimed = claim.percent[USERS.index(users)]
@@ -115,48 +131,62 @@ def judge(claim: Claim, users: int, values: Values, contender: str) -> Judged:
         Found(
             meaning,
             reading,
-            interval_over_runs(
-                better_by(*np.broadcast_arrays(values(ours, key, users), values(claim.base, key, users)))
-            ),
-            interval_over_runs(
-                better_by(*np.broadcast_arrays(values("most", key, users), values(claim.base, key, users)))
-            ),
+            compared(better_by, values(ours, key, users), values(claim.base, key, users)),
+            compared(better_by, values(MOST, key, users), values(claim.base, key, users)),
         )
         for meaning, key in MEANINGS[claim.metric].items()
         for reading, better_by in READINGS[claim.metric].items()
     ]
     verdict, telling = _verdict(claimed, found)
     text = f"{ours} is better than {claim.base} by {claimed:g} % in {claim.metric}, {users} users"
-    return Judged(text, claimed, found, verdict, _why(verdict, claimed, telling, ours))
+    if claim.ours != "DDPG":
+        text += " (follows from two others)"
+    return Judged(text, claimed, found, verdict, _why(verdict, claimed, telling, found))
 
 
 def _verdict(claimed: float, found: Sequence[Found]) -> tuple[Word, Found]:
     """The verdict, and the reading that tells it."""
-    nearest = min(found, key=lambda f: abs(f.measured.mean - claimed) if np.isfinite(f.measured.mean) else np.inf)
-    for f in found:
-        low, high = _ends(f.measured)
-        if low <= claimed <= high:
-            return "reproduced", f
-    for f in found:
-        if _ends(f.measured)[0] > claimed:
-            return "exceeded", f
-    if all(_ends(f.largest)[1] < claimed for f in found):
-        return "impossible", max(found, key=lambda f: f.largest.mean)
-    return "not reproduced", nearest
+
+    def holds(f: Found) -> bool:
+        low, high = ends(f.measured)
+        return low <= claimed <= high
+
+    # An interval wider than half of the claim would hold almost anything.
+    telling = [f for f in found if holds(f) and ends(f.measured)[1] - ends(f.measured)[0] <= claimed / 2]
+    above = [f for f in found if ends(f.measured)[0] > claimed]
+    wide = [f for f in found if holds(f)]
+    if telling:
+        return "reproduced", telling[0]
+    if above:
+        return "exceeded", above[0]
+    limits = [ends(f.largest)[1] for f in found if np.isfinite(f.largest.mean)]
+    if limits and max(limits) < claimed:
+        return "impossible", found[0]
+    if wide:
+        return "undecided", wide[0]
+    distance = [abs(f.measured.mean - claimed) if np.isfinite(f.measured.mean) else np.inf for f in found]
+    return "not reproduced", found[int(np.argmin(distance))]
 
 
-def _ends(value: Interval) -> tuple[float, float]:
+def ends(value: Interval) -> tuple[float, float]:
+    """Both ends of an interval; of a single value, the value itself.
+
+    Args:
+        value: with its interval.
+    """
     return (value.mean, value.mean) if np.isnan(value.low) else (value.low, value.high)
 
 
-def _why(verdict: Word, claimed: float, f: Found, ours: str) -> str:
-    measured = f"{told(f.measured)} ({f.meaning}, {f.reading})"
-    most = f"the most that any policy could reach is {told(f.largest)}"
+def _why(verdict: Word, claimed: float, telling: Found, found: Sequence[Found]) -> str:
+    widest = max(found, key=lambda f: f.largest.mean if np.isfinite(f.largest.mean) else -np.inf)
+    most = f"no policy could have more than {told(widest.largest)} ({widest.meaning}, {widest.reading})"
+    measured = f"measured: {told(telling.measured)} ({telling.meaning}, {telling.reading})"
     return {
-        "reproduced": f"{ours} is better by {measured}; {claimed:g} % lies within the interval",
-        "exceeded": f"{ours} is better by {measured}, more than the {claimed:g} % claimed",
-        "impossible": f"in every reading {claimed:g} % lies above what the certificate allows: here {most}",
-        "not reproduced": f"{ours} is better by {measured}, not by {claimed:g} %; {most}",
+        "reproduced": f"{measured}; {claimed:g} % lies within the interval",
+        "exceeded": f"{measured}, more than the {claimed:g} % claimed",
+        "impossible": f"in every reading {claimed:g} % lies above what the certificate allows: {most}",
+        "undecided": f"{measured}: the interval holds {claimed:g} %, but is too wide to tell",
+        "not reproduced": f"{measured}, not {claimed:g} %; {most}",
     }[verdict]
 
 
@@ -182,15 +212,17 @@ def judge_rise_and_fall(rates: Sequence[float], rewards: Sequence[Interval]) -> 
     """
     best = int(np.argmax([r.mean for r in rewards]))
     inside = 0 < best < len(rates) - 1
-    clear = inside and all(_ends(rewards[i])[1] < _ends(rewards[best])[0] for i in (0, len(rates) - 1))
-    ends = f"{_reward(rewards[0])} at {rates[0]:g}, {_reward(rewards[best])} at {rates[best]:g}, "
-    ends += f"{_reward(rewards[-1])} at {rates[-1]:g}"
+    clear = inside and all(ends(rewards[i])[1] < ends(rewards[best])[0] for i in (0, len(rates) - 1))
+    why = f"on one catalogue {_reward(rewards[0])} at {rates[0]:g}, {_reward(rewards[best])} at {rates[best]:g}, "
+    why += f"{_reward(rewards[-1])} at {rates[-1]:g}"
+    if inside and not clear:
+        why += "; the intervals of the best rate and of an end overlap"
     return Judged(
         "the converged reward rises, then falls, as the learning rate grows",
         None,
         (),
-        "reproduced" if clear else "not reproduced",
-        ends + ("" if clear else "; the intervals of the best rate and of the ends overlap" * inside),
+        "reproduced" if clear else "undecided" if inside else "not reproduced",
+        why,
     )
 
 
@@ -207,15 +239,20 @@ def judge_rise(what: str, key: str, contender: str, values: Values) -> Judged:
         contender: who stands for the paper's DDPG.
         values: the measurements.
     """
-    few, many = (values(contender, key, n) for n in USERS)
-    change = interval_over_runs(100 * (many / few - 1))
-    rises = _ends(change)[0] > 0
+    change, largest = (
+        compared(lambda many, few: 100 * (many / few - 1), values(who, key, USERS[1]), values(who, key, USERS[0]))
+        for who in (contender, MOST)
+    )
+    verdict: Word = "not reproduced" if not ends(change)[1] > 0 else "undecided"
+    if ends(change)[0] > 0:
+        verdict = "reproduced"
     return Judged(
         f"the {what} of {contender} rises with the number of users",
         None,
-        (),
-        "reproduced" if rises else "not reproduced",
-        f"it changes by {told(change)} from {USERS[0]} to {USERS[1]} users",
+        [Found(what, f"from {USERS[0]} to {USERS[1]} users", change, largest)],
+        verdict,
+        f"it changes by {told(change)} from {USERS[0]} to {USERS[1]} users; that of the best possible in it by "
+        f"{told(largest)}",
     )
 
 
@@ -230,12 +267,27 @@ def judge_lower(what: str, key: str, contender: str, base: str, users: int, valu
         users: number of users.
         values: the measurements.
     """
-    ours, theirs = np.broadcast_arrays(values(contender, key, users), values(base, key, users))
-    saved = interval_over_runs(100 * (theirs - ours) / theirs)
+    found = [
+        Found(
+            what,
+            reading,
+            *(compared(better_by, values(who, key, users), values(base, key, users)) for who in (contender, MOST)),
+        )
+        for reading, better_by in READINGS["utility"].items()
+    ]
+    low, high = ends(found[0].measured)
+    verdict: Word = "not reproduced"
+    if low > 0:
+        verdict = "reproduced"
+    elif not ends(found[0].largest)[1] > 0:
+        verdict = "impossible"
+    elif high > 0:
+        verdict = "undecided"
     return Judged(
         f"{contender} has {what} than {base}, {users} users",
         None,
-        (),
-        "reproduced" if _ends(saved)[0] > 0 else "not reproduced",
-        f"it is lower by {told(saved)} of {base}'s",
+        found,
+        verdict,
+        f"measured: lower by {told(found[0].measured)} of {base}'s; no policy could be lower by more than "
+        f"{told(found[0].largest)}",
     )

@@ -10,6 +10,8 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -77,7 +79,7 @@ def _pool(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result |
     """One pool's work: each task with its result, or with a failure that may pass."""
     before = set(active_children())
     with _environment(ONE_THREAD):
-        pool = ProcessPoolExecutor(_cores(), get_context("spawn"), _leave_interrupts_to_the_parent)
+        pool = ProcessPoolExecutor(_cores(), get_context("spawn"), _serve, (os.getpid(),))
         try:
             futures = {pool.submit(perform, task, scratch / key_of(task)): task for task in tasks}
             for future in as_completed(futures):
@@ -96,8 +98,16 @@ def _pool(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result |
             pool.shutdown(cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _serve(parent: int) -> None:
+    """A worker leaves interrupts to its parent, and ends with it, however that ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _cores() -> int:
@@ -150,13 +160,17 @@ def on_ray(address: str | None) -> Engine:
             remote = ray.remote(_perform_anywhere).options(
                 num_cpus=1, max_retries=TRIES, retry_exceptions=list(PASSING)
             )
-            pending = {remote.remote(task): task for task in tasks}
+            pending = {remote.remote(task, key_of(task)): task for task in tasks}
             while pending:
                 for done in ray.wait(list(pending), num_returns=1)[0]:
                     try:
                         result = ray.get(done)
                     except ray.exceptions.RayTaskError as e:
-                        raise e.cause from None
+                        if isinstance(e.cause, InputError):
+                            raise e.cause from None
+                        raise InputError(f"failed, at last with {e.cause!r}: {pending[done]}") from e
+                    except ray.exceptions.RayError as e:
+                        raise InputError(f"Ray lost a piece of work again and again: {e}: {pending[done]}") from e
                     yield pending.pop(done), result
         finally:
             ray.shutdown()
@@ -173,8 +187,12 @@ def _answers(address: str) -> None:
         raise InputError(f"--address {address}: no Ray cluster answers there, give HOST:PORT ({e})") from None
 
 
-def _perform_anywhere(task: Task) -> Result:
+def _perform_anywhere(task: Task, key: str) -> Result:
     """Does a task on a node that may share no disk with the others."""
+    if key_of(task) != key:
+        raise InputError(
+            f"node {socket.gethostname()} has another version of genedge or of its libraries; install the same"
+        )
     scratch = Path(tempfile.gettempdir()) / f"genedge-{key_of(task)}"
     result = perform(task, scratch)
     shutil.rmtree(scratch, ignore_errors=True)

@@ -306,7 +306,7 @@ def _one(
         decision, took = _timed(policy, params, batch, jax.random.fold_in(key, e))
         seconds.append(took)
         if broken := breaches(params, batch, decision):
-            raise InputError(f"policy {name} broke a constraint: {broken}")
+            raise InputError(f"policy {name} broke a constraint: {broken[0]}")
         metrics.append(_metrics(scenario, batch, decision, score(params, batch, decision)))
     if episodes == 1:
         seconds.append(_timed(policy, params, batch, jax.random.fold_in(key, 0))[1])

@@ -7,6 +7,7 @@ report.html        all of it on one page
 unfinished/        trainings that were cut off, until they are done
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -34,13 +35,25 @@ def load(folder: Path, task: Task) -> Told | None:
     try:
         told: Told = json.loads(path.read_text(encoding="utf-8"))
         complete = {"found", "times"} <= told.keys()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
+    except (ValueError, AttributeError, RecursionError):
         complete = False
     if not complete:
         raise InputError(f"{path}: damaged; remove it, and the same command does that piece of work again")
     return told
+
+
+def run_folder(folder: Path, task: Train) -> Path:
+    """Where a trained agent is kept, to be used as a policy.
+
+    Args:
+        folder: of the study.
+        task: its training.
+    """
+    return folder / "runs" / f"{task.name}_{key_of(task)[:6]}"
 
 
 def keep(folder: Path, task: Task, result: Result) -> None:
@@ -53,7 +66,7 @@ def keep(folder: Path, task: Task, result: Result) -> None:
     """
     if isinstance(task, Train):
         for name, content in result.files.items():
-            with whole_file(folder / "runs" / task.name / name) as file:
+            with whole_file(run_folder(folder, task) / name) as file:
                 file.write(content)
     # Last, because a task counts as done once this file is there.
     told = {"task": {"kind": type(task).__name__, **asdict(task)}, "found": result.found, "times": result.times}
@@ -89,7 +102,8 @@ def do(folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[st
             all_told[task] = load(folder, task)
             done, work = done + 1, work + task.work
             report(f"{done} of {len(all_told)} pieces of work done", work)
-        shutil.rmtree(folder / "unfinished", ignore_errors=True)
+        with contextlib.suppress(OSError):  # Another section's trainings may wait there.
+            (folder / "unfinished").rmdir()
     return {task: told for task, told in all_told.items() if told is not None}
 
 

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from genedge.errors import InputError
 
 Count = Annotated[int, Field(strict=True, ge=1)]
+# The presets' cells have 18 places, and their episodes 50 slots.
+Users = Annotated[int, Field(strict=True, ge=1, le=18)]
+Slots = Annotated[int, Field(strict=True, ge=1, le=50)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -41,7 +44,7 @@ class Plan(BaseModel):
 
     catalogues: Annotated[tuple[Seed, ...], Several]
     seeds: Annotated[tuple[Seed, ...], Several]
-    users: Annotated[tuple[Count, ...], Several]
+    users: Annotated[tuple[Users, ...], Several]
     episodes: Count
     learner_episodes: Count
     test_episodes: Count
@@ -52,7 +55,7 @@ class Plan(BaseModel):
     bound_episodes: Count
     sensitivity_catalogues: Count
     sensitivity_episodes: Count
-    watched_slots: Count
+    watched_slots: Slots
 
 
 FULL = Plan(
@@ -109,13 +112,15 @@ def changed(plan: Plan, changes: Sequence[str]) -> Plan:
             raise InputError(f"--plan {change}: write key=value, the key one of {', '.join(tree)}")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as e:
+        except (yaml.YAMLError, ValueError) as e:  # ValueError: of a date that is none.
             raise InputError(f"--plan {change}: not valid YAML: {' '.join(str(e).split())}") from None
         several = isinstance(tree[key], tuple)
         if several:
             value = tuple(
                 tuple(x) if isinstance(x, list) else x for x in (value if isinstance(value, list) else [value])
             )
+            if all(isinstance(x, int | float) for x in value):
+                value = tuple(sorted(value))
         tree[key] = value
         try:
             tree = Plan(**tree).model_dump()

@@ -4,11 +4,12 @@ import base64
 import csv
 import importlib.resources
 import io
+import json
 import platform
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from genedge.scenario import load_scenario, unit_of
 from genedge.study import claims
 from genedge.study.charts import WIDTH_IN, Picture, encoded
 from genedge.study.claims import Judged
-from genedge.study.folder import Told, load
+from genedge.study.folder import Told, load, run_folder
 from genedge.study.paper import (
     AGENTS,
     ATTAINABLE,
@@ -41,17 +42,7 @@ from genedge.study.watch import draw_frame, episode
 
 TITLE = "Model caching and resource allocation at the edge: the evaluation, reproduced and judged"
 
-HOW = (
-    "All policies meet the very same slots of a catalogue (common random numbers), so differences are paired. A "
-    "number is the mean over catalogues and training seeds; an interval is the 95 % percentile bootstrap over "
-    "2,000 resamples that draw catalogues, and training seeds within each (stratified by catalogue). Hence an "
-    "interval tells how much other catalogues and other seeds would change the number, as far as so few can tell.",
-    "Every agent is trained on the catalogue and with the number of users that it is tested with, and tested on "
-    "slots that it has not seen, with the actor that was best on eight episodes of its own. Decisions are scored "
-    "in float64.",
-    "The certified optimum comes from exact search in the cache and bisection in the bandwidth; its lower bound "
-    "and its decision differ by less than 1e-6 of the utility.",
-)
+KINDS: tuple[Literal["png", "pdf"], ...] = ("png", "pdf")
 
 
 class Table(NamedTuple):
@@ -113,17 +104,20 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
         told = {task: load(folder, task) for task in tasks_of(s, [name])}
         if all(told.values()):
             done[name] = {task: found for task, found in told.items() if found is not None}
-    sections = []
+    sections: list[dict[str, Any]] = []
+    written: list[str] = []
     for name, found in done.items():
         report(f"drawing {name}")
         section = SECTIONS[name]
         pictures = section.pictures(s, found)
         tables = _claims_tables(s, found) if name == "claims" else []
         for picture in pictures:
-            _write_csv(folder / "tables" / f"{picture.name}.csv", picture.rows)
+            _write_csv(folder / f"tables/{picture.name}.csv", picture.rows)
+            written += [f"tables/{picture.name}.csv", *(f"figures/{picture.name}.{kind}" for kind in KINDS)]
         for table in tables:
             rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
-            _write_csv(folder / "tables" / f"{_stem(table.title)}.csv", rows)
+            _write_csv(folder / f"tables/{_stem(table.title)}.csv", rows)
+            written.append(f"tables/{_stem(table.title)}.csv")
         sections.append(
             {
                 "name": name,
@@ -141,7 +135,6 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
         sections=sections,
         verdicts=get_args(claims.Word),
         values=[_values_table(preset) for preset in (PAPER, ATTAINABLE)],
-        how=HOW,
         facts={
             "command": shlex.join(command),
             **{key.replace("_", " "): _told(value) for key, value in s.plan.model_dump().items()},
@@ -152,7 +145,18 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
     )
     with whole_file(folder / "report.html") as file:
         file.write(page.encode())
+    _remove_old(folder, written)
     return list(done)
+
+
+def _remove_old(folder: Path, written: Sequence[str]) -> None:
+    """Removes what an earlier report wrote and this one did not."""
+    listing = folder / "written.json"
+    before = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else []
+    for name in set(before) - set(written):
+        (folder / name).unlink(missing_ok=True)
+    with whole_file(listing) as file:
+        file.write(json.dumps(sorted(written)).encode())
 
 
 def _template() -> Any:
@@ -164,17 +168,21 @@ def _template() -> Any:
 
 
 def _warning(s: Study) -> str:
+    """Which sizes are smaller than the whole study's."""
     smaller = []
-    if s.plan.episodes < FULL.episodes:
-        smaller.append(f"agents are trained for {s.plan.episodes} episodes, not for the paper's {FULL.episodes}")
-    if len(s.plan.seeds) < 2:
-        smaller.append("with one training seed, so that intervals cover catalogues alone")
+    for key, whole in FULL.model_dump().items():
+        here = getattr(s.plan, key)
+        if isinstance(whole, int):
+            if here < whole:
+                smaller.append(f"{key.replace('_', ' ')} {here} (the whole has {whole})")
+        elif len(here) < len(whole):
+            smaller.append(f"{len(here)} {key.replace('_', ' ')} (the whole has {len(whole)})")
     return f"A small version: {', '.join(smaller)}. Take no verdict from it." if smaller else ""
 
 
 def _drawn(picture: Picture, s: Study, folder: Path) -> dict[str, Any]:
     figure = picture.draw(s.styles)
-    files: Mapping[str, bytes] = {kind: encoded(figure, kind) for kind in ("png", "pdf")}
+    files: Mapping[str, bytes] = {kind: encoded(figure, kind) for kind in KINDS}
     for kind, content in files.items():
         with whole_file(folder / "figures" / f"{picture.name}.{kind}") as file:
             file.write(content)
@@ -193,7 +201,7 @@ def _players(s: Study, folder: Path) -> list[str]:
     players = []
     for i, (label, who) in enumerate(watched(s).items()):
         scenario = load_scenario(PAPER, [f"seed={s.plan.catalogues[0]}"])
-        name = str(folder / "runs" / who.name) if isinstance(who, Train) else who
+        name = str(run_folder(folder, who)) if isinstance(who, Train) else who
         shown = episode(scenario, label, policy(name, scenario), FEW, TEST_SEED, s.plan.watched_slots)
         frames = [draw_frame(shown, k) for k in range(s.plan.watched_slots)]
         players.append(player_html(frames, shown.caption, f"player-{i}"))
@@ -223,19 +231,12 @@ def _claims_tables(s: Study, told: Mapping[Task, Told]) -> list[Table]:
     headings = ("claim", "claimed", "measured", "most that any policy could", "verdict", "why")
     reach = Table(
         f"What anyone could be better by than RCARS, over {s.plan.bound_catalogues} catalogues",
-        (
-            "preset",
-            "better in",
-            "users",
-            "claimed",
-            "most, on average",
-            "least and largest",
-            "catalogues that allow it",
-        ),
+        ("preset", "in", "better by", "users", "claimed", "most, on average", "least and largest", "allow it"),
         [
             (
                 preset,
                 r.metric,
+                r.reading,
                 str(r.users),
                 f"{r.claimed:g} %",
                 claims.told(interval_over_runs(r.most)),

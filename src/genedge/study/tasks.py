@@ -1,11 +1,14 @@
 """The pieces of work of a study, independent of each other: measure policies, or train an agent and measure it.
 
-A task is described by plain values, so it can be sent anywhere, and its result is kept under a key made of them and
-of the program's own source: what is done is never done again, and what another version did is never taken for ours.
+A task is described by plain values, so it can be sent anywhere, and its result is kept under a key made of them, of
+the program's own source and of the libraries' versions: what is done is not done again, and what another version
+did is never taken for ours.
 """
 
 import hashlib
 import json
+import platform
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -15,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genedge.compiled import keep_compiled_code
+from genedge.errors import InputError
+from genedge.learn.card import versions
 from genedge.learn.runs import Row, create_run, open_run, train_run
 from genedge.policies import REGISTRY, files_of, policy
 from genedge.scenario import Scenario, load_scenario
@@ -36,12 +41,12 @@ class Result(NamedTuple):
 
     Attributes:
         found: numbers, the same wherever the task ran on a like machine.
-        times: how long things took [ms], which differ from run to run.
+        times: how long things took [ms], by what and by number of users; they differ from run to run.
         files: of a trained run, by name.
     """
 
     found: dict[str, Any]
-    times: dict[str, float]
+    times: dict[str, dict[str, float]]
     files: dict[str, bytes]
 
 
@@ -78,11 +83,13 @@ class Measure:
         Args:
             scratch: unused; all tasks are called alike.
         """
+        if fingerprint(self.policies) != self.fingerprint:
+            raise InputError(f"a file behind {', '.join(self.policies)} is not what it was when the study began")
         scenario = _scenario(self)
         found = _measured(scenario, self.policies, self.users, self.episodes)
         return Result(
             {"optimum": _optimum(found), "policies": {name: _metrics(found, name) for name in self.policies}},
-            {name: found.of(name, self.users[0]).decision_ms for name in self.policies},
+            {name: {str(n): found.of(name, n).decision_ms for n in self.users} for name in self.policies},
             {},
         )
 
@@ -133,6 +140,8 @@ class Train:
         if (folder / "run.json").exists():
             run = open_run(folder)
         else:
+            # What was cut off while the folder was made is no run yet.
+            shutil.rmtree(folder, ignore_errors=True)
             run = create_run(folder, scenario, self.users, self.agent, self.episodes, self.seed)
         rows: list[Row] = []
         train_run(run, rows.append)
@@ -141,7 +150,10 @@ class Train:
         seconds = [row.pop("seconds") for row in rows]
         return Result(
             {"optimum": _optimum(found)[str(self.users)], "metrics": metrics, "rows": rows},
-            {"decision": found.of(str(folder), self.users).decision_ms, "training": 1e3 * seconds[-1]},
+            {
+                "decision": {str(self.users): found.of(str(folder), self.users).decision_ms},
+                "training": {str(self.users): 1e3 * seconds[-1]},
+            },
             {file: (folder / file).read_bytes() for file in RUN_FILES},
         )
 
@@ -155,7 +167,7 @@ def key_of(task: Task) -> str:
     Args:
         task: the task.
     """
-    told = json.dumps([type(task).__name__, asdict(task), _source()], sort_keys=True)
+    told = json.dumps([type(task).__name__, asdict(task), _source(), _libraries()], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
@@ -202,6 +214,13 @@ def _metrics(found: Evaluation, name: str) -> dict[str, dict[str, list[float | N
         }
         for n in found.users
     }
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """Versions of what the bits of a result depend on."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {name: number for name, number in versions().items() if name != "genedge"} | {"python": python}
 
 
 @cache

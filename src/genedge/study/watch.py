@@ -166,7 +166,7 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
     # A policy that draws random numbers draws them for all slots at once, so it must decide the whole episode.
     decision = in_float64(policy(params, whole, jax.random.fold_in(jax.random.fold_in(key, users), 0)))
     if broken := breaches(params, whole, decision):
-        raise InputError(f"policy {name} broke a constraint: {broken}")
+        raise InputError(f"policy {name} broke a constraint: {broken[0]}")
     kept, decision = jax.tree.map(lambda x: x[:slots], (whole, decision))
     solved = solve(params, kept)
     outcome = score(params, kept, solved.decision)

@@ -1,9 +1,24 @@
 """`genedge paper`: the paper's whole evaluation, reproduced and judged in one report."""
 
+import contextlib
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+@contextlib.contextmanager
+def _stops_as_interrupts() -> Iterator[None]:
+    """A closed terminal and a batch system's stop are interruptions, as Ctrl-C is."""
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = [signal.signal(number, signal.default_int_handler) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
 
 
 def register(app: typer.Typer) -> None:
@@ -35,11 +50,9 @@ def paper(
     from genedge.cli.progress import progress
     from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
-    from genedge.policies import policy
-    from genedge.scenario import load_scenario
     from genedge.study.engines import on_cores, on_ray
     from genedge.study.folder import do
-    from genedge.study.paper import SECTIONS, study
+    from genedge.study.paper import SECTIONS, study, try_out
     from genedge.study.plan import PLANS, changed
     from genedge.study.report import section_names, tasks_of, write_report
 
@@ -53,15 +66,14 @@ def paper(
     work = on_ray(address) if engine == "ray" else on_cores
     names = list(SECTIONS) if only is None else section_names(only)
     own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
-    for name in own:
-        policy(name, load_scenario("paper"))  # Refused before any work, not in its midst.
     s = study(changed(PLANS[quick], plan), own)
+    try_out(s)  # Refused before any work, not in its midst.
     tasks = tasks_of(s, names)
     command = ["genedge", "paper", "--out", str(out)]
     command += ["--quick"] * quick + [word for change in plan for word in ("--plan", change)]
     command += ["--policies", ",".join(own)] if own else []
     try:
-        with progress(sum(task.work for task in tasks)) as tick:
+        with _stops_as_interrupts(), progress(sum(task.work for task in tasks)) as tick:
             do(out, tasks, work, tick)
         with progress(len(SECTIONS)) as tick:
             written = 0
