@@ -5,12 +5,25 @@ import os
 import sys
 
 from genedge.cli.app import app
-from genedge.cli.verbs import decide, demo, evaluate, export, paper, runs, scenario, score, slots, train
+from genedge.cli.verbs import (
+    decide,
+    demo,
+    evaluate,
+    export,
+    paper,
+    replay,
+    runs,
+    scenario,
+    score,
+    slots,
+    trace,
+    train,
+)
 from genedge.errors import InputError
 
 __all__ = ["main"]
 
-for verb in (scenario, slots, decide, score, train, runs, evaluate, paper, export, demo):
+for verb in (scenario, slots, decide, score, train, runs, evaluate, paper, replay, trace, export, demo):
     verb.register(app)
 
 

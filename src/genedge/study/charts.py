@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from genedge.study.figures import COLOURS, DASHES, MARKERS
+from genedge.palette import COLOURS, DASHES, MARKERS
 from genedge.study.statistics import Interval
 
 WIDTH_IN = 5.2
