@@ -255,7 +255,7 @@ class CostAware:
                 counts[i] *= math.exp(-decay * age)
             self._when[model] = time
 
-    def _expected(self, model: int, time: float, after_s: float) -> float:
+    def expected_s(self, model: int, time: float, after_s: float) -> float:
         """Requests expected between `after_s` from now and the horizon, weighed by what a hit saves."""
         age = time - self._when[model]
         counts = self._counts[model]
@@ -272,12 +272,12 @@ class CostAware:
         load_s, size = self._models.load_s[model], self._models.memory_mb
         if load_s >= self.HORIZON_S:
             return None
-        saving = {m: self._expected(m, time, 0.0) for m in candidates}
+        saving = {m: self.expected_s(m, time, 0.0) for m in candidates}
         victims = least_valued(candidates, need_mb, self._models, lambda m: saving[m] / size[m])
         if victims is None:
             return None
         lost = sum(saving[victim] for victim in victims)
-        return victims if self._expected(model, time, load_s) > lost else None
+        return victims if self.expected_s(model, time, load_s) > lost else None
 
 
 ONLINE: dict[str, Callable[[Models], Policy]] = {
