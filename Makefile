@@ -24,6 +24,7 @@ check: install-test
 bench: install-test
 	$(BIN)/python benchmarks/optimum.py
 	$(BIN)/python benchmarks/adapters.py
+	$(BIN)/python benchmarks/replay.py
 
 # Redraws the figures of docs/optimum.md and prints the numbers that it quotes.
 figures: install

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 VERBS = {
-    "": ("slots", "decide", "score", "train", "evaluate", "demo", "scenario"),
+    "": ("slots", "decide", "score", "train", "evaluate", "demo", "scenario", "trace", "replay"),
     "scenario": ("show", "list"),
     "scenario show": ("NAME|FILE", "--set", "KEY=VALUE", "--json", "--yaml", "provenance"),
     "scenario list": ("presets",),
@@ -26,6 +26,10 @@ VERBS = {
     ),
     "evaluate": ("--scenario", "--users", "--policies", "--episodes", "--seed", "--json", "--figure", "--set"),
     "demo": ("--out",),
+    "trace": ("generate", "convert"),
+    "trace generate": ("--out", "--requests", "--models", "--users", "--rate", "--seed"),
+    "trace convert": ("--out", "GenTD26"),
+    "replay": ("TRACE", "--memory", "--catalogue", "--policies", "--no-bounds", "--json", "--figure", "load-free"),
 }
 
 HEAVY = ("jax", "numpy", "pydantic", "yaml", "optax", "equinox", "highspy", "matplotlib", "rich")

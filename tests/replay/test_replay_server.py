@@ -254,49 +254,42 @@ def test_gdsf_prefers_the_small_and_ages():
     assert server_of("gdsf", models_of([1] * 3), 2000, chunk).serve(chunk).hit[-2:] == [True, True]
 
 
-def brute_rates(policy, now, history, model):
-    """CostAware's counts from the whole history, without its recursion."""
-    half_lives = policy.MODEL_HALF_LIVES_S
-    of_model = [sum(2 ** ((t - now) / h) for t, m, _ in history if m == model) for h in half_lives]
-    last = {user: (t, m) for t, m, user in history if user >= 0}
-    of_users = [sum(2 ** ((t - now) / h) for t, m in last.values() if m == model) for h in policy.USER_HALF_LIVES_S]
-    weights = (*policy.MODEL_WEIGHTS, *policy.USER_WEIGHTS)
-    spans = [1 - 2 ** (-policy.HORIZON_S / h) for h in (*half_lives, *policy.USER_HALF_LIVES_S)]
-    return sum(w * c * s for w, c, s in zip(weights, of_model + of_users, spans, strict=True))
+def brute_saving_rate(models, history, now, model):
+    """CostAware's saving rate from the whole history, without its recursion."""
+    last = {user: i for i, (_, _, user) in enumerate(history) if user >= 0}
+    rate = 0.0
+    for of_users, half_life_s, weight in CostAware.KERNELS:
+        counted = last.values() if of_users else range(len(history))
+        ages = [now - history[i][0] for i in counted if history[i][1] == model]
+        rate += weight * np.log(2) / half_life_s * sum(2 ** (-age / half_life_s) for age in ages)
+    return rate * models.saving_s[model]
 
 
 def test_cost_aware_counts_what_it_says():
     rng = np.random.default_rng(1)
     models = models_of([1] * 4)
     policy = CostAware(models)
-    history = list(
-        zip(
-            np.cumsum(rng.exponential(300, 60)).tolist(),
-            rng.integers(0, 4, 60).tolist(),
-            rng.integers(-1, 5, 60).tolist(),
-            strict=True,
-        )
-    )
+    time = np.cumsum(rng.exponential(300, 60)).tolist()
+    history = list(zip(time, rng.integers(0, 4, 60).tolist(), rng.integers(-1, 5, 60).tolist(), strict=True))
     for request in history:
         policy.seen(*request)
     now = history[-1][0] + 50
     for model in range(4):
-        expected = brute_rates(policy, now, history, model) * models.saving_s[model]
-        assert policy.expected_s(model, now, 0.0) == pytest.approx(expected, rel=1e-9)
-        assert policy.expected_s(model, now, 20.0) < expected
+        expected = brute_saving_rate(models, history, now, model)
+        assert policy.saving_rate(model, now, 0.0) == pytest.approx(expected, rel=1e-9)
+        assert policy.saving_rate(model, now, 20.0) < expected
 
 
 def test_cost_aware_minds_the_time_of_a_load():
-    """What takes as long to load as it would be wanted for is left in the cloud."""
+    """What will hardly be wanted any more once it is loaded stays in the cloud."""
 
     def loads(load_s):
         models = models_of([1, 1], load_s=[0, load_s])
-        chunk = chunk_of([0, 0, 0, 0, 1, 1, 1, 1, 1], np.arange(9) * 2.0, user=[0] * 4 + [1] * 5)
+        chunk = chunk_of([0] * 8 + [1] * 9, np.arange(17) * 2.0, user=[0] * 8 + [1] * 9)
         return 1 in [chunk.model[i] for i in server_of("cost-aware", models, 1000, chunk).serve(chunk).loaded]
 
     assert loads(0.0)
-    assert not loads(CostAware.HORIZON_S * 0.99)
-    assert not loads(CostAware.HORIZON_S)
+    assert not loads(3600.0)
 
 
 def test_popularity_needs_a_clear_lead():

@@ -1,6 +1,7 @@
 """Reading and writing traces: what is wrong is named, what is right comes back."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_generated_users_return_to_their_model():
     rows = list(generate(20_000, models=20, users=200, rate_per_s=0.5, seed=3))
     assert rows == list(generate(20_000, models=20, users=200, rate_per_s=0.5, seed=3))
     assert rows != list(generate(20_000, models=20, users=200, rate_per_s=0.5, seed=4))
-    assert all(a.time <= b.time for a, b in zip(rows, rows[1:], strict=False))
+    assert all(a.time <= b.time for a, b in pairwise(rows))
     assert len(rows) / rows[-1].time == pytest.approx(0.5, rel=0.03)
     last, same = {}, []
     for row in rows:
