@@ -1,12 +1,13 @@
 """How fast a replay is, that its memory stays flat, and what a real trace shows.
 
-    python benchmarks/replay.py [TRACE.csv [--half 1]]
+    python benchmarks/replay.py [TRACE.csv [--half 1 | --fit]]
 
 Without a trace: requests a second and peak memory, on generated ones. With GenTD26's (see docs/replay.md): the
 share of the distance from LRU to Belady with bypass, in hits, that each policy closes on the trace's second
 half, with memory for 3, 5 and 8 equal models. Everything that is tuned was tuned on the first half, which
 `--half 1` shows. Servers run through both halves; the hits of one alone are counted, and its bound chooses
-freely what is in memory when it begins.
+freely what is in memory when it begins. `--fit` searches the weights of `cost-aware` on the first half again,
+in some minutes.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import numpy as np
 from genedge.replay.belady import Belady, Requests, Static, most_hits_of_equal
 from genedge.replay.catalogue import Models, load_catalogue
 from genedge.replay.generate import generate
-from genedge.replay.policies import ONLINE
+from genedge.replay.policies import ONLINE, CostAware
 from genedge.replay.replay import replay
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk, read_trace, write_trace
@@ -75,6 +76,72 @@ def most_hits(requests: Requests, places: int, part: slice) -> np.ndarray:
     return hit
 
 
+def fit(trace: Path) -> None:
+    """Random search for the weights of the most hits on the first half, loads free, four times; then their mean."""
+    models, chunk = whole(trace, "load-free")
+    half = len(chunk.time) // 2
+    chunk = Chunk(*(column[:half] for column in chunk))
+    policy = CostAware(models)
+    decay = np.log(2) / np.array([kernel.half_life_s for kernel in policy.KERNELS])
+    known: set[int] = set()
+    counts = np.zeros((half, len(models.names), decay.size))
+    for i, (time_s, model, user) in enumerate(zip(chunk.time, chunk.model, chunk.user, strict=True)):
+        policy.seen(time_s, model, user)
+        known.add(model)
+        for m in known:
+            counts[i, m] = policy.counts(m, time_s)
+    rates = (counts * decay).astype(np.float32)
+    requests = Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
+    ends = []
+    for places in PLACES:
+        lru = Server(places * models.memory_mb[0], models, ONLINE["lru"](models)).serve(chunk).hit
+        ends.append((np.sum(lru), most_hits_of_equal(requests, places).sum()))
+
+    def share(weights: np.ndarray) -> np.ndarray:
+        scores = (rates @ weights.astype(np.float32)).tolist()
+        return np.array(
+            [
+                (hits_by_score(chunk.model, scores, places) - lru) / (most - lru)
+                for places, (lru, most) in zip(PLACES, ends, strict=True)
+            ]
+        )
+
+    found = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        weights = np.ones(decay.size)
+        best = share(weights).mean()
+        for _ in range(400):
+            tried = weights.copy()
+            some = rng.choice(decay.size, size=rng.integers(1, 4), replace=False)
+            tried[some] = np.maximum(weights[some], 1e-3) * np.exp(rng.normal(0, 1.2, some.size))
+            if rng.random() < 0.3:
+                tried[rng.integers(decay.size)] = 0
+            closes = share(tried).mean()
+            if closes >= best:
+                best, weights = closes, tried
+        found.append(weights / weights.sum())
+        print(f"search {seed}: closes {share(weights)}", flush=True)
+    mean = np.mean(found, axis=0)
+    print(f"mean of the searches: closes {share(mean)}, weights {[float(f'{w:.2g}') for w in mean]}")
+
+
+def hits_by_score(model: list[int], scores: list[list[float]], places: int) -> int:
+    held: set[int] = set()
+    hits = 0
+    for m, score in zip(model, scores, strict=True):
+        if m in held:
+            hits += 1
+        elif len(held) < places:
+            held.add(m)
+        else:
+            least = min(held, key=score.__getitem__)
+            if score[m] > score[least]:
+                held.remove(least)
+                held.add(m)
+    return hits
+
+
 def long_trace(folder: Path, requests: int) -> Path:
     path = folder / f"long-{requests}.csv"
     write_trace(path, generate(requests, models=100, users=5000, rate_per_s=0.5, seed=0))
@@ -83,16 +150,16 @@ def long_trace(folder: Path, requests: int) -> Path:
 
 def speed(folder: Path) -> None:
     models, chunk = whole(long_trace(folder, LONG), "gentd26")
-    print(f"\ngenerated trace of {LONG} requests, 100 models, 5000 users, 80 GB; one core")
+    print(f"\ngenerated trace of {LONG} requests, 100 models, 5000 users, 80 GB; of one core's time")
     for name in ONLINE:
-        start = time.perf_counter()
+        start = time.process_time()
         served = Server(80_000, models, ONLINE[name](models)).serve(chunk)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         print(f"{name:16}{LONG / seconds:12,.0f} requests/s, hit ratio {np.mean(served.hit):.4f}", flush=True)
     for name in CLASSICS:
-        start = time.perf_counter()
+        start = time.process_time()
         replay(folder / f"long-{LONG}.csv", load_catalogue("gentd26"), 80, [name], False, lambda text, done: None)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         print(f"{name:16}{LONG / seconds:12,.0f} requests/s with reading the file and adding up", flush=True)
 
 
@@ -115,18 +182,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trace", nargs="?", type=Path)
     parser.add_argument("--half", type=int, choices=(1, 2), default=2)
+    parser.add_argument("--fit", action="store_true")
     parser.add_argument("--peak", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak is not None:
         peak(options.peak)
+        return
+    if options.fit:
+        fit(options.trace)
         return
     if options.trace is not None:
         for catalogue in ("load-free", "gentd26"):
             closed(options.trace, catalogue, options.half)
         return
     with tempfile.TemporaryDirectory() as name:
-        speed(Path(name))
+        # First: a process begins with the peak of the one that started it.
         memory(Path(name))
+        speed(Path(name))
 
 
 if __name__ == "__main__":

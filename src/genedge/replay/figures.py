@@ -1,4 +1,4 @@
-"""The figure of a replay: what policies cost, side by side, and their hits over time."""
+"""The figure of a replay: what policies cost, side by side, and how their hits add up over time."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from genedge.files import whole_file
-from genedge.palette import COLOURS, DASHES
+from genedge.palette import DASHES, PALETTE
 from genedge.replay.replay import Replay
 
 PANELS = {
@@ -25,7 +25,7 @@ BOUND: dict[str, Any] = {"color": "black", "ls": "--", "lw": 1.2}
 
 
 def draw_replay(replay: Replay, path: Path) -> None:
-    """Draws hit ratio, utility, delay and loads side by side, and the hit ratio over time below.
+    """Draws hit ratio, utility, delay and loads side by side, and the hit ratio so far over time below.
 
     Args:
         replay: the results.
@@ -41,13 +41,13 @@ def draw_replay(replay: Replay, path: Path) -> None:
         for i, (metric, label) in enumerate(PANELS.items()):
             axes = figure.add_subplot(grid[0, i])
             values = [rows[name][metric] or 0.0 for name in names]
-            colours = [COLOURS[j % len(COLOURS)] for j in range(len(names))]
-            digits = ".3g" if metric == "loads_per_hour" else ".3f"
+            colours = [PALETTE[j % len(PALETTE)] for j in range(len(names))]
+            digits = ".2f" if metric == "loads_per_hour" else ".3f"
             axes.scatter(values, range(len(names)), color=colours, s=42, zorder=3)
             for y, value in enumerate(values):
                 axes.annotate(
                     f"{value:{digits}}", (value, y), (0, 6), textcoords="offset points", ha="center", fontsize=8
-                )
+                ).set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
             axes.grid(alpha=0.3, axis="y")
             axes.set_yticks(range(len(names)), names if i == 0 else [])
             axes.set_ylim(len(names) - 0.5, -0.8)
@@ -73,21 +73,18 @@ def draw_replay(replay: Replay, path: Path) -> None:
 
 
 def _over_time(axes: Axes, replay: Replay) -> None:
-    for i, (name, tally) in enumerate(replay.policies.items()):
-        requests, hits = tally.course.sums[:2]
-        hours = (np.arange(requests.size) + 0.5) * tally.course.width_s / 3600
-        busy = requests > 0
-        axes.plot(
-            hours[busy],
-            hits[busy] / requests[busy],
-            color=COLOURS[i % len(COLOURS)],
-            ls=DASHES[i % len(DASHES)],
-            lw=1.3,
-            label=name,
-        )
-        if i == 0 and replay.limits is not None:
-            most = replay.limits.hits_course.sums[0]
-            axes.plot(hours[busy], most[busy] / requests[busy], label="load-free bound", **BOUND)
-    axes.set(xlabel="time since the first request [h]", ylabel="hit ratio", ylim=(0, 1.02))
+    tallies = replay.policies
+    requests = next(iter(tallies.values())).course.sums[0]
+    width_s = next(iter(tallies.values())).course.width_s
+    busy = requests > 0
+    hours = (np.arange(requests.size) + 1)[busy] * width_s / 3600
+    so_far = requests.cumsum()[busy]
+    for i, (name, tally) in enumerate(tallies.items()):
+        style: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "ls": DASHES[i % len(DASHES)], "lw": 1.3}
+        axes.plot(hours, tally.course.sums[1].cumsum()[busy] / so_far, label=name, **style)
+    if replay.limits is not None:
+        most = replay.limits.hits_course.sums[0].cumsum()[busy]
+        axes.plot(hours, most / so_far, label="load-free bound", **BOUND)
+    axes.set(xlabel="time since the first request [h]", ylabel="hit ratio so far", ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)

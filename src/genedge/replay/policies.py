@@ -255,8 +255,13 @@ class CostAware:
         self._when: dict[int, float] = {}
         self._last: dict[int, tuple[int, float]] = {}
 
-    def _bring_to(self, model: int, time: float) -> list[float]:
-        """The model's counts, made those of now."""
+    def counts(self, model: int, time: float) -> list[float]:
+        """What each kernel counts of a model now.
+
+        Args:
+            model: any.
+            time: now, not before the last request [s].
+        """
         counts = self._counts.get(model)
         if counts is None:
             counts = self._counts[model] = [0.0] * len(self._decay)
@@ -268,7 +273,7 @@ class CostAware:
 
     def seen(self, time: float, model: int, user: int) -> None:
         """Adds the request to the model's counts, and moves the user from the last model to this one."""
-        counts = self._bring_to(model, time)
+        counts = self.counts(model, time)
         for i in self._of_models:
             counts[i] += 1.0
         if user < 0:
@@ -276,7 +281,7 @@ class CostAware:
         before = self._last.get(user)
         self._last[user] = model, time
         if before is not None:
-            left = self._bring_to(before[0], time)
+            left = self.counts(before[0], time)
             for i in self._of_users:
                 left[i] = max(left[i] - math.exp(self._decay[i] * (before[1] - time)), 0.0)
         for i in self._of_users:

@@ -14,15 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from genedge.palette import COLOURS, DASHES, MARKERS
+from genedge.palette import DASHES, MARKERS, PALETTE
 from genedge.study.statistics import Interval
 
 WIDTH_IN = 5.2
 FONT: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
 HOLDS, FAILS, UNSURE = "#56B4E9", "#E69F00", "#F0F0F0"
 OPTIMUM = "certified optimum"
-# Black is the optimum's; two more hues that stay apart from the others with any colour vision.
-PALETTE = (*(colour for colour in COLOURS if colour != "#000000"), "#882255", "#44AA99")
 
 
 class Series(NamedTuple):
