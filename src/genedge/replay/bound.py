@@ -70,7 +70,7 @@ def most_saved(
         course[part] = bound.course
         report(part.stop)
     # Sums of thousands of terms in float64 are off by less than this.
-    return Bound(total * (1 + 1e-12), course)
+    return Bound(total * (1 + 1e-9), course)
 
 
 class _Programme(NamedTuple):

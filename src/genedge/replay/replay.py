@@ -189,8 +189,8 @@ def _limits(whole: _Whole, models: Models, memory_mb: int, report: Report) -> Li
         bound = most_saved(
             requests, np.ones(n), memory_mb, models, True, lambda done: report("bounding hits", done)
         )
-        # Hits are whole.
-        hits, hits_course, exact = float(math.floor(bound.total)), bound.course, False
+        # Hits are whole; what floating point took off a whole number is given back first.
+        hits, hits_course, exact = float(math.floor(bound.total + 1e-6)), bound.course, False
     saved = most_saved(
         requests, requests.saved_s, memory_mb, models, False, lambda done: report("bounding the delay", done)
     )
