@@ -31,6 +31,7 @@ docs: install-test
 bench: install-test
 	$(BIN)/python benchmarks/optimum.py
 	$(BIN)/python benchmarks/adapters.py
+	$(BIN)/python benchmarks/replay.py
 
 # Redraws the figures of docs/optimum.md and prints the numbers that it quotes.
 figures: install

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 VERBS = {
-    "": ("slots", "decide", "score", "train", "evaluate", "demo", "scenario", "cite"),
+    "": ("slots", "decide", "score", "train", "evaluate", "demo", "scenario", "cite", "trace", "replay"),
     "scenario": ("show", "list"),
     "scenario show": ("NAME|FILE", "--set", "KEY=VALUE", "--json", "--yaml", "provenance"),
     "scenario list": ("presets",),
@@ -29,6 +29,10 @@ VERBS = {
     "paper": ("--out", "--quick", "--plan", "--only", "--policies", "--engine", "--address", "FILE.py:FUNCTION"),
     "demo": ("--out",),
     "cite": ("RUN", "--policies", "BibTeX"),
+    "trace": ("generate", "convert"),
+    "trace generate": ("--out", "--requests", "--models", "--users", "--rate", "--seed"),
+    "trace convert": ("--out", "GenTD26"),
+    "replay": ("TRACE", "--memory", "--catalogue", "--policies", "--no-bounds", "--json", "--figure", "load-free"),
 }
 
 HEAVY = ("jax", "numpy", "pydantic", "yaml", "optax", "equinox", "highspy", "matplotlib", "rich")

@@ -12,10 +12,12 @@ from genedge.cli.verbs import (
     evaluate,
     export,
     paper,
+    replay,
     runs,
     scenario,
     score,
     slots,
+    trace,
     train,
     watch,
 )
@@ -23,7 +25,22 @@ from genedge.errors import InputError
 
 __all__ = ["main"]
 
-for verb in (scenario, slots, decide, score, train, runs, evaluate, watch, paper, export, demo, cite):
+for verb in (
+    scenario,
+    slots,
+    decide,
+    score,
+    train,
+    runs,
+    evaluate,
+    watch,
+    paper,
+    trace,
+    replay,
+    export,
+    demo,
+    cite,
+):
     verb.register(app)
 
 

@@ -6,8 +6,6 @@ request says whether it gets any, and then it gets enough to lie between A1 and 
 in x.
 """
 
-import os
-import sys
 from typing import NamedTuple
 
 import highspy
@@ -16,6 +14,7 @@ from jaxtyping import Bool, Float
 
 from genedge.cell.types import Params, Slot
 from genedge.optimum.savings import SLACK
+from genedge.solver import quiet_solver
 
 # Columns, their coefficients, and the bounds of a row.
 Row = tuple[np.ndarray, np.ndarray, float, float]
@@ -132,21 +131,6 @@ def _load(cost: np.ndarray, upper: np.ndarray, binaries: int, rows: list[Row], o
     lp.a_matrix_.value_ = np.concatenate([row[1] for row in rows])
     kinds = [highspy.HighsVarType.kInteger] * binaries
     lp.integrality_ = kinds + [highspy.HighsVarType.kContinuous] * (len(cost) - binaries)
-    solver = _quiet_solver()
+    solver = quiet_solver()
     solver.passModel(model)
-    return solver
-
-
-def _quiet_solver() -> highspy.Highs:
-    """A solver that prints nothing; a process's first greets on standard output, whatever its options say."""
-    sys.stdout.flush()
-    stdout, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        solver = highspy.Highs()
-        solver.silent()
-    finally:
-        os.dup2(stdout, 1)
-        os.close(stdout)
-        os.close(nowhere)
     return solver

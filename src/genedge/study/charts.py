@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from genedge.study.figures import COLOURS, DASHES, MARKERS
+from genedge.palette import DASHES, MARKERS, PALETTE
 from genedge.study.statistics import Interval
 
 WIDTH_IN = 5.2
@@ -23,8 +23,6 @@ HOLDS, FAILS, UNSURE = "#56B4E9", "#E69F00", "#F0F0F0"
 OPTIMUM = "certified optimum"
 # On logarithmic axes a gap of zero would be nowhere; so small ones are drawn here [%].
 LEAST_DRAWN = 1e-3
-# Black is the optimum's; two more hues that stay apart from the others with any colour vision.
-PALETTE = (*(colour for colour in COLOURS if colour != "#000000"), "#882255", "#44AA99")
 
 
 class Series(NamedTuple):

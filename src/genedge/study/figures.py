@@ -12,12 +12,8 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from genedge.files import whole_file
+from genedge.palette import COLOURS, DASHES, MARKERS
 from genedge.study.evaluate import Evaluation
-
-# Okabe and Ito's palette, told apart by everyone; markers and dashes repeat the distinction in grey print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
-MARKERS = "osD^vP*X"
-DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)))
 
 PANELS = {
     "utility": "total utility of a slot, Eq. (15)\n(lower is better)",

@@ -1,0 +1,66 @@
+"""`genedge replay`: a trace of requests through an edge server, policies side by side."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verb."""
+    app.command("replay")(replay)
+
+
+def replay(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace, .csv or .jsonl.")],
+    memory: Annotated[float, typer.Option(metavar="GB", help="For models.")],
+    catalogue: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="What models take: gentd26, load-free, or a YAML file.")
+    ] = "gentd26",
+    policies: Annotated[
+        str, typer.Option(metavar="A,B", help="Names of policies.")
+    ] = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady",
+    bounds: Annotated[
+        bool, typer.Option("--bounds/--no-bounds", help="The bounds take memory that grows with the trace.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
+    figure: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw a PNG.")] = None,
+) -> None:
+    """Replay a trace: hits, delay, loads and utility of each policy, beside what no policy could exceed.
+
+    A hit is generated at the edge, a miss in the cloud, over the backhaul. Online policies: lru, lfu, gdsf,
+    popularity, cost-aware, keep-forever, cloud-only; static and belady know the whole trace. The load-free bound is
+    the most hits, were loads free; the bound on the delay counts load times.
+    """
+    from genedge.cli.progress import progress
+    from genedge.cli.replay_table import print_replay
+    from genedge.replay.belady import OFFLINE
+    from genedge.replay.catalogue import load_catalogue
+    from genedge.replay.replay import replay as run
+
+    loaded = load_catalogue(catalogue)
+    names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
+    with trace.open("rb") as file:
+        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    passes = 1 + (bounds or any(name in OFFLINE for name in names)) + bounds
+    with progress(lines * passes) as tick:
+        stage, before, last = "", 0, 0
+
+        def report(text: str, done: int) -> None:
+            nonlocal stage, before, last
+            if text != stage:
+                stage, before, last = text, before + last, 0
+            last = done
+            tick(text, min(before + done, lines * passes))
+
+        result = run(trace, loaded, memory, names, bounds, report)
+        tick("replayed", lines * passes)
+    if as_json:
+        print(json.dumps(result.as_json()))
+    else:
+        print_replay(result)
+    if figure is not None:
+        from genedge.replay.figures import draw_replay
+
+        draw_replay(result, figure)

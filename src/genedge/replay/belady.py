@@ -1,0 +1,120 @@
+"""Policies that know the whole trace. They are no policies to use, but show what there was to gain."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from genedge.replay.catalogue import Models
+from genedge.replay.policies import Victims, least_valued
+
+NEVER = np.iinfo(np.int64).max
+
+
+class Requests(NamedTuple):
+    """A whole trace in memory, for whoever looks ahead.
+
+    Attributes:
+        time: [s].
+        model: number of the model.
+        saved_s: what a hit saves [s].
+    """
+
+    time: Float[np.ndarray, "n"]
+    model: Int[np.ndarray, "n"]
+    saved_s: Float[np.ndarray, "n"]
+
+
+def neighbours(model: Int[np.ndarray, "n"]) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]:
+    """Of each request, the one before and the next for the same model.
+
+    Args:
+        model: asked for.
+
+    Returns:
+        Indices: the one before, −1 if there is none; the next, `NEVER` if there is none.
+    """
+    before = np.full(model.size, -1, np.int64)
+    after = np.full(model.size, NEVER, np.int64)
+    order = np.argsort(model, kind="stable")
+    same = model[order[1:]] == model[order[:-1]]
+    before[order[1:][same]] = order[:-1][same]
+    after[order[:-1][same]] = order[1:][same]
+    return before, after
+
+
+class Belady:
+    """Gives up what is needed latest, the model asked for included: then it is bypassed.
+
+    With equal models whose loads take no time no policy that loads on a miss has more hits. With unequal ones it
+    ranks by memory times distance to the next request, and is no bound.
+    """
+
+    def __init__(self, models: Models, requests: Requests) -> None:
+        self._models = models
+        self._after = iter(neighbours(requests.model)[1].tolist())
+        self._next: dict[int, int] = {}
+        self._now = -1
+
+    def seen(self, time: float, model: int, user: int) -> None:
+        """Looks up when the model is needed again."""
+        self._now += 1
+        self._next[model] = next(self._after)
+
+    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+        """Loads if the model is worth more than what must go."""
+        if self._next[model] == NEVER:
+            return None
+        victims = least_valued(candidates, need_mb, self._models, self._value)
+        if not victims:
+            return victims
+        return victims if all(self._value(model) > self._value(victim) for victim in victims) else None
+
+    def _value(self, model: int) -> float:
+        return -float(self._next[model] - self._now) * self._models.memory_mb[model]
+
+
+class Static:
+    """Holds the models that save the most over the whole trace for their memory, and never gives one up."""
+
+    def __init__(self, models: Models, requests: Requests, memory_mb: int) -> None:
+        saved = Counter[int]()
+        for model, total in enumerate(np.bincount(requests.model, requests.saved_s)):
+            saved[model] = total
+        self._held = set()
+        for model in sorted(saved, key=lambda m: saved[m] / models.memory_mb[m], reverse=True):
+            if models.memory_mb[model] <= memory_mb:
+                self._held.add(model)
+                memory_mb -= models.memory_mb[model]
+
+    def seen(self, time: float, model: int, user: int) -> None:
+        """Knew it all before."""
+
+    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+        """Loads what it holds at the first request for it."""
+        return [] if model in self._held else None
+
+
+OFFLINE = ("static", "belady")
+
+
+def most_hits_of_equal(requests: Requests, places: int) -> Bool[np.ndarray, "n"]:
+    """Which requests hit under Belady's rule with bypass, for equal models that load in no time.
+
+    Args:
+        requests: the whole trace.
+        places: how many models fit.
+    """
+    hit = np.zeros(requests.model.size, bool)
+    if places == 0:
+        return hit
+    held: dict[int, int] = {}
+    after = neighbours(requests.model)[1].tolist()
+    for i, model in enumerate(requests.model.tolist()):
+        if model in held:
+            hit[i] = True
+        held[model] = after[i]
+        if len(held) > places:
+            del held[max(held, key=held.__getitem__)]
+    return hit

@@ -1,0 +1,228 @@
+"""Request traces: the documented formats, read in chunks and checked line by line.
+
+CSV with the header `time,model,user,steps`, or JSON lines with the same keys; `request_mb` and `result_mb` may
+follow. Rows stand in the order of time.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from genedge.errors import InputError
+from genedge.files import whole_file
+from genedge.replay.catalogue import Models
+
+FIELDS = ("time", "model", "user", "steps")
+SIZES = ("request_mb", "result_mb")
+CHUNK = 16384
+
+
+class Row(NamedTuple):
+    """A request as it stands in a file.
+
+    Attributes:
+        time: seconds from any origin.
+        model: its name.
+        user: the user's or group's name, empty where unknown.
+        steps: denoising steps, of all images together.
+        request_mb: None where the catalogue's holds.
+        result_mb: likewise.
+    """
+
+    time: float
+    model: str
+    user: str
+    steps: float
+    request_mb: float | None = None
+    result_mb: float | None = None
+
+
+# A row's fields; a plain tuple is made in half the time.
+_Fields = tuple[float, str, str, float, float | None, float | None]
+
+
+class Chunk(NamedTuple):
+    """Requests one after the other, models and users as numbers.
+
+    Attributes:
+        time: [s].
+        model: number among the models met so far.
+        user: number among the users met so far; −1 if unknown.
+        local_s: delay if the edge generates [s].
+        saved_s: what a hit saves against the cloud [s].
+    """
+
+    time: list[float]
+    model: list[int]
+    user: list[int]
+    local_s: list[float]
+    saved_s: list[float]
+
+
+def read_trace(path: Path, models: Models, users: dict[str, int]) -> Iterator[Chunk]:
+    """Reads a trace a chunk at a time, so that memory does not grow with its length.
+
+    Args:
+        path: `.csv`, or `.jsonl` for JSON lines.
+        models: takes in the models as they come.
+        users: takes in the users as they come, by name, and numbers them from 0.
+
+    Yields:
+        At most `CHUNK` requests each.
+
+    Raises:
+        InputError: there is no such file or no request in it, or a line is not a request.
+    """
+    wait, s_per_mb = models.catalogue.cloud.wait_s.value, models.s_per_mb
+    chunk, last, line = Chunk([], [], [], [], []), -math.inf, 1
+    numbers, per_step, fixed = models.ids, models.s_per_step, models.s_fixed
+    for line, (time, name, user, steps, request_mb, result_mb) in _rows(path):
+        if not time >= last:
+            raise InputError(
+                f"{path}, line {line}, time: {time:.12g} is earlier than the line before ({last:.12g}); "
+                "sort the rows by time"
+            )
+        last = time
+        m = numbers.get(name)
+        if m is None:
+            m = models.number(name)
+        u = users.get(user)
+        if u is None:
+            u = users[user] = len(users) if user else -1
+        chunk.time.append(time)
+        chunk.model.append(m)
+        chunk.user.append(u)
+        chunk.local_s.append(fixed[m] + per_step[m] * steps)
+        if request_mb is None and result_mb is None:
+            chunk.saved_s.append(models.saving_s[m])
+        else:
+            sent = models.request_mb[m] if request_mb is None else request_mb
+            returned = models.result_mb[m] if result_mb is None else result_mb
+            chunk.saved_s.append(wait + (sent + returned) * s_per_mb)
+        if len(chunk.time) == CHUNK:
+            yield chunk
+            chunk = Chunk([], [], [], [], [])
+    if last == -math.inf:
+        raise InputError(f"{path}: there is no request in it")
+    if chunk.time:
+        yield chunk
+
+
+def _rows(path: Path) -> Iterator[tuple[int, _Fields]]:
+    if path.suffix not in (".csv", ".jsonl"):
+        raise InputError(f"{path}: a trace is named .csv, or .jsonl for JSON lines")
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from (_csv_rows if path.suffix == ".csv" else _json_rows)(path, file)
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: cannot be read: it is not text in UTF-8") from None
+
+
+def _csv_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, _Fields]]:
+    rows = csv.reader(file)
+    try:
+        header = tuple(next(rows, ()))
+        if "gmt_create" in header:
+            raise InputError(f"{path}: these are GenTD26's columns; genedge trace convert makes a trace of them")
+        if header[: len(FIELDS)] != FIELDS or not set(header[len(FIELDS) :]) <= set(SIZES):
+            raise InputError(
+                f"{path}, line 1: the header must be {','.join(FIELDS)} and {','.join(SIZES)} if you like"
+            )
+        if len(set(header)) != len(header):
+            raise InputError(f"{path}, line 1: a column stands there twice")
+        width = len(header)
+        sizes = [(name, header.index(name) if name in header else None) for name in SIZES]
+        for row in rows:
+            if len(row) != width:
+                if not row:
+                    continue
+                raise InputError(f"{path}, line {rows.line_num}: {len(row)} fields, the header has {width}")
+            try:
+                time, steps = float(row[0]), float(row[3])
+                plain = -1e15 <= time <= 1e15 and 0.0 <= steps <= 1e9 and row[1]
+            except ValueError:
+                plain = False
+            if plain and width == 4:
+                yield rows.line_num, (time, row[1], row[2], steps, None, None)
+            else:
+                fields: dict[str, Any] = {
+                    **dict(zip(FIELDS, row, strict=False)),
+                    **{name: row[at] for name, at in sizes if at is not None and row[at] != ""},
+                }
+                yield rows.line_num, _checked(path, rows.line_num, fields)
+    except csv.Error as e:
+        raise InputError(f"{path}, line {rows.line_num}: not CSV: {e}") from None
+
+
+def _json_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, _Fields]]:
+    for line, text in enumerate(file, 1):
+        if not text.strip():
+            continue
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            raise InputError(f"{path}, line {line}: not JSON") from None
+        if not isinstance(fields, dict):
+            raise InputError(f"{path}, line {line}: not a JSON object")
+        unknown = [key for key in fields if key not in FIELDS + SIZES]
+        if unknown:
+            raise InputError(
+                f"{path}, line {line}: {unknown[0]!r} is no key; there are {', '.join(FIELDS + SIZES)}"
+            )
+        yield line, _checked(path, line, {key: value for key, value in fields.items() if value is not None})
+
+
+def _checked(path: Path, line: int, fields: dict[str, Any]) -> Row:
+    def number(key: str, least: float, most: float) -> float:
+        if key not in fields:
+            raise InputError(f"{path}, line {line}, {key}: missing")
+        value = fields[key]
+        try:
+            read = math.nan if isinstance(value, bool | list | dict) else float(value)
+        except (ValueError, OverflowError):
+            read = math.nan
+        if not least <= read <= most:
+            raise InputError(f"{path}, line {line}, {key}: {value!r} is no number from {least:g} to {most:g}")
+        return read
+
+    model, user = fields.get("model", ""), fields.get("user", "")
+    for key, name in (("model", model), ("user", user)):
+        if not isinstance(name, str):
+            raise InputError(f"{path}, line {line}, {key}: {name!r} is no name")
+    if model == "":
+        raise InputError(f"{path}, line {line}, model: missing")
+    sizes = [number(key, 0, 1e6) if key in fields else None for key in SIZES]
+    return Row(number("time", -1e15, 1e15), model, user, number("steps", 0, 1e9), *sizes)
+
+
+def write_trace(path: Path, rows: Iterable[Row]) -> int:
+    """Writes a trace as CSV, whole or not at all.
+
+    Args:
+        path: where; it is named `.csv`.
+        rows: requests in the order of time, without sizes of their own.
+
+    Returns:
+        How many requests were written.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if path.suffix != ".csv":
+        raise InputError(f"{path}: a trace is written as CSV; give a name that ends in .csv")
+    count = 0
+    with whole_file(path) as file:
+        file.write((",".join(FIELDS) + "\n").encode())
+        for row in rows:
+            file.write(f"{row.time:.3f},{_quoted(row.model)},{_quoted(row.user)},{row.steps:g}\n".encode())
+            count += 1
+    return count
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\r\n') else name

@@ -1,0 +1,121 @@
+"""`genedge trace` and `genedge replay` as a user meets them."""
+
+import pytest
+
+CLASSICS = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady"
+
+
+@pytest.fixture(scope="module")
+def trace(genedge, tmp_path_factory):
+    path = tmp_path_factory.mktemp("replay") / "trace.csv"
+    answer = genedge("trace", "generate", "--out", path, "--requests", 1500, "--models", 12, "--users", 60)
+    assert answer.status == 0
+    assert "1500 requests for 12 models by 60 users" in answer.out
+    return path
+
+
+def test_replay_tells_everything(genedge, trace):
+    (result,) = genedge("replay", trace, "--memory", 17, "--json").rows
+    bounds = result["bounds"]
+    assert result["models"] == 12
+    assert result["catalogue"]["defaults"]["load_s"]["provenance"] == "measured"
+    assert list(result["policies"]) == CLASSICS.split(",")
+    for row in result["policies"].values():
+        assert row["requests"] == 1500
+        assert row["hit_ratio"] == row["hits"] / 1500
+        assert row["hits"] <= bounds["load_free_hits"]
+        assert bounds["delay_s"] <= row["delay_s"] <= bounds["cloud_delay_s"]
+        assert row["utility"] == pytest.approx(0.7 * row["delay_s"] + 0.3 * 28)
+        assert row["delay_p50_s"] <= row["delay_p95_s"] <= row["delay_p99_s"]
+        assert row["loaded_gb"] == 4 * row["loads"]
+        assert row["loading_s"] == 22.5 * row["loads"]
+        over = row["over_time"]
+        assert sum(over["requests"]) == 1500
+        assert sum(over["hits"]) == row["hits"]
+        assert sum(over["loads"]) == row["loads"]
+        assert sum(over["delay_s"]) == pytest.approx(1500 * row["delay_s"])
+        assert row["distances"]["delay_gap"] >= 0
+        assert row["distances"]["saved_of_bound"] <= 1
+    assert result["policies"]["lru"]["distances"]["lru_to_bound_closed"] == 0
+    assert sum(bounds["over_time"]["load_free_hits"]) == bounds["load_free_hits"]
+    assert sum(bounds["over_time"]["delay_s"]) == pytest.approx(1500 * bounds["delay_s"], rel=1e-5)
+    assert result == genedge("replay", trace, "--memory", 17, "--json").rows[0]
+
+
+def test_unequal_models_have_a_bound_too(genedge, trace, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        """
+name: own
+alpha: 0.5
+cloud: {backhaul_mbit_per_s: 50, wait_s: 3}
+defaults: {memory_gb: 3, load_s: 10, s_per_step: 0.1, s_fixed: 1, request_mb: 5, result_mb: 5, tv: 20}
+models:
+  M0000: {memory_gb: {value: 7.5, provenance: measured}, load_s: 40}
+  M0003: {memory_gb: 1}
+"""
+    )
+    (result,) = genedge("replay", trace, "--memory", 10, "--catalogue", own, "--json").rows
+    assert not result["bounds"]["load_free_is_attained"]
+    assert all(row["hits"] <= result["bounds"]["load_free_hits"] for row in result["policies"].values())
+
+
+def test_tables_and_figure(genedge, trace, tmp_path):
+    picture = tmp_path / "replay.png"
+    answer = genedge("replay", trace, "--memory", 12, "--catalogue", "load-free", "--figure", picture)
+    assert answer.status == 0
+    assert "Running HiGHS" not in answer.out
+    for word in (*CLASSICS.split(","), "load-free bound", "attained by Belady", "right to 1%", "loads per hour"):
+        assert word in answer.out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_bounds_a_policy_alone(genedge, trace):
+    answer = genedge("replay", trace, "--memory", 12, "--policies", "lru", "--no-bounds")
+    assert "load-free bound" not in answer.out
+    (result,) = genedge("replay", trace, "--memory", 0, "--policies", "lru,lru", "--json").rows
+    assert result["policies"]["lru"]["hits"] == 0
+    assert result["bounds"]["delay_s"] == result["bounds"]["cloud_delay_s"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--policies", "lru,best"), "'best' is no policy; there are lru,"),
+        (("--policies", ","), "--policies is empty"),
+        (("--memory", "-1"), "give gigabytes"),
+        (("--memory", "nan"), "give gigabytes"),
+        (("--catalogue", "none"), "no such catalogue"),
+    ],
+)
+def test_what_is_wrong_is_said(genedge, trace, arguments, message):
+    answer = genedge("replay", trace, *(() if arguments[0] == "--memory" else ("--memory", 8)), *arguments)
+    assert answer.status == 2
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_missing_and_odd_files(genedge, tmp_path):
+    answer = genedge("replay", tmp_path / "none.csv", "--memory", 8)
+    assert (answer.status, "none.csv" in answer.err) == (2, True)
+    answer = genedge("replay", tmp_path, "--memory", 8)
+    assert answer.status == 2
+    answer = genedge("trace", "generate", "--out", tmp_path / "trace.parquet")
+    assert answer.status == 2
+    assert "ends in .csv" in answer.err
+
+
+def test_convert_tells_what_it_set_aside(genedge, tmp_path):
+    source, path = tmp_path / "requests.csv", tmp_path / "trace.csv"
+    source.write_text(
+        "gmt_create,predict_status,groupId,num_images_per_prompt,num_inference_steps,checkpoint_model_version_id\n"
+        "2024-01-01 00:01:00,SUCCEED,G1,4.0,30.0,M1\n2024-01-01 00:00:30,FAILED,G1,1.0,30.0,M1\n"
+        "2024-01-01 00:00:10,SUCCEED,,1.0,30.0,M1\n"
+    )
+    answer = genedge("trace", "convert", source, "--out", path)
+    assert answer.status == 0
+    assert "2 requests of 3 rows" in answer.out
+    assert "set aside: 1, predict_status FAILED" in answer.out
+    assert "noted: 1, earlier than the row before it; sorted" in answer.out
+    answer = genedge("replay", source, "--memory", 8)
+    assert (answer.status, "genedge trace convert" in answer.err) == (2, True)

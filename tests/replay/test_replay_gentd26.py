@@ -1,0 +1,71 @@
+"""The adapter, on made-up rows of the dataset's shape."""
+
+import pytest
+
+from genedge.errors import InputError
+from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.gentd26 import convert
+from genedge.replay.trace import read_trace
+
+HEADER = (
+    "gmt_create,predict_type,predict_status,exec_time_seconds,groupId,prompt_length,negative_prompt_length,"
+    "num_images_per_prompt,num_inference_steps,checkpoint_model_version_id,num_lora\n"
+)
+ROWS = """2024-01-01 00:01:00,TXT_2_IMG,SUCCEED,20.0,G1,50.0,,4.0,30.0,M1,0
+2024-01-01 00:00:30,IMG_2_IMG,SUCCEED,21.0,,50.0,26.0,1.0,30.0,M2,1
+2024-01-01 00:02:00,TXT_2_IMG,FAILED,,G1,50.0,26.0,1.0,30.0,M1,0
+2024-01-01 00:03:00,TXT_2_IMG,PENDING,,G1,,,,,,0
+2024-01-01 00:04:00,TXT_2_IMG,,,G1,,,,,,0
+2024-01-01 00:05:00,TXT_2_IMG,SUCCEED,20.0,G1,50.0,26.0,1.0,30.0,,0
+,TXT_2_IMG,SUCCEED,20.0,G1,50.0,26.0,1.0,30.0,M1,0
+yesterday,TXT_2_IMG,SUCCEED,20.0,G1,50.0,26.0,1.0,30.0,M1,0
+2024-01-01 00:06:00,TXT_2_IMG,SUCCEED,20.0,G1,50.0,26.0,,30.0,M1,0
+2024-01-01 00:07:00,TXT_2_IMG,SUCCEED,20.0,G1,50.0,26.0,1.0,many,M1,0
+2024-01-01 00:08:00,TXT_2_IMG,SUCCEED,20.0
+2024-01-01 00:09:00,INPAINTING,SUCCEED,20.0,G2,50.0,26.0,1.0,40.0,M1,0
+"""
+
+
+def test_every_row_is_accounted_for(tmp_path):
+    source, path = tmp_path / "requests.csv", tmp_path / "trace.csv"
+    source.write_text(HEADER + ROWS)
+    converted = convert(source, path)
+    assert converted.rows == 12
+    assert converted.requests == 3
+    assert converted.set_aside == {
+        "predict_status FAILED": 1,
+        "predict_status PENDING": 1,
+        "predict_status empty": 1,
+        "checkpoint_model_version_id empty": 2,
+        "gmt_create empty": 1,
+        "gmt_create not a time": 1,
+        "num_images_per_prompt empty": 1,
+        "num_inference_steps no number": 1,
+    }
+    assert converted.requests + sum(converted.set_aside.values()) == converted.rows
+    assert converted.noted == {
+        "earlier than the row before it; sorted": 1,
+        "without a group; the user is left empty": 1,
+    }
+    models, users = Models(load_catalogue("gentd26")), {}
+    (chunk,) = read_trace(path, models, users)
+    assert [time - chunk.time[0] for time in chunk.time] == [0, 30, 510]
+    assert [models.names[m] for m in chunk.model] == ["M2", "M1", "M1"]
+    assert chunk.user == [-1, users["G1"], users["G2"]]
+    assert chunk.local_s == pytest.approx([18 + 0.04 * steps for steps in (30, 120, 40)])
+
+
+def test_other_files_are_refused(tmp_path):
+    source, path = tmp_path / "requests.csv", tmp_path / "trace.csv"
+    for text, message in (
+        ("a,b\n1,2\n", "the column gmt_create is missing"),
+        ("", "the column gmt_create is missing"),
+        (HEADER, "none of its 0 rows"),
+        (HEADER + ROWS.splitlines()[2], "none of its 1 rows"),
+    ):
+        source.write_text(text)
+        with pytest.raises(InputError, match=message):
+            convert(source, path)
+    assert not path.exists()
+    with pytest.raises(InputError, match="cannot be read"):
+        convert(tmp_path / "none.csv", path)
