@@ -107,6 +107,13 @@ def test_rise_and_fall(rewards, verdict):
     assert judge_rise_and_fall([1e-5, 1e-4, 1e-2], [point(r) for r in rewards]).verdict == verdict
 
 
+def test_divergence_is_worse_than_any_reward():
+    undefined = Interval(np.nan, np.nan, np.nan)
+    found = judge_rise_and_fall([1e-5, 1e-4, 1e-2], [point(-400), point(-370), undefined])
+    assert found.verdict == "reproduced"
+    assert "divergence at 0.01" in found.why
+
+
 def test_rises_with_the_number_of_users():
     values = {10: np.array([[1.0, 1.1]]), 18: np.array([[2.0, 2.1]])}  # Of the best, too.
     up = judge_rise("x", "utility", "DDPG", lambda who, metric, n: values[n])

@@ -159,6 +159,17 @@ def test_a_training_cut_off_in_its_first_moment_goes_on(tmp_path):
     assert TRAIN.run(tmp_path).found["rows"]
 
 
+def test_a_training_that_diverges_is_a_finding(tmp_path):
+    task = replace(
+        TRAIN, changes=(*TRAIN.changes, "ddpg.critic_learning_rate=1e15", "ddpg.actor_learning_rate=1e15")
+    )
+    result = task.run(tmp_path)
+    assert result.found["diverged"]
+    assert result.found["metrics"]["utility"] == [None]
+    keep(tmp_path, task, result)
+    assert load(tmp_path, task)["found"] == result.found
+
+
 def test_workers_end_with_their_parent(tmp_path):
     """However it ended: nobody goes on training for a study that is gone."""
     program = """

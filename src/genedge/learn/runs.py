@@ -57,6 +57,10 @@ _Tree = TypeVar("_Tree")
 Row = dict[str, Any]
 
 
+class DivergedError(InputError):
+    """Training came to numbers that are none."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run as its folder describes it.
@@ -375,7 +379,7 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
             }
             if not all(math.isfinite(value) for value in row.values()):
                 section = run.agent.replace("-", "_")
-                raise InputError(
+                raise DivergedError(
                     f"{run.folder}: training diverged before episode {row['episode']}; train a new run with lower "
                     f"learning rates ('genedge scenario show' lists them under {section})"
                 )

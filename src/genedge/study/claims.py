@@ -208,8 +208,10 @@ def judge_rise_and_fall(rates: Sequence[float], rewards: Sequence[Interval]) -> 
 
     Args:
         rates: the actor's learning rates, rising.
-        rewards: the mean reward at the end of training with each.
+        rewards: the mean reward at the end of training with each; NaN where it diverged, which is worse than any.
     """
+    worst = Interval(-np.inf, -np.inf, -np.inf)
+    rewards = [worst if np.isnan(reward.mean) else reward for reward in rewards]
     best = int(np.argmax([r.mean for r in rewards]))
     inside = 0 < best < len(rates) - 1
     clear = inside and all(ends(rewards[i])[1] < ends(rewards[best])[0] for i in (0, len(rates) - 1))
@@ -227,6 +229,8 @@ def judge_rise_and_fall(rates: Sequence[float], rewards: Sequence[Interval]) -> 
 
 
 def _reward(value: Interval) -> str:
+    if value.mean == -np.inf:
+        return "divergence"
     return f"{value.mean:.0f}" + ("" if np.isnan(value.low) else f" [{value.low:.0f}, {value.high:.0f}]")
 
 

@@ -298,11 +298,14 @@ def convergence_tasks(s: Study) -> list[Task]:
 
 
 def final_rewards(s: Study, told: Mapping[Task, Told]) -> list[Interval]:
-    """The mean reward over the last fifth of training, for each learning rate."""
+    """The mean reward over the last fifth of training, for each learning rate; NaN where all runs diverged."""
     found = []
     for rate in sorted(s.plan.learning_rates):
-        rewards = [[row["reward"] for row in told[run]["found"]["rows"]] for run in _rate_runs(s, rate)]
-        last = [np.mean(r[-max(1, len(r) // 5) :]) for r in rewards]
+        last = []
+        for run in _rate_runs(s, rate):
+            rewards = [row["reward"] for row in told[run]["found"]["rows"]]
+            diverged = told[run]["found"]["diverged"]
+            last.append(np.nan if diverged else np.mean(rewards[-max(1, len(rewards) // 5) :]))
         found.append(interval_over_runs(np.array([last])))
     return found
 
@@ -314,9 +317,12 @@ def convergence(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
     labels = [f"DDPG, rate {rate:g}" for rate in rates]
     for label, each in [*zip(labels, (_rate_runs(s, r) for r in rates), strict=True), (BEST, _best_runs(s))]:
         logged = [told[run]["found"]["rows"] for run in each]
-        rewards = np.array([[row["reward"] for row in rows] for rows in logged])
+        longest = max(logged, key=len)  # Those that diverged have fewer.
+        rewards = np.full((len(logged), len(longest)), np.nan)
+        for i, rows in enumerate(logged):
+            rewards[i, : len(rows)] = [row["reward"] for row in rows]
         over_seeds = [interval_over_runs(column[None]) for column in rewards.T]
-        series.append(Series(label, [row["episode"] for row in logged[0]], over_seeds))
+        series.append(Series(label, [row["episode"] for row in longest], over_seeds))
     levels = {}
     for label, name in s.policies.items():
         bench = told[benchmarks(s, PAPER, s.plan.catalogues[0], label)]["found"]
@@ -329,8 +335,8 @@ def convergence(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
         Chart(
             "convergence",
             "Reward while learning",
-            f"{where}; mean over the slots since the last point, exploration included. The critic's rate is ten "
-            "times the actor's. Horizontal lines: the benchmarks on the test slots.",
+            f"{where}; mean over the slots since the last point, exploration included; a run that diverges ends "
+            "there. The critic's rate is ten times the actor's. Horizontal lines: the benchmarks on the test slots.",
             "episode",
             "reward of a slot, −Σ U$_n$",
             series,

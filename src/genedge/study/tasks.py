@@ -20,7 +20,7 @@ import numpy as np
 from genedge.compiled import keep_compiled_code
 from genedge.errors import InputError
 from genedge.learn.card import versions
-from genedge.learn.runs import Row, create_run, open_run, train_run
+from genedge.learn.runs import DivergedError, Row, create_run, open_run, train_run
 from genedge.policies import REGISTRY, files_of, policy
 from genedge.scenario import Scenario, load_scenario
 from genedge.study.evaluate import METRICS, Evaluation, evaluate
@@ -144,12 +144,18 @@ class Train:
             shutil.rmtree(folder, ignore_errors=True)
             run = create_run(folder, scenario, self.users, self.agent, self.episodes, self.seed)
         rows: list[Row] = []
-        train_run(run, rows.append)
+        try:
+            train_run(run, rows.append)
+        except DivergedError:
+            # A finding too: so large learning rates do.
+            nothing: list[float | None] = [None] * self.test_episodes
+            told = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+            return Result({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
         found = _measured(scenario, (str(folder),), (self.users,), self.test_episodes)
         metrics = _metrics(found, str(folder))[str(self.users)]
         seconds = [row.pop("seconds") for row in rows]
         return Result(
-            {"optimum": _optimum(found)[str(self.users)], "metrics": metrics, "rows": rows},
+            {"diverged": False, "metrics": metrics, "rows": rows},
             {
                 "decision": {str(self.users): found.of(str(folder), self.users).decision_ms},
                 "training": {str(self.users): 1e3 * seconds[-1]},
