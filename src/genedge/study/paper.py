@@ -336,7 +336,7 @@ def convergence(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
             "convergence",
             "Reward while learning",
             f"{where}; mean over the slots since the last point, exploration included; a run that diverges ends "
-            "there. The critic's rate is ten times the actor's. Horizontal lines: the benchmarks on the test slots.",
+            "there. The critic's rate is ten times the actor's. Horizontal lines: the benchmarks, on test slots.",
             "episode",
             "reward of a slot, −Σ U$_n$",
             series,
