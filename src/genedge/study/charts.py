@@ -366,15 +366,7 @@ class Forest:
                 axes.barh(
                     [i] * len(limits), limits, height=0.8, color="#E5E5E5", label="within anyone's reach" * first
                 )
-                axes.plot(
-                    level.claimed,
-                    i,
-                    "|",
-                    color="black",
-                    ms=22,
-                    mew=2.2,
-                    label="the paper's claim" if first else None,
-                )
+                axes.plot(level.claimed, i, "|", color="black", ms=22, mew=2.2)
                 places = np.linspace(-0.25, 0.25, len(level.measured)) if len(level.measured) > 1 else [0.0]
                 for at, (who, y) in zip(places, level.measured.items(), strict=True):
                     colour, marker, _ = style_of(who, styles)
