@@ -62,6 +62,7 @@ def test_a_policy_that_fails_is_told_with_its_line(genedge, tmp_path):
     assert "has no function 'decide'" in answer.err
 
 
+@pytest.mark.heavy
 def test_a_study_from_end_to_end(genedge, tmp_path):
     """With a policy of the reader's own; the second time there is nothing left to do."""
     options = ["--out", tmp_path, "--quick", "--only", "convergence", "--policies", OWN, *TINY]
