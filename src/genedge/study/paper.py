@@ -682,38 +682,33 @@ def within_reach(s: Study, told: Mapping[Task, Told], preset: str) -> list[Reach
 
 
 def claims_pictures(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
-    """Claimed, measured and attainable side by side, for each metric and preset."""
+    """Claimed, measured and attainable side by side, for each metric and preset, in the first reading."""
     pictures: list[Picture] = []
     for preset in (PAPER, ATTAINABLE):
-        for metric in ("utility", "hit ratio"):
-            key, reading = next(iter(claims.MEANINGS[metric].values())), next(iter(claims.READINGS[metric]))
-            better_by = claims.READINGS[metric][reading]
-            values = Evidence(s, told, preset).values
+        values = Evidence(s, told, preset).values
+        for metric in claims.MEANINGS:
             levels = []
             for claim in claims.CLAIMS:
-                if claim.metric != metric:
-                    continue
+                contenders = (*AGENTS, *s.own) if claim.ours == DDPG else (claim.ours,)
+                who = "agent" if claim.ours == DDPG else claim.ours
                 for n, claimed in zip(claims.USERS, claim.percent, strict=True):
-                    contenders = (*AGENTS, *s.own) if claim.ours == DDPG else (claim.ours,)
-
-                    def better(who: str, claim: claims.Claim = claim, n: int = n) -> Interval:
-                        pair = np.broadcast_arrays(values(who, key, n), values(claim.base, key, n))  # noqa: B023
-                        return interval_over_runs(better_by(*pair))  # noqa: B023
-
-                    who = "agent" if claim.ours == DDPG else claim.ours
-                    levels.append(
-                        Level(
-                            f"{who} over\n{claim.base}, {n} users",
-                            claimed,
-                            better(MOST).mean,
-                            {c: better(c) for c in contenders},
+                    if claim.metric == metric:
+                        found = {c: claims.judge(claim, n, values, c).found[0] for c in contenders}
+                        levels.append(
+                            Level(
+                                f"{who} over\n{claim.base}, {n} users",
+                                claimed,
+                                found[contenders[0]].largest.mean,
+                                {c: each.measured for c, each in found.items()},
+                            )
                         )
-                    )
+            meaning, reading = next(iter(claims.MEANINGS[metric])), next(iter(claims.READINGS[metric]))
             pictures.append(
                 Forest(
                     f"claims-{metric.replace(' ', '-')}-{preset}",
                     f"{metric.capitalize()}: claimed and measured, {preset}",
-                    f"{_caption(s, preset)} Better by {reading}; grey: what the certificate leaves within reach.",
+                    f"{_caption(s, preset)} Better by {reading} of {meaning}; grey: what the certificate leaves "
+                    "within reach.",
                     "better by [%]",
                     levels,
                 )
