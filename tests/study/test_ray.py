@@ -1,6 +1,7 @@
 """A real cluster of two nodes on this machine; one of them is killed in the midst of the work."""
 
 import importlib.util
+import sys
 import time
 
 import pytest
@@ -14,7 +15,7 @@ TASKS = [TRAIN, *(Measure("paper", (), c, (3,), ("rcars", "hcras", "knapsack"), 
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'genedge\[ray\]'"):
         on_ray(None)
 

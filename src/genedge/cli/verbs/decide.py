@@ -13,7 +13,9 @@ def register(app: typer.Typer) -> None:
 
 
 def decide(
-    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help="A policy's name or a run's folder.")],
+    policy: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="A policy's name, a run's folder, sb3:FILE or FILE.py:FUNCTION.")
+    ],
     scenario: ScenarioOption = "paper",
     seed: SeedOption = 0,
     set_: SetOption = [],

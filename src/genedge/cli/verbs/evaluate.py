@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    policies: Annotated[str, typer.Option(metavar="A,B,DIR", help="Names of policies, folders of runs.")],
+    policies: Annotated[
+        str, typer.Option(metavar="A,B,DIR", help="Names of policies, folders of runs, sb3:FILE, FILE.py:FUNCTION.")
+    ],
     scenario: ScenarioOption = "paper",
     users: Annotated[str | None, typer.Option(metavar="10,12,...", help="Numbers of users.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,

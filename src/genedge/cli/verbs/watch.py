@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(
-    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help="A policy's name or a run's folder.")],
+    policy: Annotated[
+        str, typer.Option(metavar="NAME|DIR", help="A policy's name, a run's folder, sb3:FILE or FILE.py:FUNCTION.")
+    ],
     scenario: ScenarioOption = "paper",
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="How many slots of the episode; else all.")] = None,
