@@ -2,6 +2,7 @@ import json
 import math
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import yaml
@@ -34,6 +35,14 @@ PAPER_TABLE = [
     ("server.total_steps", 1000, "steps", "paper"),
     ("server.storage_gb", 20, "GB", "paper"),
     ("server.quality_floor", None, "1", "restored"),
+    ("server.pinned", [], "1", "restored"),
+    ("server.cache_every_slots", None, "slots", "restored"),
+    ("server.offload", False, "1", "restored"),
+    ("backhaul.shared", False, "1", "restored"),
+    ("backhaul.cloud_generators", None, "1", "restored"),
+    ("requests.rank_drift", 0, "1", "restored"),
+    ("models.working_gb", 0, "GB", "restored"),
+    ("models.load_s", 0, "s", "restored"),
     ("objective.alpha", 0.7, "1", "paper"),
     ("objective.alpha_weighs", "delay", "1", "assumed"),
     ("models.count", 10, "1", "assumed"),
@@ -99,7 +108,7 @@ def test_a_cell_has_room_for_the_papers_18_users(paper):
 
 
 def test_the_presets():
-    assert presets() == ("companion", "paper", "paper-attainable")
+    assert presets() == ("companion", "edge-box", "paper", "paper-attainable")
     for name in presets():
         assert load_scenario(name).name == name
 
@@ -126,6 +135,14 @@ def test_the_other_presets_differ_from_the_paper_in_assumed_values_only(paper, p
     assert table.keys() == paper.table.keys()
     changed = {key for key in table if table[key] != paper.table[key]}
     assert {key: table[key].value for key in changed} == differences
+    assert {table[key].provenance for key in changed} == {"assumed"}
+
+
+def test_the_edge_box_states_its_values_as_assumed(paper):
+    table = load_scenario("edge-box").table
+    assert table.keys() == paper.table.keys()
+    changed = {key for key in table if table[key] != paper.table[key]}
+    assert {"server.cache_every_slots", "models.load_s", "requests.rank_drift"} <= changed
     assert {table[key].provenance for key in changed} == {"assumed"}
 
 
@@ -183,15 +200,78 @@ def test_json_holds_what_params_hold_and_survives_the_wire(paper):
     assert told["path_loss"] == {"db_at_1_km": 128.1, "db_per_decade": 37.6, "least_distance_m": 1.0}
     assert (told["noise_bandwidth"], told["alpha_weighs"], told["quality_floor"]) == ("own", "delay", None)
     assert (told["slots_per_episode"], told["scenario_id"]) == (50, paper.id)
-    for leaf in (*p[:-1], *p.models):
+    assert p.box is None
+    for leaf in jax.tree.leaves(p):
         assert isinstance(leaf, np.ndarray)
         assert leaf.dtype in (np.float64, bool)
+
+
+def test_a_box_in_params_and_json(paper):
+    assert "box" not in paper.as_json()
+    overrides = [
+        "server.pinned=[3, 1, 3]",
+        "models.load_s=[19, 41]",
+        "backhaul.shared=true",
+        "cell.slot_duration_s=10",
+    ]
+    scenario = load_scenario("paper", overrides)
+    box, told = scenario.params.box, scenario.as_json()
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+    for m, model in enumerate(scenario.models):
+        assert box.load_s[m] == told["box"]["load_s"][m] == model.load_s
+        assert box.weights_gb[m] == told["box"]["weights_gb"][m] == model.storage_gb
+        assert (box.load_slots[m] - 1) * 10 < box.load_s[m] <= box.load_slots[m] * 10
+    assert set(box.load_slots.tolist()) == {3, 4, 5}
+    assert np.flatnonzero(box.pinned).tolist() == told["box"]["pinned"] == [1, 3]
+    assert (box.every, told["box"]["cache_every_slots"]) == (None, None)
+    assert (box.generators, told["box"]["cloud_generators"]) == (math.inf, None)
+    assert (bool(box.shared), told["box"]["shared_backhaul"]) == (True, True)
+    assert (bool(box.offload), told["box"]["offload"]) == (False, False)
+    assert (box.rank_drift, told["box"]["rank_drift"]) == (0, 0)
+    edge = load_scenario("edge-box").params.box
+    assert (edge.every, edge.generators, edge.rank_drift) == (3, 2, 0.2)
+    assert edge.offload
+    assert edge.shared
+    assert not edge.pinned.any()
+
+
+@pytest.mark.parametrize(
+    ("load_s", "slots"), [(0, 0), (1e-3, 1), (19.9, 1), (20, 1), (20.1, 2), (40, 2), (60, 3), (60.001, 4)]
+)
+def test_slots_that_a_load_takes(load_s, slots):
+    box = load_scenario("paper", [f"models.load_s={load_s}", "backhaul.shared=true"]).params.box
+    assert (box.load_slots == slots).all()
+
+
+@pytest.mark.parametrize(
+    "on",
+    [
+        "server.pinned=[0]",
+        "server.cache_every_slots=1",
+        "server.offload=true",
+        "backhaul.shared=true",
+        "backhaul.cloud_generators=100",
+        "requests.rank_drift=0.01",
+        "models.load_s=1",
+    ],
+)
+def test_each_of_these_makes_a_cell_a_box(on):
+    assert load_scenario("paper", [on]).params.box is not None
+
+
+def test_working_memory_alone_makes_models_larger_but_no_box(paper):
+    larger = load_scenario("paper", ["models.working_gb=1.5"]).params
+    assert larger.box is None
+    np.testing.assert_array_equal(larger.models.storage_gb, paper.params.models.storage_gb + 1.5)
 
 
 @pytest.mark.parametrize(
     ("key", "unit"),
     [
         ("models.3.output_size_mb", "MB"),
+        ("models.working_gb", "GB"),
+        ("models.load_s", "s"),
+        ("server.cache_every_slots", "slots"),
         ("models.B1_s_per_step.1", "s/step"),
         ("server.quality_floor.largest_tv", "TV"),
         ("server.quality_floor.least_steps", "steps"),
@@ -267,6 +347,19 @@ def test_a_changed_range_leaves_the_other_properties_alone(key):
     assert differing(catalogue(), catalogue(f"models.{key}=[99.5, 99.75]")) == {key}
 
 
+def test_what_models_of_a_box_need_leaves_the_other_properties_alone():
+    assert differing(catalogue(), catalogue("models.load_s=[10, 20]")) == set()
+    assert differing(catalogue(), catalogue("models.working_gb=[1, 2]")) == {"storage_gb"}
+    drawn = load_scenario("paper", ["models.count=5000", "models.load_s=[10, 20]", "models.working_gb=[1, 2]"])
+    columns = np.array([[model.working_gb - 1, model.load_s / 10 - 1, model.storage_gb] for model in drawn.models])
+    for u in columns[:, :2].T:
+        assert u.min() >= 0
+        assert u.max() <= 1
+        assert np.abs(np.sort(u) - (np.arange(5000) + 0.5) / 5000).max() < 0.03
+    assert np.abs(np.corrcoef(columns.T) - np.eye(3)).max() < 4 / math.sqrt(5000)
+    np.testing.assert_allclose(drawn.params.models.storage_gb, columns[:, 0] + 1 + columns[:, 2])
+
+
 def test_a_larger_catalogue_begins_with_the_smaller_one():
     small, large = catalogue("models.count=4"), catalogue("models.count=12")
     for key in PROPERTIES:
@@ -320,6 +413,17 @@ def test_models_given_one_by_one(tmp_path):
     assert [k for k in scenario.table if k.startswith("models")] == ["models"]
     # The seed has nothing left to draw.
     assert load_scenario(file, ["seed=77"]).id == scenario.id
+
+
+def test_given_models_need_not_say_what_only_a_box_asks():
+    plain, loading = MODEL, MODEL | {"load_s": 25, "working_gb": 0.5}
+    for models, load_s in (([plain], [0]), ([plain, loading], [0, 25])):
+        scenario = load_scenario("paper", [f"models={json.dumps(models)}", "backhaul.shared=true"])
+        assert scenario.params.box.load_s.tolist() == load_s
+    assert scenario.params.models.storage_gb.tolist() == [4, 4.5]
+    assert scenario.params.box.weights_gb.tolist() == [4, 4]
+    assert scenario.params.box.load_slots.tolist() == [0, 2]
+    assert load_scenario("paper", [f"models={json.dumps([plain])}"]).params.box is None
 
 
 def test_models_given_on_the_command_line():
@@ -486,6 +590,18 @@ PHYSICAL = [
     "objective.alpha_weighs=tv",
     "models.count=9",
     *[f"models.{key}=[100, 100.5]" for key in PROPERTIES],
+    # Of a box
+    "server.pinned=[0]",
+    "server.pinned=[1]",
+    "server.cache_every_slots=1",
+    "server.cache_every_slots=2",
+    "server.offload=true",
+    "backhaul.shared=true",
+    "backhaul.cloud_generators=1",
+    "backhaul.cloud_generators=2",
+    "requests.rank_drift=0.1",
+    "models.working_gb=[1, 2]",
+    "models.load_s=[10, 20]",
 ]
 
 
@@ -497,7 +613,7 @@ def test_each_physical_setting_changes_the_id(paper):
 def test_every_setting_either_changes_the_id_or_is_known_not_to(paper):
     tested = {override.partition("=")[0] for override in PHYSICAL}
     immaterial = {"cell.users", "cell.places", "cell.slot_duration_s"}
-    algorithms = ("ddpg.", "td3.", "sac.", "reinforce.", "any_cell.", "hcras.")
+    algorithms = ("ddpg.", "td3.", "sac.", "reinforce.", "any_cell.", "two_timescale.", "hcras.")
     immaterial |= {key for key in paper.table if key.startswith(algorithms)}
     assert all(any(key.startswith(algorithm) for key in immaterial) for algorithm in algorithms)
     assert tested | immaterial == paper.table.keys()
@@ -515,6 +631,8 @@ def test_the_id_is_of_what_matters_only(paper, tmp_path):
         "reinforce.limit=3",
         "any_cell.users=[2, 3]",
         "hcras.population=10",
+        "two_timescale.discount=0.5",
+        "server.pinned=[]",
         "server.total_steps=1000.0",
         "radio.uplink_bandwidth_mhz=2e1",
     ]
@@ -522,6 +640,33 @@ def test_the_id_is_of_what_matters_only(paper, tmp_path):
         assert load_scenario("paper", [override]).id == paper.id, override
     assert load_scenario(write(tmp_path, "name: another name\n")).id == paper.id
     assert len(paper.id) == 16
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "cell.slot_duration_s=10",
+        "server.pinned=[1]",
+        "server.cache_every_slots=2",
+        "server.offload=false",
+        "backhaul.shared=false",
+        "backhaul.cloud_generators=null",
+        "requests.rank_drift=0",
+        "models.working_gb=1",
+        "models.load_s=1",
+    ],
+)
+def test_in_a_box_each_of_these_changes_the_id(override):
+    base = ["server.quality_floor=null"]
+    before, after = (load_scenario("edge-box", [*base, *more]).id for more in ([], [override]))
+    assert before != after
+
+
+def test_the_order_of_pinned_models_does_not_change_the_id():
+    ids = {
+        load_scenario("edge-box", [f"server.pinned={pinned}"]).id for pinned in ("[1, 0]", "[0, 1]", "[0, 1, 0]")
+    }
+    assert len(ids) == 1
 
 
 def test_the_id_does_not_hang_on_the_last_digits_of_the_stationary_distribution(paper, monkeypatch):
@@ -654,6 +799,20 @@ BAD_OVERRIDES = [
     ("any_cell.network=mlp", "no setting 'any_cell.network'"),
     ("any_cell=3", "any_cell is a section; set its keys one by one, such as any_cell.episodes"),
     ("any-cell.floor=0", "no setting 'any-cell.floor'; did you mean any_cell.floor?"),
+    # A box
+    ("server.pinned=[10]", "server.pinned: there is no model 10; models are numbered 0 to 9"),
+    ("server.pinned=[0, -1]", "server.pinned.1 must be greater than or equal to 0, not -1"),
+    ("server.pinned=[1.5]", "server.pinned.0 must be a whole number, not 1.5"),
+    ("server.pinned=3", "server.pinned must be a list, not 3"),
+    ("server.pinned=[0,1,2,3,4,5,6,7,8,9]", "more than server.storage_gb (20)"),
+    ("server.cache_every_slots=0", "server.cache_every_slots must be greater than 0 slots, not 0"),
+    ("server.cache_every_slots=1.5", "server.cache_every_slots must be a whole number"),
+    ("server.offload=1", "server.offload must be true or false, not 1"),
+    ("backhaul.shared=some", "backhaul.shared must be true or false, not 'some'"),
+    ("backhaul.cloud_generators=0", "backhaul.cloud_generators must be greater than 0, not 0"),
+    ("requests.rank_drift=1.1", "requests.rank_drift must be less than or equal to 1, not 1.1"),
+    ("models.load_s=-1", "models.load_s.0 must be greater than or equal to 0 s, not -1"),
+    ("models.working_gb=[3, 2]", "models.working_gb: a range is [least, largest], not [3, 2]"),
     # Models and the floor
     ("models=3", "models must be ranges (models.count, ...) or a list of models"),
     ("models=[]", "models: the list is empty"),
@@ -700,6 +859,25 @@ def test_a_bad_override_is_refused(override, message):
     assert not any(word in told for word in ("Input should", "Tuple", "constrained-", "literal[", "GivenModel"))
 
 
+@pytest.mark.parametrize("lasting", ["models.load_s=[0, 30]", "server.cache_every_slots=1", "server.pinned=[0]"])
+def test_a_floor_that_a_lasting_cache_cannot_keep_is_refused(lasting):
+    floor = "server.quality_floor={largest_tv: best}"
+    with pytest.raises(InputError, match=r"server\.quality_floor: .* set server\.offload to true") as refused:
+        load_scenario("paper", [floor, lasting])
+    assert "\n" not in str(refused.value)
+    assert load_scenario("paper", [floor, lasting, "server.offload=true"]).params.box.offload
+    # A cache that is decided anew in every slot can keep it.
+    assert load_scenario("paper", [floor, "backhaul.shared=true"]).params.box is not None
+
+
+def test_pinned_models_take_their_working_memory_too():
+    alone = load_scenario("paper", ["server.pinned=[0]"]).models[0].storage_gb
+    fits = ["server.pinned=[0]", "models.working_gb=1", f"server.storage_gb={alone + 1.001}"]
+    assert load_scenario("paper", fits).params.box.pinned[0]
+    with pytest.raises(InputError, match=rf"server.pinned: these models take {alone + 1:g} GB, more than"):
+        load_scenario("paper", [*fits[:2], f"server.storage_gb={alone + 0.999}"])
+
+
 def test_a_single_property_of_given_models_cannot_be_set():
     with pytest.raises(InputError, match="gives its models one by one; set 'models' as a whole"):
         load_scenario("paper", [f"models={json.dumps([MODEL])}", "models.A1_steps=50"])
@@ -726,7 +904,7 @@ BAD_FILES = [
     ("seed: 1\n---\nseed: 2\n", "not valid YAML"),
     ("seed: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
     ("seed: \x00\n", "not valid YAML"),
-    ("base: papers\n", "base: 'papers' is no preset; the presets are companion, paper, paper-attainable"),
+    ("base: papers\n", "base: 'papers' is no preset; the presets are companion, edge-box, paper, paper-attainable"),
     ("base: [paper]\n", "base: ['paper'] is no preset"),
     ("base: null\ncell: {users: 3}\n", "seed is missing"),
     ("name: 7\n", "name must be text, not 7"),
@@ -749,7 +927,7 @@ def test_a_bad_file_is_refused_by_its_name(tmp_path, text, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match="no such preset or file; the presets are companion, paper"):
+    with pytest.raises(InputError, match="no such preset or file; the presets are companion, edge-box, paper"):
         load_scenario(tmp_path / "nowhere.yaml")
     with pytest.raises(InputError, match="did you mean paper-attainable"):
         load_scenario("paper-attainible")
@@ -763,3 +941,20 @@ def test_things_that_are_no_text_files(tmp_path):
     for thing in (tmp_path, binary, Path("x" * 5000)):
         with pytest.raises(InputError, match="cannot be read as a text file"):
             load_scenario(thing)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "server.cache_every_slots=3000000000",
+        pytest.param(f"backhaul.cloud_generators=1{'0' * 400}", id="a very finite cloud"),
+        "models.load_s=1e12",
+    ],
+)
+def test_numbers_beyond_all_machines_are_refused(change):
+    with pytest.raises(InputError, match=change.partition("=")[0]):
+        load_scenario("edge-box", [change])
+
+
+def test_a_load_of_very_many_slots_is_still_a_number_of_slots():
+    assert (load_scenario("edge-box", ["cell.slot_duration_s=1e-9"]).params.box.load_slots > 10**8).all()

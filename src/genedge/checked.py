@@ -115,7 +115,16 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
     if not whole:
         raise InputError(f"{name}.requests has shape (); it must be (*batch, N)")
     other = {"skew": whole[:-1], "position_m": (*whole, 2)}
-    for field, value in slots._asdict().items():
+    models = (*whole[:-1], len(params.models.A1))
+    fields = slots._asdict()
+    memory = fields.pop("memory")
+    if memory is not None:
+        fields |= {f"memory.{field}": value for field, value in memory._asdict().items()}
+        other |= {"memory.held": models, "memory.wait": models, "memory.until": whole[:-1]}
+    if fields["ranking"] is None:
+        del fields["ranking"]
+    other["ranking"] = models
+    for field, value in fields.items():
         _check(f"{name}.{field}", value, other.get(field, whole), f"{name}.requests has {whole}")
 
 

@@ -31,7 +31,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from genedge.cell.types import Models, Params
+from genedge.cell.types import Box, Models, Params
 from genedge.errors import InputError
 
 # --- The settings, section by section ---------------------------------------------------------------------
@@ -55,10 +55,12 @@ Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Count = Annotated[int, Field(strict=True, gt=0)]
+Seconds = Annotated[NotNegative, Field(le=1e6)]
 Length = Annotated[Positive, Field(le=1e6)]
 Megabytes = Annotated[Number, Field(ge=1e-6)]
 MegabytesRange = Annotated[tuple[Megabytes, Megabytes], BeforeValidator(_as_range), AfterValidator(_ordered)]
 PositiveRange = Annotated[tuple[Positive, Positive], BeforeValidator(_as_range), AfterValidator(_ordered)]
+SecondsRange = Annotated[tuple[Seconds, Seconds], BeforeValidator(_as_range), AfterValidator(_ordered)]
 NotNegativeRange = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_as_range), AfterValidator(_ordered)]
 
 
@@ -100,10 +102,12 @@ class Radio(_Section):
 
 
 class Backhaul(_Section):
-    """Rates between the base station and the cloud, for each request."""
+    """Rates between the base station and the cloud, and how many requests the cloud serves at once."""
 
     to_cloud_mbit_per_s: Positive
     from_cloud_mbit_per_s: Positive
+    shared: Annotated[bool, Field(strict=True)]
+    cloud_generators: Annotated[Count, Field(le=100_000)] | None
 
 
 class Requests(_Section):
@@ -113,6 +117,7 @@ class Requests(_Section):
     skew_states: Annotated[tuple[NotNegative, ...], Field(min_length=1)]
     transition: tuple[tuple[Share, ...], ...]
     first_skew: Literal["stationary"] | Annotated[int, Field(strict=True, ge=0)]
+    rank_drift: Share
 
     @model_validator(mode="after")
     def _chain(self) -> Self:
@@ -149,6 +154,9 @@ class Server(_Section):
     total_steps: Positive
     storage_gb: NotNegative
     quality_floor: QualityFloor | None
+    pinned: tuple[Annotated[int, Field(strict=True, ge=0)], ...]
+    cache_every_slots: Annotated[Count, Field(le=100_000)] | None
+    offload: Annotated[bool, Field(strict=True)]
 
 
 class Objective(_Section):
@@ -170,6 +178,8 @@ class DrawnModels(_Section):
     A4_tv: NotNegativeRange
     B1_s_per_step: NotNegativeRange
     B2_s: NotNegativeRange
+    working_gb: NotNegativeRange
+    load_s: SecondsRange
 
 
 class GivenModel(_Section):
@@ -183,6 +193,9 @@ class GivenModel(_Section):
     A4_tv: NotNegative
     B1_s_per_step: NotNegative
     B2_s: NotNegative
+    # Of a real box; a list of models need not give them.
+    working_gb: NotNegative = 0.0
+    load_s: Seconds = 0.0
 
 
 class _Agent(_Section):
@@ -229,6 +242,21 @@ class Ddpg(_OffPolicy):
     policy_delay: Count
     target_noise: NotNegative
     target_noise_limit: NotNegative
+
+
+class TwoTimescale(Ddpg):
+    """Settings of the pair for boxes: DDPG for bandwidth and steps, and double DQN for the cache."""
+
+    cache_width: Count
+    cache_learning_rate: Positive
+    cache_discount: Annotated[Number, Field(ge=0, lt=1)]
+    cache_target_rate: Annotated[Number, Field(gt=0, le=1)]
+    cache_batch: Count
+    cache_replay_size: Annotated[Count, Field(le=10_000_000)]
+    cache_updates: Annotated[Count, Field(le=100)]
+    chance_first: Share
+    chance_last: Share
+    chance_until: Annotated[Number, Field(gt=0, le=1)]
 
 
 class Sac(_OffPolicy):
@@ -302,6 +330,7 @@ class Settings(_Section):
     ddpg: Ddpg
     td3: Ddpg
     sac: Sac
+    two_timescale: TwoTimescale
     reinforce: Reinforce
     any_cell: AnyCell
     hcras: Hcras
@@ -428,6 +457,25 @@ class Scenario:
                 "db_per_decade": s.radio.path_loss_db_per_decade,
                 "least_distance_m": s.radio.least_distance_m,
             },
+        } | self._box()
+
+    def _box(self) -> dict[str, Any]:
+        """What sets a real box apart; nothing in a cell like the paper's."""
+        s, box = self.settings, self.params.box
+        if box is None:
+            return {}
+        return {
+            "box": {
+                "weights_gb": [float(x) for x in box.weights_gb],
+                "load_s": [float(x) for x in box.load_s],
+                "slot_duration_s": s.cell.slot_duration_s,
+                "pinned": sorted(set(s.server.pinned)),
+                "cache_every_slots": s.server.cache_every_slots,
+                "offload": s.server.offload,
+                "shared_backhaul": s.backhaul.shared,
+                "cloud_generators": s.backhaul.cloud_generators,
+                "rank_drift": s.requests.rank_drift,
+            }
         }
 
 
@@ -479,6 +527,23 @@ def _find(scenario: str) -> tuple[str, str]:
         ) from None
     except (OSError, UnicodeDecodeError) as e:
         raise InputError(f"scenario {scenario!r}: cannot be read as a text file: {e}") from None
+
+
+def refuse_box(scenario: Scenario) -> None:
+    """Refuses scenarios of boxes, for what looks at each slot alone.
+
+    Args:
+        scenario: the scenario.
+
+    Raises:
+        InputError: it is of a box.
+    """
+    if scenario.params.box is not None:
+        raise InputError(
+            f"scenario {scenario.name} is of a box (its cache lasts, its cloud or backhaul is shared, or "
+            f"popularity drifts), and this looks at each slot alone; 'genedge evaluate' and 'genedge train' know "
+            f"boxes"
+        )
 
 
 class _Loader(yaml.SafeLoader):
@@ -566,7 +631,7 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> 
         else:
             names = {k.rpartition(".")[2]: k for k in known}
             close = get_close_matches(key, known, 1) or [
-                names[n] for n in get_close_matches(last, names, 1, cutoff=0.5)
+                names[n] for n in get_close_matches(last, names, 1, cutoff=0.55)
             ]
             hint = f"; did you mean {close[0]}?" if close else "; 'genedge scenario show paper' lists all keys"
             raise InputError(f"{source}: there is no setting {key!r}{hint}")
@@ -596,6 +661,7 @@ def _build(table: dict[str, Setting], name: str, source: str) -> Scenario:
         scenario = Scenario(settings, table)
         for m, model in enumerate(scenario.models):
             _check_model(m, model)
+        _check_server(settings.server, scenario.models)
     except InputError as e:
         raise InputError(f"{source}: {e}") from None
     return scenario
@@ -715,6 +781,27 @@ def _check_model(m: int, model: GivenModel) -> None:
         )
 
 
+def _check_server(server: Server, models: tuple[GivenModel, ...]) -> None:
+    """Refuses pinned models that are not there or do not fit, and a floor that a lasting cache cannot keep."""
+    pinned = set(server.pinned)
+    if pinned and max(pinned) >= len(models):
+        raise InputError(
+            f"server.pinned: there is no model {max(pinned)}; models are numbered 0 to {len(models) - 1}"
+        )
+    taken_gb = sum(models[m].storage_gb + models[m].working_gb for m in pinned)
+    if taken_gb > server.storage_gb:
+        raise InputError(
+            f"server.pinned: these models take {taken_gb:g} GB, more than server.storage_gb ({server.storage_gb:g})"
+        )
+    lasts = pinned or server.cache_every_slots is not None or any(model.load_s > 0 for model in models)
+    if lasts and server.quality_floor is not None and not server.offload:
+        raise InputError(
+            "server.quality_floor: with pinned models, load times or server.cache_every_slots the cache may hold "
+            "models with more requests than there are steps for; set server.offload to true, so that the rest goes "
+            "to the cloud"
+        )
+
+
 def _watts(dbm: float) -> float:
     return 10 ** (dbm / 10) / 1000
 
@@ -723,8 +810,9 @@ def _params(s: Settings, models: tuple[GivenModel, ...]) -> Params:
     def column(key: str) -> np.ndarray:
         return np.array([getattr(model, key) for model in models], np.float64)
 
+    weights_gb, load_s = column("storage_gb"), column("load_s")
     catalogue = Models(
-        storage_gb=column("storage_gb"),
+        storage_gb=weights_gb + column("working_gb"),
         output_bits=np.round(column("output_size_mb") * 8e6),
         A1=column("A1_steps"),
         A2=column("A2_tv"),
@@ -759,6 +847,32 @@ def _params(s: Settings, models: tuple[GivenModel, ...]) -> Params:
         transition=np.array(s.requests.transition, np.float64),
         first_skew=_first_skew(s.requests),
         models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
+        box=_box(s, weights_gb, load_s),
+    )
+
+
+def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:
+    """What sets a real box apart; None where nothing does, and the cell is like the paper's."""
+    server, backhaul, every = s.server, s.backhaul, s.server.cache_every_slots
+    on = (
+        server.pinned, every, server.offload, backhaul.shared, backhaul.cloud_generators, s.requests.rank_drift > 0,
+        load_s.any(),
+    )  # fmt: skip
+    if not any(on):
+        return None
+    return Box(
+        weights_gb=weights_gb,
+        load_s=load_s,
+        # A hair less, so that a load of exactly two slots takes two; and no more than 32 bits count.
+        load_slots=np.ceil(np.minimum(load_s / s.cell.slot_duration_s, 1e9) - 1e-9).astype(np.int32),
+        pinned=np.isin(np.arange(len(load_s)), server.pinned),
+        every=None if every is None else np.array(every, np.int32),
+        offload=np.array(server.offload),
+        shared=np.array(backhaul.shared),
+        generators=np.array(
+            math.inf if backhaul.cloud_generators is None else backhaul.cloud_generators, np.float64
+        ),
+        rank_drift=np.array(s.requests.rank_drift, np.float64),
     )
 
 

@@ -73,7 +73,7 @@ def test_without_a_verb_the_help_is_shown(genedge):
 
 
 def test_presets_are_listed(genedge):
-    assert genedge("scenario", "list").out.split() == ["companion", "paper", "paper-attainable"]
+    assert genedge("scenario", "list").out.split() == ["companion", "edge-box", "paper", "paper-attainable"]
 
 
 def test_a_written_scenario_says_the_same(genedge, tmp_path):

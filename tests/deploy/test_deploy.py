@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from genedge.cell.feasible import action_size, breaches, decode
-from genedge.cell.types import Decision, Slot
+from genedge.cell.types import Decision
 from genedge.deploy import runner
 from genedge.deploy.export import TOLERANCE, export_actor
 from genedge.errors import InputError
@@ -174,7 +174,7 @@ def test_a_perceptron_serves_fewer_users_than_it_has_places(form, exported, draw
     users = 5
     slots = slots_of(scenario, draw_slot)
     slots.active[:, users:] = False
-    narrow = Slot(slots.skew, *(field[:, :users] for field in slots[1:]))
+    narrow = jax.tree.map(lambda x: x[:, :users], slots._replace(skew=None))._replace(skew=slots.skew)
     for row, narrow_row in zip(rows_of(slots)[:40], rows_of(narrow), strict=False):
         for wide, few in zip(policy.decide(row), policy.decide(narrow_row), strict=True):
             np.testing.assert_allclose(wide[: len(few)], few, rtol=0, atol=1e-12)

@@ -6,7 +6,6 @@ import pytest
 import reference_networks as reference
 
 from genedge.cell.feasible import breaches, in_float64
-from genedge.cell.types import Slot
 from genedge.learn.actor import act, decide, init_actor, init_critic, outputs, values
 from genedge.scenario import load_scenario
 
@@ -72,7 +71,7 @@ def test_fresh_actors_hardly_say_anything(kind, cell, slots):
 
 
 def of_users(slot, users):
-    return Slot(slot.skew, *(x[:, users] for x in slot[1:]))
+    return jax.tree.map(lambda x: x[:, users], slot._replace(skew=None))._replace(skew=slot.skew)
 
 
 def test_decisions_follow_exchanged_users_and_models(cell, slots):

@@ -347,8 +347,9 @@ def test_some_cells_have_the_quality_floor(drawn, any_cell):
 
 def test_server_and_objective_are_drawn_too_and_all_else_is_the_scenarios(drawn, any_cell):
     cells, slots, _ = drawn
+    assert cells.box is None
     for name, value in any_cell[0].params._asdict().items():
-        if name not in ("models", "S", "C", "delay_weight", "tv_weight"):
+        if name not in ("models", "S", "C", "delay_weight", "tv_weight", "box"):
             found = getattr(cells, name)
             np.testing.assert_allclose(found, np.broadcast_to(value, found.shape), rtol=1e-6, err_msg=name)
     ranges = any_cell[1].settings

@@ -17,7 +17,7 @@ from genedge.learn import loop, reinforce, runs
 from genedge.learn.actor import decide
 from genedge.learn.agents import AGENTS, OFF_POLICY, settings_of
 from genedge.learn.runs import create_run, load_actor, open_run, restore, rows_of, save, train_run
-from genedge.policies import policy
+from genedge.policies import made, policy
 from genedge.scenario import load_scenario
 
 USERS, PLACES, T, SEED = 2, 3, 4, 7
@@ -25,7 +25,10 @@ EPISODES = 3 * runs.INTERVAL
 OF_OFF_POLICY = ("hidden_layers=[8]", "width=4", "batch=4", "warmup_slots=20", "replay_size=100")
 OF_REINFORCE = ("width=4", "decisions_per_slot=3")
 SETTINGS = (
-    *(f"{agent}.{setting}" for agent in OFF_POLICY for setting in OF_OFF_POLICY),
+    *(f"{agent.replace('-', '_')}.{setting}" for agent in OFF_POLICY for setting in OF_OFF_POLICY),
+    "two_timescale.cache_batch=4",
+    "two_timescale.cache_width=4",
+    "two_timescale.cache_updates=1",
     *(f"{agent}.{setting}" for agent in ("reinforce", "any_cell") for setting in OF_REINFORCE),
     # Of each kind of learner one with a multi-layer perceptron, as it is with DDPG.
     "reinforce.network=mlp",
@@ -39,6 +42,8 @@ SETTINGS = (
 )
 # As many places as the cell has, or as there were users in training; networks over users and models have no limit.
 MOST = {"ddpg": PLACES, "reinforce": USERS}
+# Only a box has two timescales.
+SCENARIOS = {"two-timescale": "edge-box"}
 agents = pytest.mark.parametrize("agent", AGENTS)
 
 
@@ -47,7 +52,8 @@ def quiet(row):
 
 
 def new_run(folder, agent, *further, seed=SEED, users=None, episodes=EPISODES):
-    return create_run(folder, load_scenario("paper", (*SETTINGS, *further)), users, agent, episodes, seed)
+    scenario = load_scenario(SCENARIOS.get(agent, "paper"), (*SETTINGS, *further))
+    return create_run(folder, scenario, users, agent, episodes, seed)
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +224,7 @@ def test_another_seed_trains_another_run(agent, finished, tmp_path):
     with pytest.raises(InputError, match=r"best\.npz: of another run.*genedge train --resume"):
         load_actor(copy)
     with pytest.raises(InputError, match=r"best\.npz: of another run"):
-        policy(str(copy.folder), copy.scenario)
+        made(str(copy.folder), copy.scenario, ())
 
 
 # --- Whose arrays
@@ -317,7 +323,7 @@ def test_the_card_tells_what_was_trained_how_and_how_far(agent, finished):
     run, actors = finished(agent)
     told = (run.folder / "card.md").read_text()
     users = "up to 3 users" if agent == "any-cell" else f"{USERS} users"
-    assert told.splitlines()[0] == f"# {agent} on scenario paper, {users}, seed {SEED}"
+    assert told.splitlines()[0] == f"# {agent} on scenario {run.scenario.name}, {users}, seed {SEED}"
     assert f"{EPISODES} of {EPISODES} episodes (finished)" in told
     best = int(np.argmin([utility for _, utility in actors]))
     assert f"| best | {10 * (best + 1)} | {actors[best][1]:.3f} |" in told
@@ -408,9 +414,9 @@ def test_a_run_over_cells_of_any_size_serves_other_scenarios(other, finished):
 def test_a_run_on_one_cell_serves_no_other(agent, finished):
     run, _ = finished(agent)
     with pytest.raises(InputError, match="its actor knows only its own catalogue"):
-        policy(str(run.folder), load_scenario("paper", [*SETTINGS, "seed=9"]))
+        made(str(run.folder), load_scenario(run.scenario.name, [*SETTINGS, "seed=9"]), ())
     # Another number of users, or other settings of an agent, make no other cell.
-    policy(str(run.folder), load_scenario("paper", [*SETTINGS, "cell.users=1", "hcras.population=4"]))
+    made(str(run.folder), load_scenario(run.scenario.name, [*SETTINGS, "cell.users=1", "hcras.population=4"]), ())
 
 
 # --- What cannot be trained

@@ -8,10 +8,14 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
-from genedge.cell.types import AnyArray, Decision, Params, Slot, of_requests
+from genedge.cell.memory import serving
+from genedge.cell.types import AnyArray, Decision, Memory, Params, Slot, of_requests
 
 # Constraints are kept to this relative accuracy: float32 decisions pass, real violations do not.
 TOLERANCE = 1e-6
+
+# The subsets of so many models can be listed.
+MOST_LISTED = 14
 
 # Shares are a softmax of TEMPERATURE times values in [−1, 1]: nobody gets more than e⁴ = 55 times another's.
 TEMPERATURE = 2.0
@@ -20,7 +24,8 @@ TEMPERATURE = 2.0
 def fill_cache(params: Params, slot: Slot, priority: Float[AnyArray, "*batch M"]) -> Bool[Array, "*batch M"]:
     """Caches models in the order of their priority, each that still fits; keeps (11d) and the floor.
 
-    A model fits if its storage does and, under a quality floor, if the steps that its requests are owed do.
+    A model fits if its storage does and, under a quality floor, if the steps that its requests are owed do, unless
+    they may go to the cloud. A box's pinned models come first.
 
     Args:
         params: the scenario.
@@ -30,8 +35,17 @@ def fill_cache(params: Params, slot: Slot, priority: Float[AnyArray, "*batch M"]
     Returns:
         ρ, True where the model is cached.
     """
+    owed_of = owed_steps(params, slot)
+    if params.box is not None:
+        priority = jnp.where(jnp.asarray(params.box.pinned), jnp.inf, priority)
+        owed_of = jnp.where(jnp.asarray(params.box.offload), 0.0, owed_of)
+    return _fill(params, jnp.asarray(priority), jnp.asarray(owed_of))
+
+
+def _fill(params: Params, of_models: Array, owed_steps: Array) -> Array:
+    """Caches models by descending priority, each whose storage and owed steps still fit."""
     # Models first and slots last: XLA's loops then run over many slots, not over a few models.
-    priority, owed = (jnp.moveaxis(jnp.asarray(x), -1, 0) for x in (priority, owed_steps(params, slot)))
+    priority, owed = (jnp.moveaxis(x, -1, 0) for x in (of_models, owed_steps))
     by_model = (priority.shape[0], *(1 for _ in priority.shape[1:]))
     storage = jnp.asarray(params.models.storage_gb).reshape(by_model)
     index = jnp.arange(priority.shape[0]).reshape(by_model)
@@ -78,7 +92,7 @@ def floor_of_hits(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"])
     Args:
         params: the scenario.
         slot: the slot, leading axes *batch.
-        cache: ρ.
+        cache: models that serve.
     """
     hit = jnp.take_along_axis(jnp.asarray(cache), jnp.asarray(slot.requests), axis=-1) & slot.active
     return jnp.where(hit, jnp.asarray(params.models.floor_steps)[slot.requests], 0.0)
@@ -136,6 +150,10 @@ def decode(params: Params, slot: Slot, action: Float[AnyArray, "*batch A"]) -> D
     - N step values x: a user whose model is cached wants (1 + x)/2 · A3 steps (more improve nothing); all are
       scaled down alike where they exceed S. The quality floor comes first.
 
+    In a box only models that are loaded serve; the priorities may be for later slots, see `Decision`. Where
+    requests may go to the cloud, those of x at 0 or below do, and those of the least x that the floor leaves no
+    steps for.
+
     Args:
         params: the scenario.
         slot: the slot, leading axes *batch.
@@ -152,9 +170,69 @@ def decode(params: Params, slot: Slot, action: Float[AnyArray, "*batch A"]) -> D
     active = jnp.asarray(slot.active)
     weight = jnp.where(active, jnp.exp(TEMPERATURE * bandwidth), 0.0)
     share = weight / jnp.maximum(weight.sum(axis=-1, keepdims=True), 1e-9)
-    hit = jnp.take_along_axis(cache, jnp.asarray(slot.requests), axis=-1) & active
+    served = serving(params, slot, cache)
+    hit = jnp.take_along_axis(served, jnp.asarray(slot.requests), axis=-1) & active
+    floor = floor_of_hits(params, slot, served)
+    if params.box is not None:
+        admitted = admit(params, floor, jnp.where(hit, steps, -1.0)) | ~jnp.asarray(params.box.offload)
+        hit, floor = hit & admitted, jnp.where(admitted, floor, 0.0)
     wanted = jnp.where(hit, (1 + steps) / 2 * of_requests(params.models, slot.requests).A3, 0.0)
-    return Decision(cache, share, fit_steps(params, floor_of_hits(params, slot, cache), wanted))
+    return Decision(cache, share, fit_steps(params, floor, wanted))
+
+
+def admit(
+    params: Params, floor: Float[AnyArray, "*batch N"], priority: Float[AnyArray, "*batch N"]
+) -> Bool[Array, "*batch N"]:
+    """Who is served of those whose models are there, by descending priority: all that the floor leaves steps for.
+
+    Args:
+        params: the scenario.
+        floor: least steps of each; infinite where the floor is out of reach.
+        priority: higher comes first; requests of priority 0 or less go to the cloud.
+    """
+    priority = jnp.asarray(priority)
+    floor = jnp.where(priority > 0, jnp.asarray(floor), 0.0)
+    order = jnp.argsort(-priority, axis=-1)
+    by_rank = jnp.moveaxis(jnp.take_along_axis(floor, order, axis=-1), -1, 0)
+
+    def next_one(left: Array, owed: Array) -> tuple[Array, Array]:
+        fits = owed <= left
+        return left - jnp.where(fits, owed, 0.0), fits
+
+    # Half the tolerance, so that floors that add up to S exactly are not lost to rounding.
+    everything = jnp.broadcast_to(jnp.asarray(params.S * (1 + TOLERANCE / 2), floor.dtype), floor.shape[:-1])
+    fits = jnp.moveaxis(jax.lax.scan(next_one, everything, by_rank)[1], 0, -1)
+    return jnp.take_along_axis(fits, jnp.argsort(order, axis=-1), axis=-1) & (priority > 0)
+
+
+def fitting_caches(params: Params) -> Bool[np.ndarray, "caches M"] | None:
+    """All caches that fit and hold what is pinned, by their bits; None for more models than can be listed.
+
+    Args:
+        params: the scenario, of a box.
+    """
+    assert params.box is not None
+    storage, pinned = np.asarray(params.models.storage_gb), np.asarray(params.box.pinned)
+    if len(storage) > MOST_LISTED:
+        return None
+    every = np.asarray((np.arange(2 ** len(storage))[:, None] >> np.arange(len(storage))) & 1, bool)
+    fits = every @ storage <= float(params.C) * (1 + TOLERANCE / 2)
+    return np.asarray(every[fits & every[:, pinned].all(axis=1)])
+
+
+def first_memory(params: Params) -> Memory:
+    """A box's memory when an episode begins: its pinned models, then by number all that fit, loaded.
+
+    Args:
+        params: the scenario, of a box.
+    """
+    box = params.box
+    assert box is not None
+    models = params.models.A1.shape[0]
+    by_number = jnp.where(jnp.asarray(box.pinned), jnp.inf, jnp.arange(models, 0.0, -1.0))
+    held = _fill(params, by_number, jnp.zeros(models))
+    until = jnp.int32(0) if box.every is None else jnp.asarray(box.every, jnp.int32) - 1
+    return Memory(held, jnp.zeros(models, jnp.int32), until)
 
 
 def in_float64(decision: Decision) -> Decision:
@@ -200,7 +278,7 @@ class Breach:
 
 
 def breaches(params: Params, slot: Slot, decision: Decision) -> list[Breach]:
-    """Checks decisions against (11b) to (11f), the active mask and the quality floor, in float64 NumPy.
+    """Checks decisions against (11b) to (11f), the active mask, the quality floor and pinned models, in NumPy.
 
     Sums are accepted up to a relative tolerance of 1e-6.
 
@@ -214,10 +292,15 @@ def breaches(params: Params, slot: Slot, decision: Decision) -> list[Breach]:
     """
     active = np.asarray(slot.active)
     cache = np.asarray(decision.cache, np.float64)
+    served = np.asarray(serving(params, slot, np.asarray(decision.cache, bool)))
     bandwidth = np.asarray(decision.bandwidth, np.float64)
     steps = np.asarray(decision.steps, np.float64)
     S, C = float(params.S), float(params.C)
-    hit = np.take_along_axis(cache > 0, np.asarray(slot.requests), axis=-1) & active
+    hit = np.take_along_axis(served, np.asarray(slot.requests), axis=-1) & active
+    pinned = np.zeros(cache.shape[-1], bool)
+    if params.box is not None:
+        hit &= (steps > 0) | ~np.asarray(params.box.offload)
+        pinned = np.asarray(params.box.pinned)
     floor = np.where(hit, np.asarray(params.models.floor_steps, np.float64)[slot.requests], 0.0)
 
     per_user = {
@@ -232,6 +315,7 @@ def breaches(params: Params, slot: Slot, decision: Decision) -> list[Breach]:
         "(11d) storage of the cached models is at most C [GB]": _over(
             (cache * params.models.storage_gb).sum(-1), C
         ),
+        "a pinned model stays in memory": np.where((cache > 0)[..., pinned].all(-1), -1.0, 1.0),
         "(11e) bandwidth shares sum to at most 1": _over(bandwidth.sum(-1), 1.0),
         "(11f) shares of the steps sum to at most 1": _over(steps.sum(-1), 1.0),
     }

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from genedge.cell.types import AnyArray
+from genedge.cell.types import AnyArray, Params, Slot
 
 
 def zipf(skew: Float[AnyArray, "*batch"], models: int) -> Float[Array, "*batch {models}"]:
@@ -20,3 +20,16 @@ def zipf(skew: Float[AnyArray, "*batch"], models: int) -> Float[Array, "*batch {
     rank = jnp.arange(1, models + 1)
     weight = rank ** -jnp.asarray(skew)[..., None]
     return weight / weight.sum(axis=-1, keepdims=True)
+
+
+def popularity(params: Params, slot: Slot) -> Float[Array, "*batch M"]:
+    """Probability that a request of the slot is for each model, Eq. (1).
+
+    Args:
+        params: the scenario.
+        slot: the slot, leading axes *batch; its ranking says which model has which rank.
+    """
+    by_rank = zipf(slot.skew, params.models.A1.shape[0])
+    if slot.ranking is None:
+        return by_rank
+    return jnp.take_along_axis(by_rank, jnp.argsort(jnp.asarray(slot.ranking), axis=-1), axis=-1)

@@ -61,7 +61,13 @@ def draw(key: Array, t: Int[Array, "*slots"], places: int) -> Draws:
 
 
 def sample_slot(
-    params: Params, key: Array, t: Int[Array, ""], before: Int[Array, ""], users: Int[Array, ""] | int, places: int
+    params: Params,
+    key: Array,
+    t: Int[Array, ""],
+    before: Int[Array, ""],
+    users: Int[Array, ""] | int,
+    places: int,
+    before_ranking: Int[AnyArray, "M"] | None = None,
 ) -> tuple[Int[Array, ""], Slot]:
     """What the base station sees in slot t, given the skew's state in the slot before.
 
@@ -75,13 +81,15 @@ def sample_slot(
         before: the skew's state in slot t − 1, an index into `params.skews`; of no account in the first slot.
         users: number of users; they take the first places.
         places: number of places.
+        before_ranking: of a box, the ranking in slot t − 1; of no account in the first slot.
 
     Returns:
         The skew's state in slot t, and the slot with fields of shape (places,).
     """
     u = jax.tree.map(lambda x: x[..., None], draw(key, t, places))
     state = _next_state(params, t[None], u)[before]
-    return state[0], jax.tree.map(lambda x: x[0], _slots(params, u, state, users))
+    ranking = None if params.box is None else _drift(params, t[None], u, before_ranking)[1]
+    return state[0], jax.tree.map(lambda x: x[0], _slots(params, u, state, ranking, users))
 
 
 def _next_state(params: Params, t: Array, u: Draws) -> Array:
@@ -91,7 +99,29 @@ def _next_state(params: Params, t: Array, u: Draws) -> Array:
     return jnp.where(t == 0, _pick(number, first[:, None]), _pick(number, following[..., None]))
 
 
-def _slots(params: Params, u: Draws, state: Array, users: Array | int) -> Slot:
+def _drift(params: Params, t: Array, u: Draws, before: AnyArray | None) -> tuple[Array, Array]:
+    """Rankings after slots t, and in each of them: in the first slot models rank as they are numbered."""
+    assert params.box is not None
+    models = params.models.A1.shape[0]
+    in_order, drift = jnp.arange(models), jnp.asarray(params.box.rank_drift)
+    number = u.popularity[0, 1]
+    # Of the numbers below the probability, each of the pairs has an equal part.
+    pair = jnp.floor(number / jnp.maximum(drift, 1e-9) * (models - 1)).astype(jnp.int32)
+    swaps = (number < drift) & (models > 1)
+
+    def one(ranking: Array, now: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        slot, pair, swap = now
+        at = jnp.clip(pair, 0, max(models - 2, 0))
+        partner = jnp.where(in_order == at, at + 1, jnp.where(in_order == at + 1, at, in_order))
+        moved = jnp.where(swap, ranking[partner], ranking)
+        ranking = jnp.where(slot == 0, in_order, moved)
+        return ranking, ranking
+
+    first = in_order if before is None else jnp.asarray(before)
+    return jax.lax.scan(one, first, (t, pair, swaps))
+
+
+def _slots(params: Params, u: Draws, state: Array, ranking: Array | None, users: Array | int) -> Slot:
     """The slots that random numbers make, given the skew's state in each, fields of shape (slots, places)."""
     skews = jnp.asarray(params.skews)
     popularity = _cumulative(zipf(skews, params.models.A1.shape[0]))
@@ -101,13 +131,15 @@ def _slots(params: Params, u: Draws, state: Array, users: Array | int) -> Slot:
     # |g|² is exponential; the floor keeps a draw of exactly 0 from making the delay infinite.
     fading = jnp.maximum(-jnp.log1p(-u.fading[:, 0]), 2.0**-24)
     active = jnp.arange(x_m.shape[0])[:, None] < users
+    rank = _pick(u.requests[:, 0], popularity[:, state][:, None]).T
     return Slot(
         skew=skews[state],
-        requests=_pick(u.requests[:, 0], popularity[:, state][:, None]).T,
+        requests=rank if ranking is None else jnp.take_along_axis(ranking, rank, axis=1),
         input_bits=(low + (high - low) * u.sizes[:, 0]).T,
         gain=channel_gain(params, jnp.hypot(x_m, y_m), fading).T,
         position_m=jnp.stack([x_m.T, y_m.T], axis=-1),
         active=jnp.broadcast_to(active, x_m.shape).T,
+        ranking=ranking,
     )
 
 
@@ -139,14 +171,16 @@ def sample_episode(params: Params, key: Array, users: Int[Array, ""] | int, plac
     blocks = -(-slots * places // USERS_AT_ONCE)
     size = -(-slots // blocks)
 
-    def block(before: Array, first: Array) -> tuple[Array, Slot]:
+    def block(before: tuple[Array, Array | None], first: Array) -> tuple[tuple[Array, Array | None], Slot]:
         t = first + jnp.arange(size)
         u = draw(key, t, places)
-        # The chain alone goes from slot to slot.
-        last, state = jax.lax.scan(lambda state, after: (after[state],) * 2, before, _next_state(params, t, u).T)
-        return last, _slots(params, u, state, users)
+        # The chain and the ranking alone go from slot to slot.
+        last, state = jax.lax.scan(lambda state, after: (after[state],) * 2, before[0], _next_state(params, t, u).T)
+        last_ranking, ranking = (None, None) if params.box is None else _drift(params, t, u, before[1])
+        return (last, last_ranking), _slots(params, u, state, ranking, users)
 
-    drawn: Slot = jax.lax.scan(block, jnp.int32(0), size * jnp.arange(blocks))[1]
+    in_order = None if params.box is None else jnp.arange(params.models.A1.shape[0])
+    drawn: Slot = jax.lax.scan(block, (jnp.int32(0), in_order), size * jnp.arange(blocks))[1]
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:slots], drawn)
 
 

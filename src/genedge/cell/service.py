@@ -2,18 +2,20 @@
 
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from genedge.cell.generation import generation_delay, tv_quality
+from genedge.cell.memory import serving
 from genedge.cell.radio import backhaul_delay, downlink_delay, uplink_delay
-from genedge.cell.types import AnyArray, Decision, Outcome, Params, Slot, of_requests
+from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests
 
 
 def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     """Delays, quality and utility of every user, Eq. (4), (6), (10) to (14).
 
     A hit is generated at the base station with the user's share of the steps; a miss goes to the cloud, which
-    answers in the best quality A4 with the A3 steps that it takes.
+    answers in the best quality A4 with the A3 steps that it takes. In a box, only loaded models make hits, misses
+    may share the backhaul and queue for the cloud, and a hit without steps may go there too.
 
     Args:
         params: the scenario.
@@ -25,10 +27,12 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     """
     # Places first and slots last, until the return: XLA's loops then run over many slots, not over a few places.
     requests, input_bits, gain, active = map(_first, (slot.requests, slot.input_bits, slot.gain, slot.active))
-    cache, bandwidth, steps = map(_first, decision)
+    cache, bandwidth, steps = map(_first, decision._replace(cache=serving(params, slot, decision.cache)))
 
     asked = of_requests(params.models, requests)
     hit = jnp.take_along_axis(cache, requests, axis=0) & active
+    if params.box is not None:
+        hit &= (steps > 0) | ~jnp.asarray(params.box.offload)
     # Inactive places hold no share; any positive one keeps their (masked) rates finite.
     share = jnp.where(active, bandwidth, 1.0)
 
@@ -40,6 +44,11 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     tv = tv_quality(asked, steps)
 
     delay_s = uplink_s + downlink_s + backhaul_s + generation_s
+    queue_s = None
+    if params.box is not None:
+        slowed, queue_s = congestion(params.box, active & ~hit, backhaul_s, generation_s)
+        delay_s += slowed - backhaul_s + queue_s
+        backhaul_s = slowed
     utility = jnp.asarray(params.delay_weight * delay_s + params.tv_weight * tv)
 
     def only_active(value: Array) -> Array:
@@ -54,7 +63,50 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         hit=jnp.moveaxis(hit, 0, -1),
         delay_s=only_active(delay_s),
         utility=only_active(utility),
+        queue_s=None if queue_s is None else only_active(queue_s),
     )
+
+
+def congestion(
+    box: Box,
+    miss: Bool[Array, "N *batch"],
+    backhaul_s: Float[Array, "N *batch"],
+    generation_s: Float[Array, "N *batch"],
+) -> tuple[Float[Array, "N *batch"], Float[Array, "N *batch"]]:
+    """What the misses of a slot do to each other.
+
+    Where k misses share the backhaul, each has a k-th of its rates. In the cloud they are generated G at a time, in
+    an order that is random: the mean wait is that of k requests which all take the misses' mean time.
+
+    Args:
+        box: the scenario's.
+        miss: who goes to the cloud; places first.
+        backhaul_s: what the backhaul would take alone [s].
+        generation_s: what each takes to be generated [s].
+
+    Returns:
+        Delay of the backhaul, and wait for one of the cloud's generators [s]; both 0 for others.
+    """
+    misses = miss.sum(axis=0)
+    slowed = jnp.where(miss & jnp.asarray(box.shared), backhaul_s * misses, jnp.where(miss, backhaul_s, 0.0))
+    mean_s = jnp.where(miss, generation_s, 0.0).sum(axis=0) / jnp.maximum(misses, 1)
+    return slowed, jnp.where(miss, mean_s * rounds_waited(misses, box.generators, miss.shape[0]), 0.0)
+
+
+def rounds_waited(
+    misses: Int[AnyArray, "*batch"], generators: Float[AnyArray, ""], places: int
+) -> Float[Array, "*batch"]:
+    """Mean number of rounds that k requests wait for G generators: the mean of ⌊j/G⌋ over j = 0..k−1.
+
+    Args:
+        misses: k.
+        generators: G, infinite for any number.
+        places: the largest k.
+    """
+    G = jnp.minimum(jnp.asarray(generators), places + 1)
+    full = jnp.floor(misses / G)
+    waited = G * full * (full - 1) / 2 + (misses - G * full) * full
+    return waited / jnp.maximum(misses, 1)
 
 
 def _first(x: AnyArray) -> Array:

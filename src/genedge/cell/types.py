@@ -43,6 +43,33 @@ class Models(NamedTuple):
     floor_steps: Float[AnyArray, "*m"]
 
 
+class Box(NamedTuple):
+    """What sets a real box apart from the paper's base station: its cache lasts, its backhaul and cloud are finite.
+
+    Attributes:
+        weights_gb: what is read to load a model [GB].
+        load_s: how long that takes [s].
+        load_slots: in how many slots, from the one in which it begins, a model that loads serves nobody.
+        pinned: models that always stay.
+        every: K, slots from one decision on the cache to the next, which is taken before the requests are known;
+            None if it is taken in every slot, when they are.
+        offload: whether a request that gets no steps goes to the cloud although its model is there.
+        shared: whether the requests of a slot that go to the cloud share the backhaul's rates.
+        generators: G, requests that the cloud generates at once; infinite for any number.
+        rank_drift: probability that two neighbours in popularity change places from one slot to the next.
+    """
+
+    weights_gb: Float[AnyArray, "M"]
+    load_s: Float[AnyArray, "M"]
+    load_slots: Int[AnyArray, "M"]
+    pinned: Bool[AnyArray, "M"]
+    every: Int[AnyArray, ""] | None
+    offload: Bool[AnyArray, ""]
+    shared: Bool[AnyArray, ""]
+    generators: Float[AnyArray, ""]
+    rank_drift: Float[AnyArray, ""]
+
+
 class Params(NamedTuple):
     """A scenario as arrays, with the paper's symbols.
 
@@ -68,6 +95,7 @@ class Params(NamedTuple):
         transition: transition probabilities between them, Eq. (23).
         first_skew: probability of each state in the first slot.
         models: the catalogue.
+        box: what sets a real box apart; None for a cell like the paper's.
     """
 
     W_up: Float[AnyArray, ""]
@@ -90,6 +118,21 @@ class Params(NamedTuple):
     transition: Float[AnyArray, "K K"]
     first_skew: Float[AnyArray, "K"]
     models: Models
+    box: Box | None = None
+
+
+class Memory(NamedTuple):
+    """What the base station's memory holds when a slot begins.
+
+    Attributes:
+        held: models that occupy memory, loaded or loading.
+        wait: slots until the model serves; 0 where it does, or is not held.
+        until: slots until the next decision on the cache; 0 if this slot's counts.
+    """
+
+    held: Bool[AnyArray, "*batch M"]
+    wait: Int[AnyArray, "*batch M"]
+    until: Int[AnyArray, "*batch"]
 
 
 class Slot(NamedTuple):
@@ -104,6 +147,8 @@ class Slot(NamedTuple):
         gain: h_n(t), channel power gain, linear, the same up and down.
         position_m: where each user is, the base station at the origin [m]; not used by any cost.
         active: whether there is a user at this place; inactive places cost nothing and hold no share.
+        ranking: of a box, the model at each rank of popularity.
+        memory: of a box whose episode is under way, what its memory holds.
     """
 
     skew: Float[AnyArray, "*batch"]
@@ -112,13 +157,16 @@ class Slot(NamedTuple):
     gain: Float[AnyArray, "*batch N"]
     position_m: Float[AnyArray, "*batch N 2"]
     active: Bool[AnyArray, "*batch N"]
+    ranking: Int[AnyArray, "*batch M"] | None = None
+    memory: Memory | None = None
 
 
 class Decision(NamedTuple):
     """What the base station decides for a slot, Eq. (17).
 
     Attributes:
-        cache: ρ_m(t), True where the model is cached.
+        cache: ρ_m(t), True where the model is cached. In a box whose cache is decided every K slots, the models to
+            hold from the next slot on; it counts only in the slot before that.
         bandwidth: b_n(t), share of the bandwidth, the same up and down.
         steps: ξ_n(t), share of the base station's denoising steps.
     """
@@ -137,9 +185,10 @@ class Outcome(NamedTuple):
         backhaul_s: backhaul parts of D_up and D_dw, both ways [s].
         generation_s: D_gen, Eq. (12) [s].
         tv: TV_n, Eq. (10), lower is better.
-        hit: whether the model asked for is cached.
+        hit: whether the base station served the request: its model is cached.
         delay_s: D_n, Eq. (13) [s].
         utility: U_n, Eq. (14), lower is better.
+        queue_s: of a box, the wait for one of the cloud's generators, part of the delay [s].
     """
 
     uplink_s: Float[AnyArray, "*batch N"]
@@ -150,6 +199,30 @@ class Outcome(NamedTuple):
     hit: Bool[AnyArray, "*batch N"]
     delay_s: Float[AnyArray, "*batch N"]
     utility: Float[AnyArray, "*batch N"]
+    queue_s: Float[AnyArray, "*batch N"] | None = None
+
+
+def with_places(slot: Slot, places: int) -> Slot:
+    """The same slot with more places, the further ones inactive.
+
+    Args:
+        slot: the slot, leading axes *batch.
+        places: N, at least as many as it has.
+    """
+    missing = places - slot.requests.shape[-1]
+
+    def widen(x: AnyArray, axis: int = -1) -> Array:
+        widths = [(0, 0)] * x.ndim
+        widths[axis] = (0, missing)
+        return jnp.pad(jnp.asarray(x), widths)
+
+    return slot._replace(
+        requests=widen(slot.requests),
+        input_bits=widen(slot.input_bits),
+        gain=widen(slot.gain),
+        position_m=widen(slot.position_m, -2),
+        active=widen(slot.active),
+    )
 
 
 def of_requests(models: Models, requests: Int[AnyArray, "*batch N"]) -> Models:

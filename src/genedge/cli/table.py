@@ -37,11 +37,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
         )
         for policy in evaluation.policies:
             cells = [
-                _cell(evaluation.value(policy, users, metric), digits) for metric, (_, digits) in COLUMNS.items()
+                cell(evaluation.value(policy, users, metric), digits) for metric, (_, digits) in COLUMNS.items()
             ]
-            cells += [_cell(gap, ".2%") for gap in evaluation.gaps(policy, users).values()]
+            cells += [cell(gap, ".2%") for gap in evaluation.gaps(policy, users).values()]
             table.add_row(policy, *cells, f"{evaluation.of(policy, users).decision_ms:.3f}")
-        table.add_row("certified optimum", _cell(evaluation.optimum(users), ".1f"))
+        table.add_row("certified optimum", cell(evaluation.optimum(users), ".1f"))
         out.print(table)
         for base in (b for b in BASES if b in evaluation.policies and len(evaluation.policies) > 1):
             out.print(_against(evaluation, base, users))
@@ -61,17 +61,23 @@ def _against(evaluation: Evaluation, base: str, users: int) -> Table:
             against = evaluation.compare(policy, base, users)
             table.add_row(
                 policy,
-                _cell(against["utility_difference"], "+.1f"),
-                _cell(against["utility_better_by_of_base"], "+.1%"),
-                _cell(against["utility_better_by_of_ours"], "+.1%"),
-                _cell(against["hit_ratio_better_by_of_base"], "+.1%"),
+                cell(against["utility_difference"], "+.1f"),
+                cell(against["utility_better_by_of_base"], "+.1%"),
+                cell(against["utility_better_by_of_ours"], "+.1%"),
+                cell(against["hit_ratio_better_by_of_base"], "+.1%"),
             )
     most = evaluation.largest_advantage(base, users)
-    table.add_row("most any policy could", "", *(_cell(value, "+.1%") for value in most.values()))
+    table.add_row("most any policy could", "", *(cell(value, "+.1%") for value in most.values()))
     return table
 
 
-def _cell(value: Interval, digits: str) -> str:
+def cell(value: Interval, digits: str) -> str:
+    """A mean and its interval; a dash where there is none.
+
+    Args:
+        value: the interval.
+        digits: how to format each number.
+    """
     if value.mean != value.mean:
         return "–"
     if value.low != value.low:

@@ -7,7 +7,7 @@ the number of active users. All is in double precision, but rounded where the ac
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -149,7 +149,7 @@ def equivariant_arrays(actor: Equivariant, params: Params) -> Arrays:
     )
 
 
-def _alike(params: Params, slots: int, places: int) -> Arrays:
+def _alike(params: Params, slots: int, places: int) -> dict[str, Any]:
     """The fields of slots to be changed: all alike, nobody active.
 
     Single precision knows their numbers exactly; the logarithm of the gain is zero.

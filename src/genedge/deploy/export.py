@@ -27,10 +27,10 @@ from genedge.cell.sampling import sample_episode
 from genedge.deploy import runner
 from genedge.deploy.arrays import Arrays, equivariant_arrays, mlp_arrays
 from genedge.errors import InputError
-from genedge.learn.actor import Network, act
+from genedge.learn.actor import Network, Pair, act
 from genedge.learn.networks import Mlp
 from genedge.learn.runs import load_actor, open_run
-from genedge.scenario import Scenario, load_scenario
+from genedge.scenario import Scenario, load_scenario, refuse_box
 
 FORMATS = {"onnx": "actor.onnx", "numpy": "actor.npz"}
 
@@ -77,7 +77,9 @@ def export_run(
             f"({chosen.id}); its actor knows only its own catalogue. Leave out --scenario and --set, or train a "
             f"run on this one"
         )
+    refuse_box(chosen)
     actor = load_actor(run)
+    assert not isinstance(actor, Pair)
     return export_actor(actor, chosen, run.places if isinstance(actor, Mlp) else None, out, form)
 
 
@@ -97,6 +99,7 @@ def export_actor(
         InputError: there is no such format, the folder is not empty or cannot be written, or what was exported says
             something else than the actor.
     """
+    refuse_box(scenario)
     if form not in (None, *FORMATS):
         raise InputError(f"--format {form}: no such format; there are {', '.join(FORMATS)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

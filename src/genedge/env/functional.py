@@ -1,8 +1,9 @@
 """The Markov decision process of Section IV-A as two pure functions, `reset` and `step`.
 
 A state's transitions do not depend on the action: the skew follows its Markov chain, everything else is fresh in
-every slot. An episode ends by its time limit, which truncates it and terminates nothing: the observation after the
-last step is the true next slot, to bootstrap from.
+every slot. In a box the memory does depend on it, and popularity may drift. An episode ends by its time limit,
+which truncates it and terminates nothing: the observation after the last step is the true next slot, to bootstrap
+from.
 """
 
 from typing import NamedTuple
@@ -11,7 +12,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from genedge.cell.feasible import decode
+from genedge.cell.feasible import decode, first_memory
+from genedge.cell.memory import advance
 from genedge.cell.sampling import sample_slot
 from genedge.cell.service import serve
 from genedge.cell.types import Outcome, Params, Slot
@@ -72,6 +74,8 @@ def reset(
     """
     t = jnp.int32(0)
     skew, slot = sample_slot(params, key, t, t, users, places)
+    if params.box is not None:
+        slot = slot._replace(memory=first_memory(params))
     return observe(params, slot), State(key, t, skew, jnp.asarray(users), slot)
 
 
@@ -84,9 +88,13 @@ def step(params: Params, state: State, action: Float[Array, "A"], slots_per_epis
         action: values in [−1, 1], see `decode`.
         slots_per_episode: T, the time limit.
     """
-    outcome = serve(params, state.slot, decode(params, state.slot, action))
+    now = state.slot
+    decision = decode(params, now, action)
+    outcome = serve(params, now, decision)
     t = state.t + 1
-    skew, slot = sample_slot(params, state.key, t, state.skew, state.users, state.slot.active.shape[0])
+    skew, slot = sample_slot(params, state.key, t, state.skew, state.users, now.active.shape[0], now.ranking)
+    if now.memory is not None:
+        slot = slot._replace(memory=advance(params, now.memory, decision.cache))
     return Step(
         observation=observe(params, slot),
         state=State(state.key, t, skew, state.users, slot),

@@ -4,18 +4,20 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from genedge.cell.popularity import popularity
 from genedge.cell.radio import path_loss_db
-from genedge.cell.types import AnyArray, Params, Slot
+from genedge.cell.types import AnyArray, Memory, Params, Slot
 
 
-def observation_size(models: int, places: int) -> int:
-    """Length of the flat observation: 1 + N (4 + M).
+def observation_size(models: int, places: int, box: bool = False) -> int:
+    """Length of the flat observation: 1 + N (4 + M), and 1 + 4 M more of a box.
 
     Args:
         models: M, number of models.
         places: N, number of places.
+        box: whether there is a memory to see.
     """
-    return 1 + places * (4 + models)
+    return 1 + places * (4 + models) + (1 + 4 * models if box else 0)
 
 
 def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
@@ -27,7 +29,8 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
     - h in dB, minus what a user at a quarter of the area's side sees on average, over 20 dB;
     - d_in and then d_out, scaled so that their ranges span −1 to 1;
     - 1 where a user is active;
-    - the model asked for, one-hot, M numbers for each place.
+    - the model asked for, one-hot, M numbers for each place;
+    - of a box, the slots until the next decision on the cache, over K, and `see_models` of its M models.
 
     Args:
         params: the scenario.
@@ -40,18 +43,57 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
     one_hot = jnp.asarray(slot.requests)[..., None] == jnp.arange(output_bits.shape[0])
     per_user = [
         (gain_db - typical_db) / 20,
-        _scaled(slot.input_bits, params.input_bits),
-        _scaled(output_bits[slot.requests], output_bits),
+        scaled(slot.input_bits, params.input_bits),
+        scaled(output_bits[slot.requests], output_bits),
         jnp.ones(active.shape),
     ]
     flat = [jnp.where(active, values, 0.0) for values in per_user]
     asked = jnp.where(active[..., None], one_hot, False).reshape(*active.shape[:-1], -1)
-    skew = _scaled(slot.skew, params.skews)[..., None]
-    return jnp.concatenate([skew, *flat, asked.astype(skew.dtype)], axis=-1)
+    skew = scaled(slot.skew, params.skews)[..., None]
+    seen = [skew, *flat, asked.astype(skew.dtype)]
+    if slot.memory is not None:
+        seen += [until_decision(params, slot.memory)[..., None], *see_models(params, slot, slot.memory)]
+    return jnp.concatenate(seen, axis=-1)
 
 
-def _scaled(value: AnyArray, values: AnyArray) -> Array:
-    """Maps the range of `values` to [−1, 1]; a range of zero width to 0."""
+def until_decision(params: Params, memory: Memory) -> Float[Array, "*batch"]:
+    """Slots until the next decision on the cache, as a part of those between two.
+
+    Args:
+        params: the scenario, of a box.
+        memory: when the slot begins, leading axes *batch.
+    """
+    every = 1 if params.box is None or params.box.every is None else params.box.every
+    return jnp.asarray(memory.until / every)
+
+
+def see_models(params: Params, slot: Slot, memory: Memory) -> tuple[Float[Array, "*batch M"], ...]:
+    """What a box knows of its models when a slot begins, as numbers of order one.
+
+    Args:
+        params: the scenario, of a box.
+        slot: the slot, leading axes *batch.
+        memory: when it begins.
+
+    Returns:
+        1 where a model is held; 1 where it serves; slots that its load would take or still takes, over three; and
+        its popularity now, times half the number of models.
+    """
+    assert params.box is not None
+    held, serves = jnp.asarray(memory.held), jnp.asarray(memory.held & (memory.wait == 0))
+    models = held.shape[-1]
+    loading = jnp.where(held, memory.wait, params.box.load_slots) / 3
+    popular = popularity(params, slot) * models / 2
+    return held.astype(popular.dtype), serves.astype(popular.dtype), loading.astype(popular.dtype), popular
+
+
+def scaled(value: AnyArray, values: AnyArray) -> Array:
+    """Maps a range to [−1, 1]; one of zero width to 0.
+
+    Args:
+        value: any numbers.
+        values: the range is from the least to the largest of these.
+    """
     low, high = jnp.min(jnp.asarray(values)), jnp.max(jnp.asarray(values))
     half = (high - low) / 2
     return jnp.where(half > 0, (value - (low + high) / 2) / jnp.where(half > 0, half, 1), 0.0)

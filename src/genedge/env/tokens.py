@@ -10,6 +10,8 @@ from genedge.cell.types import Params, Slot
 
 USER_FEATURES = 4
 MODEL_FEATURES = 10
+# What a box adds to a model: `see_models`.
+BOX_FEATURES = 4
 
 
 class Tokens(NamedTuple):

@@ -35,11 +35,15 @@ def observation_space(params: Params, places: int) -> Box:
     # An inactive place shows 0, so 0 is always within.
     low = [-1.0, *[min(weakest, 0.0)] * places, *[-1.0] * places, *[-1.0] * places]
     high = [1.0, *[max(strongest, 0.0)] * places, *[1.0] * places, *[1.0] * places]
-    flags = places * (1 + len(params.models.A1))
-    return Box(
-        np.array([*(x - ROUNDING for x in low), *[0.0] * flags], np.float32),
-        np.array([*(x + ROUNDING for x in high), *[1.0] * flags], np.float32),
-    )
+    models = len(params.models.A1)
+    flags = places * (1 + models)
+    low, high = [*(x - ROUNDING for x in low), *[0.0] * flags], [*(x + ROUNDING for x in high), *[1.0] * flags]
+    if params.box is not None:
+        # The next decision; held; serves; loading; popularity.
+        longest = float(np.max(params.box.load_slots)) / 3 + ROUNDING
+        low += [0.0] * (1 + 4 * models)
+        high += [1.0] * (1 + 2 * models) + [longest] * models + [models / 2 + ROUNDING] * models
+    return Box(np.array(low, np.float32), np.array(high, np.float32))
 
 
 def _seen(params: Params, gain: float) -> float:

@@ -3,15 +3,26 @@
 Both kinds of network have the same two roles here, so that the algorithms need not know which one they train.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from genedge.cell.feasible import action_size, decode
 from genedge.cell.types import AnyArray, Decision, Params, Slot
-from genedge.env.observation import observation_size, observe
-from genedge.env.tokens import tokens
-from genedge.learn.networks import Equivariant, Mlp, apply_equivariant, apply_mlp, init_equivariant, init_mlp
+from genedge.env.observation import observation_size, observe, scaled, see_models
+from genedge.env.tokens import BOX_FEATURES, MODEL_FEATURES, Tokens, tokens
+from genedge.learn.networks import (
+    Equivariant,
+    Mlp,
+    OfCaches,
+    apply_equivariant,
+    apply_mlp,
+    apply_of_caches,
+    init_equivariant,
+    init_mlp,
+)
 from genedge.scenario import AgentSettings, AnyCell, Ddpg, Sac
 
 Network = Mlp | Equivariant
@@ -19,7 +30,23 @@ Network = Mlp | Equivariant
 FIRST_OUTPUTS = 0.01
 
 
-def init_actor(s: AgentSettings, key: Array, models: int, places: int, channels: int = 1) -> Network:
+class Pair(NamedTuple):
+    """What decides for a box on two timescales.
+
+    Attributes:
+        shares: the actor, for bandwidth and steps; what it says about the cache is of no account.
+        cache: the value of a state and a cache.
+        caches: those that may be named.
+    """
+
+    shares: Network
+    cache: OfCaches
+    caches: Bool[AnyArray, "C M"]
+
+
+def init_actor(
+    s: AgentSettings, key: Array, models: int, places: int, channels: int = 1, box: bool = False
+) -> Network:
     """A fresh actor.
 
     Args:
@@ -28,14 +55,16 @@ def init_actor(s: AgentSettings, key: Array, models: int, places: int, channels:
         models: M; of no account to an equivariant network, nor are the places.
         places: N, the most users it can serve.
         channels: numbers for each number of the action: one, or a mean and a spread.
+        box: whether there is a memory to see.
     """
     if isinstance(s, AnyCell) or s.network == "equivariant":
-        return init_equivariant(key, s.width, (0, 0), (2 * channels, channels), FIRST_OUTPUTS, s.layer_norm)
-    sizes = (observation_size(models, places), *s.hidden_layers, channels * action_size(models, places))
+        extra, outputs = (0, BOX_FEATURES if box else 0), (2 * channels, channels)
+        return init_equivariant(key, s.width, extra, outputs, FIRST_OUTPUTS, s.layer_norm)
+    sizes = (observation_size(models, places, box), *s.hidden_layers, channels * action_size(models, places))
     return init_mlp(key, sizes, FIRST_OUTPUTS, s.layer_norm)
 
 
-def init_critic(s: Ddpg | Sac, key: Array, models: int, places: int) -> Network:
+def init_critic(s: Ddpg | Sac, key: Array, models: int, places: int, box: bool = False) -> Network:
     """A fresh critic.
 
     Args:
@@ -43,10 +72,12 @@ def init_critic(s: Ddpg | Sac, key: Array, models: int, places: int) -> Network:
         key: a JAX random key.
         models: M.
         places: N.
+        box: whether there is a memory to see.
     """
     if s.network == "equivariant":
-        return init_equivariant(key, s.width, (2, 1), (1, 0), FIRST_OUTPUTS, s.layer_norm)
-    inputs = observation_size(models, places) + action_size(models, places)
+        extra = (2, 1 + BOX_FEATURES if box else 1)
+        return init_equivariant(key, s.width, extra, (1, 0), FIRST_OUTPUTS, s.layer_norm)
+    inputs = observation_size(models, places, box) + action_size(models, places)
     return init_mlp(key, (inputs, *s.hidden_layers, 1), FIRST_OUTPUTS, s.layer_norm)
 
 
@@ -63,9 +94,8 @@ def outputs(actor: Network, params: Params, slots: Slot) -> Float[Array, "*batch
         size = action_size(params.models.A1.shape[0], slots.requests.shape[-1])
         return flat.reshape(*flat.shape[:-1], -1, size)
     seen = tokens(params, slots)
-    batch = seen.asks.shape[:-2]
-    nothing = jnp.zeros((*batch, seen.users.shape[-2], 0)), jnp.zeros((*batch, seen.models.shape[-2], 0))
-    of_users, of_models = apply_equivariant(actor, seen, *nothing)
+    nothing = jnp.zeros((*seen.users.shape[:-1], 0))
+    of_users, of_models = apply_equivariant(actor, seen, nothing, _of_models(params, slots, seen))
     priority = jnp.swapaxes(of_models, -1, -2)
     channels = priority.shape[-2]
     bandwidth, steps = of_users[..., :channels], of_users[..., channels:]
@@ -101,16 +131,53 @@ def values(
     models, places = params.models.A1.shape[0], slots.requests.shape[-1]
     priority, bandwidth, steps = jnp.split(action, [models, models + places], axis=-1)
     of_users = jnp.stack([bandwidth, steps], axis=-1)
-    per_user = apply_equivariant(critic, tokens(params, slots), of_users, priority[..., None])[0][..., 0]
+    seen = tokens(params, slots)
+    of_models = jnp.concatenate([_of_models(params, slots, seen), priority[..., None]], axis=-1)
+    per_user = apply_equivariant(critic, seen, of_users, of_models)[0][..., 0]
     return jnp.where(slots.active, per_user, 0.0)
 
 
-def decide(actor: Network, params: Params, slots: Slot) -> Decision:
+def _of_models(params: Params, slots: Slot, seen: Tokens) -> Array:
+    """What a box adds to the features of models, shape (*batch, M, 4); without a memory none."""
+    if slots.memory is None:
+        return jnp.zeros((*seen.asks.shape[:-2], seen.asks.shape[-1], 0))
+    return jnp.stack(see_models(params, slots, slots.memory), axis=-1)
+
+
+def decide(actor: Network | Pair, params: Params, slots: Slot) -> Decision:
     """What a trained actor decides, without exploration.
 
     Args:
-        actor: the network.
+        actor: the network, or the pair of them.
         params: the scenario.
         slots: slots, leading axes *batch.
     """
-    return decode(params, slots, act(actor, params, slots))
+    if not isinstance(actor, Pair):
+        return decode(params, slots, act(actor, params, slots))
+    best = apply_of_caches(actor.cache, see_box(params, slots), actor.caches).argmax(axis=-1)
+    return decode(params, slots, name_cache(act(actor.shares, params, slots), jnp.asarray(actor.caches)[best]))
+
+
+def name_cache(action: Float[Array, "*batch A"], cache: Bool[Array, "*batch M"]) -> Float[Array, "*batch A"]:
+    """The action that holds a cache, and is the same in all else.
+
+    Args:
+        action: raw, in [−1, 1].
+        cache: that fits.
+    """
+    named = jnp.where(cache, 1.0, -1.0).astype(action.dtype)
+    return jnp.concatenate([named, action[..., cache.shape[-1] :]], axis=-1)
+
+
+def see_box(params: Params, slot: Slot) -> Float[Array, "*batch M F"]:
+    """What the cache is decided by: of each model its features, what `see_models` tells, and the skew.
+
+    Args:
+        params: the scenario, of a box.
+        slot: the slot in which the cache is decided, leading axes *batch; its requests are not looked at.
+    """
+    assert slot.memory is not None
+    moving = jnp.stack(see_models(params, slot, slot.memory), axis=-1)
+    fixed = jnp.broadcast_to(tokens(params, slot).models, (*moving.shape[:-1], MODEL_FEATURES))
+    skew = jnp.broadcast_to(scaled(slot.skew, params.skews)[..., None, None], (*moving.shape[:-1], 1))
+    return jnp.concatenate([fixed, moving, skew], axis=-1)

@@ -11,16 +11,20 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Models
 from genedge.errors import InputError
 from genedge.learn import loop, reinforce
-from genedge.learn.actor import Network, init_actor
+from genedge.learn.actor import Network, Pair, init_actor
 from genedge.learn.ddpg import DDPG
+from genedge.learn.double_dqn import init_q, largest_caches
+from genedge.learn.networks import OfCaches
 from genedge.learn.sac import SAC
-from genedge.scenario import AgentSettings, AnyCell, DrawnModels, Reinforce, Scenario
+from genedge.scenario import AgentSettings, AnyCell, DrawnModels, Reinforce, Scenario, TwoTimescale
 
 # Fixed episodes that an evaluation during training takes.
 EVALUATION_EPISODES = 8
 
-OFF_POLICY: Mapping[str, loop.Algorithm] = MappingProxyType({"ddpg": DDPG, "td3": DDPG, "sac": SAC})
-AGENTS = (*OFF_POLICY, "reinforce", "any-cell")
+OFF_POLICY: Mapping[str, loop.Algorithm] = MappingProxyType(
+    {"ddpg": DDPG, "td3": DDPG, "sac": SAC, "two-timescale": DDPG}
+)
+AGENTS = ("ddpg", "td3", "sac", "reinforce", "any-cell", "two-timescale")
 
 
 class Training(NamedTuple):
@@ -36,7 +40,7 @@ class Training(NamedTuple):
     init: Callable[[], Any]
     train: Callable[[Any, int], tuple[Any, Any]]
     evaluate: Callable[[Any], tuple[Any, Array]]
-    last_actor: Callable[[Any], Network]
+    last_actor: Callable[[Any], Network | Pair]
 
 
 def settings_of(scenario: Scenario, agent: str) -> AgentSettings:
@@ -79,7 +83,7 @@ def places_of(scenario: Scenario, agent: str, users: int) -> int:
     return scenario.settings.cell.places if roomy else users
 
 
-def actor_like(scenario: Scenario, agent: str, places: int) -> Network:
+def actor_like(scenario: Scenario, agent: str, places: int) -> Network | Pair:
     """The shapes of an agent's actor.
 
     Args:
@@ -90,10 +94,43 @@ def actor_like(scenario: Scenario, agent: str, places: int) -> Network:
     s = settings_of(scenario, agent)
     channels = OFF_POLICY[agent].channels if agent in OFF_POLICY else 1
     # Shapes alone: to draw the weights would take a second to compile.
+    box, models = scenario.params.box is not None, len(scenario.models)
     shapes: Network = jax.eval_shape(
-        lambda key: init_actor(s, key, len(scenario.models), places, channels), jax.random.key(0)
+        lambda key: init_actor(s, key, models, places, channels, box),
+        jax.random.key(0),
     )
+    if isinstance(s, TwoTimescale):
+        caches = largest_caches(scenario.params)
+        network: OfCaches = jax.eval_shape(lambda key: init_q(s, key), jax.random.key(0))
+        return Pair(shapes, network, caches)
     return shapes
+
+
+def refuse_scenario(scenario: Scenario, agent: str) -> None:
+    """Refuses scenarios that an agent cannot be trained on.
+
+    Args:
+        scenario: the scenario.
+        agent: its name.
+
+    Raises:
+        InputError: with the reason.
+    """
+    s, box = settings_of(scenario, agent), scenario.params.box
+    if isinstance(s, AnyCell):
+        catalogue_ranges(scenario)
+    if isinstance(s, Reinforce | AnyCell) and box is not None:
+        raise InputError(
+            f"scenario {scenario.name} is of a box, where a decision changes the slots to come; --agent {agent} "
+            f"compares decisions of one slot. Choose ddpg, td3, sac or two-timescale"
+        )
+    if isinstance(s, TwoTimescale):
+        if box is None or box.every is None:
+            raise InputError(
+                f"scenario {scenario.name} has no longer timescale for --agent two-timescale; set "
+                f"server.cache_every_slots, as edge-box does"
+            )
+        largest_caches(scenario.params)
 
 
 def training(agent: str, scenario: Scenario, users: int, episodes: int, seed: int) -> Training:
@@ -132,14 +169,18 @@ def training(agent: str, scenario: Scenario, users: int, episodes: int, seed: in
             last_actor=lambda learner: learner.actor,
         )
 
-    algorithm = OFF_POLICY[agent]
-    off_policy = loop.Plan(s, users, places, models, T, episodes)
+    algorithm, caches, decisions = OFF_POLICY[agent], None, 0
+    if isinstance(s, TwoTimescale):
+        assert params.box is not None
+        assert params.box.every is not None
+        caches, decisions = largest_caches(params), T // int(params.box.every)
+    off_policy = loop.Plan(s, users, places, models, T, episodes, decisions)
     slots = sample_episodes(params, for_evaluation, users, places, T, EVALUATION_EPISODES)
     return Training(
-        init=lambda: loop.init(algorithm, off_policy, params, for_training, slots),
+        init=lambda: loop.init(algorithm, off_policy, params, for_training, slots, caches),
         train=lambda learner, more: loop.train(algorithm, off_policy, params, learner, more),
         evaluate=lambda learner: loop.evaluate(params, learner, slots),
-        last_actor=lambda learner: learner.nets.actor,
+        last_actor=lambda learner: learner.actor,
     )
 
 

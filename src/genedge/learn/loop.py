@@ -3,7 +3,8 @@
 In every slot one action, one transition stored, one update. What the algorithms do not share, how to explore and
 how to update, is theirs. Three details are ours: rewards are scaled by their spread under random actions, since
 utilities of hundreds would drown the critic; an episode's end is a time limit, so the target bootstraps through it;
-and the critic may be taught by the utility of each user instead of their sum.
+and the critic may be taught by the utility of each user instead of their sum. In a box the cache may have a learner
+of its own, on a longer timescale; what the actor says about the cache is then of no account.
 """
 
 from collections.abc import Callable
@@ -14,16 +15,18 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from genedge.cell.feasible import action_size, decode
+from genedge.cell.feasible import action_size, decode, first_memory
+from genedge.cell.memory import advance
 from genedge.cell.service import serve, total_utility
-from genedge.cell.types import Outcome, Params, Slot
+from genedge.cell.types import AnyArray, Memory, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
-from genedge.learn.actor import Network, decide, init_actor, init_critic
+from genedge.learn.actor import Network, Pair, decide, init_actor, init_critic, name_cache
 from genedge.learn.compiling import OFTEN, ONCE, SELDOM
+from genedge.learn.double_dqn import CacheLearner, choose, init_cache_learner, learn_caches
 from genedge.learn.replay import Replay, Transition, add, empty_replay, sample
-from genedge.scenario import Ddpg, Sac
+from genedge.scenario import Ddpg, Sac, TwoTimescale
 
 
 class Plan(NamedTuple):
@@ -36,6 +39,7 @@ class Plan(NamedTuple):
         models: M.
         slots_per_episode: T.
         episodes: of the whole run.
+        decisions: on the cache in an episode, if a learner of its own takes them.
     """
 
     settings: Ddpg | Sac
@@ -44,6 +48,7 @@ class Plan(NamedTuple):
     models: int
     slots_per_episode: int
     episodes: int
+    decisions: int = 0
 
 
 class Nets(NamedTuple):
@@ -81,17 +86,26 @@ class Learner(NamedTuple):
         best_actor: the actor with the lowest evaluated utility so far.
         best_utility: that utility, infinite before the first evaluation.
         key: the run's random key.
+        cache: what decides on the cache of a box, if it is not the actor.
     """
 
     nets: Nets
-    replay: Replay
+    replay: Replay[Transition]
     reward_scale: Float[Array, ""]
     target_level: Float[Array, ""]
     slots: Int[Array, ""]
     episodes: Int[Array, ""]
-    best_actor: Network
+    best_actor: Network | Pair
     best_utility: Float[Array, ""]
     key: Array
+    cache: CacheLearner | None = None
+
+    @property
+    def actor(self) -> Network | Pair:
+        """What decides, as it is now."""
+        if self.cache is None:
+            return self.nets.actor
+        return Pair(self.nets.actor, self.cache.online, self.cache.caches)
 
 
 class Metrics(NamedTuple):
@@ -123,7 +137,14 @@ class Algorithm(NamedTuple):
 
 
 @partial(jax.jit, static_argnames=("algorithm", "plan"), compiler_options=ONCE)
-def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Slot) -> Learner:
+def init(
+    algorithm: Algorithm,
+    plan: Plan,
+    params: Params,
+    key: Array,
+    slots: Slot,
+    caches: Bool[AnyArray, "C M"] | None = None,
+) -> Learner:
     """A learner that has not learned yet.
 
     Args:
@@ -132,25 +153,30 @@ def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Sl
         params: the scenario.
         key: a JAX random key; the whole run follows from it.
         slots: typical slots, leading axes (E, T); what random actions earn there sets the scale of the rewards.
+        caches: those that a learner of its own may name; None if the actor decides on the cache.
     """
     s = plan.settings
+    if params.box is not None:
+        slots = slots._replace(memory=_first_memories(params, slots.skew.shape))
     run, for_actor, for_critics, for_rewards = jax.random.split(key, 4)
-    actor = init_actor(s, for_actor, plan.models, plan.places, algorithm.channels)
+    box = params.box is not None
+    actor = init_actor(s, for_actor, plan.models, plan.places, algorithm.channels, box)
     critics = tuple(
-        init_critic(s, jax.random.fold_in(for_critics, i) if i else for_critics, plan.models, plan.places)
+        init_critic(s, jax.random.fold_in(for_critics, i) if i else for_critics, plan.models, plan.places, box)
         for i in range(s.critics)
     )
     actor_adam, critic_adam = optimisers(plan)
 
     actions = action_size(plan.models, plan.places)
     random = jax.random.uniform(for_rewards, (*slots.active.shape[:-1], actions), minval=-1, maxval=1)
-    rewards = credited(s, serve(params, slots, decode(params, slots, random)))
+    outcome = serve(params, slots, decode(params, slots, random))
+    rewards = credited(s, outcome)
     # Of the users that there are: inactive places have no share in the mean or the spread.
     rewards = rewards[..., : plan.users]
     one = jax.tree.map(lambda x: x[0, 0], slots)
     parts = (plan.places if s.per_user else 1,)
     transition = Transition(one, jnp.zeros(actions), jnp.zeros(parts), one)
-    return Learner(
+    learner = Learner(
         nets=Nets(
             actor=actor,
             critics=critics,
@@ -169,6 +195,17 @@ def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Sl
         best_utility=jnp.float32(jnp.inf),
         key=run,
     )
+    if caches is None:
+        return learner
+    assert isinstance(s, TwoTimescale)
+    total = -jnp.asarray(outcome.utility.sum(axis=-1))
+    cache = init_cache_learner(s, jax.random.fold_in(for_actor, 1), jnp.asarray(caches), total)
+    learner = learner._replace(cache=cache)
+    return learner._replace(best_actor=jax.tree.map(jnp.copy, learner.actor))
+
+
+def _first_memories(params: Params, batch: tuple[int, ...]) -> Memory:
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (*batch, *x.shape)), first_memory(params))
 
 
 @partial(
@@ -198,6 +235,10 @@ def train(
     def episode(learner: Learner, _: None) -> tuple[Learner, Metrics]:
         key = jax.random.fold_in(learner.key, learner.episodes)
         state = reset(params, jax.random.fold_in(key, 0), plan.users, plan.places)[1]
+        if learner.cache is not None:
+            # What the last episode left open will never be known.
+            pending = learner.cache.pending._replace(open=jnp.bool_(False))
+            learner = learner._replace(cache=learner.cache._replace(pending=pending))
 
         def one_slot(carry: tuple[Learner, State], t: Array) -> tuple[tuple[Learner, State], Metrics]:
             learner, state = carry
@@ -207,6 +248,12 @@ def train(
             action = algorithm.explore(plan, learner.nets.actor, params, state.slot, progress, for_action)
             random = jax.random.uniform(for_action, action.shape, minval=-1, maxval=1)
             action = jnp.where(learner.slots < s.warmup_slots, random, action)
+            named = jnp.int32(0)
+            if learner.cache is not None:
+                assert isinstance(s, TwoTimescale)
+                for_cache = jax.random.fold_in(for_action, 1)
+                named = choose(s, learner.cache, params, state.slot, progress, for_cache)
+                action = name_cache(action, learner.cache.caches[named])
             after = step(params, state, action, plan.slots_per_episode)
             reward = credited(s, after.info) / learner.reward_scale
             replay = add(learner.replay, Transition(state.slot, action, reward, after.state.slot))
@@ -222,6 +269,12 @@ def train(
                 lambda learner: (learner, jnp.float32(0), jnp.float32(0)),
                 learner,
             )
+            if learner.cache is not None:
+                assert isinstance(s, TwoTimescale)
+                updates = plan.episodes * plan.decisions * s.cache_updates
+                for_caches = jax.random.fold_in(for_update, 1)
+                cache = learn_caches(s, learner.cache, params, state.slot, named, after.reward, updates, for_caches)
+                learner = learner._replace(cache=cache)
             return (learner, after.state), Metrics(after.reward, critic_loss, q)
 
         times = jnp.arange(plan.slots_per_episode)
@@ -239,17 +292,32 @@ def evaluate(params: Params, learner: Learner, slots: Slot) -> tuple[Learner, Fl
     Args:
         params: the scenario.
         learner: where training stands.
-        slots: slots with the run's number of places, leading axes *batch.
+        slots: slots with the run's number of places, leading axes (E, T); of a box, whole episodes.
 
     Returns:
         The learner, and the mean over slots of Σ_n U_n.
     """
-    actor = learner.nets.actor
-    utility = total_utility(params, slots, decide(actor, params, slots)).mean()
+    actor = learner.actor
+    if params.box is None:
+        utility = total_utility(params, slots, decide(actor, params, slots)).mean()
+    else:
+        utility = _of_episodes(params, actor, slots).mean()
     better = utility < learner.best_utility
     best_actor = jax.tree.map(lambda new, old: jnp.where(better, new, old), actor, learner.best_actor)
     best = jnp.minimum(utility, learner.best_utility)
     return learner._replace(best_actor=best_actor, best_utility=best), utility
+
+
+def _of_episodes(params: Params, actor: Network | Pair, slots: Slot) -> Float[Array, "T E"]:
+    """Σ_n U_n of each slot of a box, decided one after the other."""
+
+    def one_slot(memory: Memory, slot: Slot) -> tuple[Memory, Array]:
+        slot = slot._replace(memory=memory)
+        decision = decide(actor, params, slot)
+        return advance(params, memory, decision.cache), total_utility(params, slot, decision)
+
+    in_time = jax.tree.map(lambda x: jnp.moveaxis(jnp.asarray(x), 1, 0), slots)
+    return jax.lax.scan(one_slot, _first_memories(params, slots.skew.shape[:1]), in_time)[1]
 
 
 def credited(s: Ddpg | Sac, outcome: Outcome) -> Float[Array, "*batch V"]:

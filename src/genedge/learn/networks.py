@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from genedge.cell.types import AnyArray
 from genedge.env.tokens import MODEL_FEATURES, USER_FEATURES, Tokens
 
 
@@ -85,6 +86,26 @@ class Equivariant(NamedTuple):
     model_last: Dense
     user_out: Dense
     model_out: Dense
+    norms: tuple[Norm, ...]
+
+
+class OfCaches(NamedTuple):
+    """The value of a state of a box and a cache, as a network over models: exchanging two changes nothing.
+
+    Attributes:
+        model: models' features and whether the cache holds them, into the width.
+        catalogue: what all models say together, to each.
+        model_again: models, a second time.
+        cell: what all models say together, of the whole.
+        out: the value.
+        norms: one for each of the three hidden layers, or none.
+    """
+
+    model: Dense
+    catalogue: Dense
+    model_again: Dense
+    cell: Dense
+    out: Dense
     norms: tuple[Norm, ...]
 
 
@@ -180,6 +201,43 @@ def apply_equivariant(
     users = _hidden(n.norms, 4, _dense(n.user_last, users))
     models = _hidden(n.norms, 5, _dense(n.model_last, models))
     return _dense(n.user_out, users), _dense(n.model_out, models)
+
+
+def init_of_caches(key: Array, width: int, features: int, last_scale: float, layer_norm: bool) -> OfCaches:
+    """A fresh network over the models of a box.
+
+    Args:
+        key: a JAX random key.
+        width: of every hidden layer.
+        features: of each model.
+        last_scale: scale of the output layer, so that the first outputs are near zero.
+        layer_norm: whether hidden layers are normalised.
+    """
+    sizes = [(features + 1, width, HE), *[(width, width, HE)] * 3, (width, 1, last_scale)]
+    model, catalogue, model_again, cell, out = _init_layers(key, sizes)
+    norms = tuple(_init_norm(width) for _ in range(3)) if layer_norm else ()
+    return OfCaches(model, catalogue, model_again, cell, out, norms)
+
+
+def apply_of_caches(
+    network: OfCaches, models: Float[Array, "*batch M F"], caches: Bool[AnyArray, "C M"]
+) -> Float[Array, "*batch C"]:
+    """The value of each cache.
+
+    Args:
+        network: the network.
+        models: features of the models in each state.
+        caches: those that may be named.
+    """
+    n, known = network, models.shape[-1]
+    named = jnp.where(jnp.asarray(caches), 1.0, -1.0).astype(models.dtype)[..., None]
+    # The features are the same for all caches.
+    own = (models @ n.model.weight[:known] + n.model.bias)[..., None, :, :]
+    said = _hidden(n.norms, 0, own + named * n.model.weight[known])
+    together = said.sum(axis=-2, keepdims=True) / 10
+    said = _hidden(n.norms, 1, _dense(n.model_again, said) + _dense(n.catalogue, together))
+    whole = _hidden(n.norms, 2, _dense(n.cell, said.sum(axis=-2) / 10))
+    return _dense(n.out, whole)[..., 0]
 
 
 def _dense(layer: Dense, x: Array) -> Array:

@@ -1,6 +1,6 @@
 """The replay buffer: a ring of transitions."""
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,31 @@ class Transition(NamedTuple):
     next_slot: Slot
 
 
-class Replay(NamedTuple):
+class CacheTransition(NamedTuple):
+    """One decision on the cache of a box, as stored and as sampled.
+
+    Attributes:
+        seen: the state in which it was taken.
+        cache: which cache was named.
+        reward: mean over the slots until the next decision, normalised.
+        next_seen: the state in which that one is taken.
+    """
+
+    seen: Float[Array, "*batch M F"]
+    cache: Int[Array, "*batch"]
+    reward: Float[Array, "*batch"]
+    next_seen: Float[Array, "*batch M F"]
+
+
+class _Rewarded(Protocol):
+    @property
+    def reward(self) -> Array: ...
+
+
+T = TypeVar("T", bound=_Rewarded)
+
+
+class Replay(NamedTuple, Generic[T]):
     """A ring of transitions.
 
     Attributes:
@@ -34,11 +58,11 @@ class Replay(NamedTuple):
         added: how many were ever added.
     """
 
-    data: Transition
+    data: T
     added: Int[Array, ""]
 
 
-def empty_replay(capacity: int, like: Transition) -> Replay:
+def empty_replay(capacity: int, like: T) -> Replay[T]:
     """A buffer without transitions.
 
     Args:
@@ -49,7 +73,7 @@ def empty_replay(capacity: int, like: Transition) -> Replay:
     return Replay(rows, jnp.int32(0))
 
 
-def add(replay: Replay, transition: Transition) -> Replay:
+def add(replay: Replay[T], transition: T) -> Replay[T]:
     """Adds a transition, over the oldest one if the buffer is full.
 
     Args:
@@ -61,7 +85,7 @@ def add(replay: Replay, transition: Transition) -> Replay:
     return Replay(data, replay.added + 1)
 
 
-def sample(replay: Replay, key: Array, batch: int) -> Transition:
+def sample(replay: Replay[T], key: Array, batch: int) -> T:
     """A mini-batch drawn uniformly with replacement from what the buffer holds.
 
     Args:

@@ -26,20 +26,20 @@ import numpy as np
 
 from genedge.errors import InputError
 from genedge.files import whole_file
-from genedge.learn.actor import Network
+from genedge.learn.actor import Network, Pair
 from genedge.learn.agents import (
     AGENTS,
     actor_like,
-    catalogue_ranges,
     metrics_of,
     places_of,
+    refuse_scenario,
     settings_of,
     training,
 )
 from genedge.learn.card import card, versions
 from genedge.scenario import AnyCell, Scenario, load_scenario
 
-FORMAT = "genedge run 2"
+FORMAT = "genedge run 3"
 
 # Least episodes between evaluations, and most evaluations of a run.
 INTERVAL = 10
@@ -133,9 +133,9 @@ def create_run(
         if users is not None:
             raise InputError(f"--users {users}: --agent any-cell draws them; set any_cell.users=[least, most]")
         users = s.users[1]
-        catalogue_ranges(scenario)  # Refused before there is a folder, not when training begins.
     else:
         users = users or cell.users
+    refuse_scenario(scenario, agent)  # Before there is a folder, not when training begins.
     places = places_of(scenario, agent, users)
     if users > places:
         raise InputError(
@@ -402,7 +402,7 @@ def _write_metrics(run: Run, rows: list[Row]) -> None:
         file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
-def load_actor(run: Run, which: Literal["best", "last"] = "best") -> Network:
+def load_actor(run: Run, which: Literal["best", "last"] = "best") -> Network | Pair:
     """An actor of a run.
 
     Args:

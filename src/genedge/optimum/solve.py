@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from genedge.cell.feasible import in_float64
 from genedge.cell.types import Decision, Params, Slot
+from genedge.errors import InputError
 from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
 from genedge.optimum.caches import near_best, search_price, worth_at
 from genedge.optimum.certificate import objective, radio_cost
@@ -76,6 +77,8 @@ def solve_optimal(params: Params, slots: Slot) -> Solved:
 
 
 def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
+    if params.box is not None:
+        raise InputError("the optimum of a slot alone is that of cells like the paper's; for a box see solve_box")
     slots = jax.tree.map(np.asarray, slots)
     count, places = slots.requests.shape
     caches = list_caches(np.asarray(params.models.storage_gb, np.float64), float(params.C), MOST_CACHES)

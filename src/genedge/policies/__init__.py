@@ -4,7 +4,7 @@ A policy is a callable `(params, slots, key) -> Decision`. Slots and decisions c
 a time; the key feeds whatever the policy draws. Every decision keeps the constraints (11a) to (11f).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from genedge.policies.greedy import greedy
 from genedge.policies.hcras import hcras
 from genedge.policies.knapsack import knapsack
 from genedge.policies.rcars import rcars
-from genedge.scenario import Scenario
+from genedge.scenario import Scenario, refuse_box
 
 Policy = Callable[[Params, Slot, Array], Decision]
 
@@ -62,12 +62,23 @@ def policy(name: str, scenario: Scenario) -> Policy:
     Raises:
         InputError: there is neither such a policy nor such a run or model, or it does not fit the scenario.
     """
-    return checked_policy(_find(name, scenario))
-
-
-def _find(name: str, scenario: Scenario) -> Policy:
+    refuse_box(scenario)
     if name in REGISTRY:
-        return REGISTRY[name](scenario)
+        return checked_policy(REGISTRY[name](scenario))
+    return checked_policy(made(name, scenario, REGISTRY))
+
+
+def made(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
+    """A policy that somebody has made, trained or written.
+
+    Args:
+        name: a run's folder, `sb3:FILE` or `FILE.py:FUNCTION`.
+        scenario: the scenario that it will serve.
+        known: names of the policies that need not be made.
+
+    Raises:
+        InputError: there is no such policy, run or model, or it does not fit the scenario.
+    """
     if name.startswith("sb3:"):
         from genedge.policies.sb3 import sb3
 
@@ -81,19 +92,21 @@ def _find(name: str, scenario: Scenario) -> Policy:
         from genedge.policies.trained import trained
 
         return trained(Path(name), scenario)
-    raise no_such_policy(name)
+    raise no_such_policy(name, known)
 
 
-def no_such_policy(name: str) -> InputError:
+def no_such_policy(name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is no policy.
 
     Args:
         name: what was asked for.
+        known: names that would have been.
     """
-    close = get_close_matches(name, REGISTRY, 1)
+    known = list(known)
+    close = get_close_matches(name, known, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
     return InputError(
-        f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(REGISTRY)}, "
+        f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(known)}, "
         f"a run's folder, sb3:FILE, and FILE.py:FUNCTION"
     )
 

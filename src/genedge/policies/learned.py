@@ -14,7 +14,7 @@ from jax import Array
 from genedge.cell.feasible import decode
 from genedge.cell.service import total_utility
 from genedge.cell.types import Decision, Params, Slot
-from genedge.learn.actor import Network, act, decide
+from genedge.learn.actor import Network, Pair, act, decide
 from genedge.learn.agents import actor_like
 from genedge.learn.runs import restore
 from genedge.scenario import load_scenario
@@ -27,7 +27,9 @@ ROUNDS = 3
 
 def shipped_actor() -> Network:
     """The actor that ships with the package."""
-    return restore(WEIGHTS, actor_like(load_scenario("paper"), AGENT, places=1), WEIGHTS_ID)
+    actor = restore(WEIGHTS, actor_like(load_scenario("paper"), AGENT, places=1), WEIGHTS_ID)
+    assert not isinstance(actor, Pair)
+    return actor
 
 
 @jax.jit

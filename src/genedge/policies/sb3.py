@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from genedge.cell.feasible import action_size, decode
-from genedge.cell.types import Decision, Params, Slot
+from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.env.observation import observation_size, observe
 from genedge.errors import InputError
 from genedge.scenario import Scenario
@@ -43,7 +43,7 @@ def sb3(file: Path, scenario: Scenario) -> Callable[[Params, Slot, Array], Decis
     """
     model = _load(file)
     models = len(scenario.models)
-    places = _places(file, model, models)
+    places = _places(file, model, models, scenario.params.box is not None)
 
     def policy(params: Params, slots: Slot, key: Array) -> Decision:
         users = slots.requests.shape[-1]
@@ -51,7 +51,7 @@ def sb3(file: Path, scenario: Scenario) -> Callable[[Params, Slot, Array], Decis
             raise InputError(
                 f"sb3:{file}: serves up to {places} users, not {users}; train it with cell.places={users}"
             )
-        wide = Slot(slots.skew, *(_widen(field, places - users) for field in slots[1:]))
+        wide = with_places(slots, places)
         action, _ = model.predict(np.asarray(_observe(params, wide), np.float32), deterministic=True)
         decision = _decode(params, wide, action)
         return Decision(decision.cache, decision.bandwidth[:, :users], decision.steps[:, :users])
@@ -80,17 +80,13 @@ def _load(file: Path) -> Any:
         raise InputError(f"sb3:{file}: not a whole model of Stable-Baselines3: {e or type(e).__name__}") from e
 
 
-def _places(file: Path, model: Any, models: int) -> int:
+def _places(file: Path, model: Any, models: int, box: bool) -> int:
     """The number of places in the cell that a model was trained on."""
     (observation,), (action,) = (space.shape or (0,) for space in (model.observation_space, model.action_space))
     places = (action - models) // 2
-    if places < 1 or (observation, action) != (observation_size(models, places), action_size(models, places)):
+    if places < 1 or (observation, action) != (observation_size(models, places, box), action_size(models, places)):
         raise InputError(
             f"sb3:{file}: sees {observation} numbers and answers with {action}, which fits no cell with the "
             f"{models} models of this scenario; train it in genedge/Cell-v0 with this scenario"
         )
     return places
-
-
-def _widen(field: Any, places: int) -> np.ndarray:
-    return np.pad(field, [(0, 0), (0, places)] + [(0, 0)] * (np.ndim(field) - 2))

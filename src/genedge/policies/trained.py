@@ -1,18 +1,17 @@
 """A trained run as a policy."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
-from genedge.cell.types import Decision, Params, Slot
+from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.errors import InputError
-from genedge.learn.actor import decide
+from genedge.learn.actor import Network, Pair, decide
 from genedge.learn.agents import OFF_POLICY
-from genedge.learn.networks import Equivariant, Mlp
 from genedge.learn.runs import load_actor, open_run
 from genedge.scenario import Scenario
 
@@ -35,7 +34,7 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
             f"({folder / 'scenario.yaml'}), or train a run on this one"
         )
     actor = load_actor(run)
-    if not isinstance(actor, Mlp):
+    if run.most_users == math.inf:
         return partial(_decide, actor)
     places = run.places
 
@@ -45,18 +44,12 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
         if users > places:
             remedy = f"--set cell.places={users}" if run.agent in OFF_POLICY else f"--users {users}"
             raise InputError(f"{folder}: serves up to {places} users, not {users}; train it with {remedy}")
-        missing = places - users
-
-        def pad(x: Array) -> Array:
-            return jnp.pad(x, [(0, 0), (0, missing)] + [(0, 0)] * (x.ndim - 2))
-
-        padded = Slot(slots.skew, *(pad(jnp.asarray(field)) for field in slots[1:]))
-        decision = decide(actor, params, padded)
+        decision = decide(actor, params, with_places(slots, places))
         return Decision(decision.cache, decision.bandwidth[:, :users], decision.steps[:, :users])
 
     return policy
 
 
 @jax.jit
-def _decide(actor: Equivariant, params: Params, slots: Slot, key: Array) -> Decision:
+def _decide(actor: Network | Pair, params: Params, slots: Slot, key: Array) -> Decision:
     return decide(actor, params, slots)

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from genedge.learn.agents import settings_of
 from genedge.learn.runs import Run, open_run
-from genedge.policies import no_such_policy
+from genedge.policies import REGISTRY, no_such_policy
+from genedge.policies.boxes import RULES
 
 # Always: the paper, and this software.
 ALWAYS = ("liu2024joint", "genedge")
@@ -23,6 +24,7 @@ AGENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ddpg": ("lillicrap2016continuous",),
         "td3": ("fujimoto2018addressing",),
         "sac": ("haarnoja2018soft", "haarnoja2018applications"),
+        "two-timescale": ("liu2024twotimescale", "vanhasselt2016deep", "fujimoto2018addressing"),
         "reinforce": REINFORCE,
         "any-cell": REINFORCE,
     }
@@ -79,13 +81,15 @@ def keys_of_policy(name: str) -> tuple[str, ...]:
     """
     if name in POLICIES:
         return POLICIES[name]
+    if name in RULES:
+        return ()
     if name.startswith("sb3:"):
         return SB3
     if name.rpartition(":")[0].endswith(".py"):
         return ()
     if Path(name).is_dir():
         return keys_of_run(open_run(Path(name)))
-    raise no_such_policy(name)
+    raise no_such_policy(name, REGISTRY)
 
 
 def bibtex(keys: Iterable[str]) -> str:

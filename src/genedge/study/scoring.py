@@ -27,4 +27,5 @@ def score(params: Params, slots: Slot, decision: Decision) -> Outcome:
     """
     check_decision(params, slots, decision, "slots")
     with jax.enable_x64(True):
-        return Outcome(*(np.asarray(field) for field in _serve(params, slots, decision)))
+        outcome: Outcome = jax.tree.map(np.asarray, _serve(params, slots, decision))
+        return outcome

@@ -35,6 +35,10 @@ def evaluate(
     All policies meet the same slots. Gaps are measured from the certified optimum: relative to it, and as the
     share of the distance from RCARS to it that is left. Utility is Σ U_n of a slot, lower is better. The decision
     time is that of compiled code, per slot, in batches of an episode.
+
+    On the scenario of a box, such as edge-box, policies decide whole episodes, and the table also tells loads, and
+    what was lost by what was held, by the steps and by the bandwidth. The rules for boxes are cloud-only,
+    keep-forever, lru, lfu, popularity, cost-aware, rcars, greedy, knapsack, hcras and optimal.
     """
     from genedge.cli.table import print_evaluation
     from genedge.compiled import keep_compiled_code
@@ -54,6 +58,11 @@ def evaluate(
         if number < 1:
             raise InputError(f"--users {number}: at least one user is needed")
         check_draws(number, episodes * loaded.settings.cell.slots_per_episode)
+    if loaded.params.box is not None:
+        if len(numbers) > 1:
+            raise InputError(f"--users {users}: give one number of users; a box is evaluated with one at a time")
+        _evaluate_box(loaded, names, numbers[0], episodes, seed, as_json, figure)
+        return
     evaluation = evaluate_with_progress(loaded, names, list(dict.fromkeys(numbers)), episodes, seed)
     if as_json:
         print(json.dumps(evaluation.as_json()))
@@ -64,6 +73,36 @@ def evaluate(
 
         draw = draw_policies if len(evaluation.users) == 1 else draw_comparison
         draw(evaluation, {}, figure)
+
+
+def _evaluate_box(
+    scenario: "Scenario", names: list[str], users: int, episodes: int, seed: int, as_json: bool, figure: Path | None
+) -> None:
+    """Evaluates policies for a box, showing progress, and tells the results."""
+    from genedge.cli.box_table import print_boxes
+    from genedge.cli.progress import progress
+    from genedge.policies.boxes import rule
+    from genedge.study.boxes import evaluate_box
+
+    rules = {name: rule(name, scenario, users) for name in names}
+    with progress(1 + len(names)) as tick:
+        done = -1
+
+        def report(text: str) -> None:
+            nonlocal done
+            done += 1
+            tick(text, done)
+
+        evaluation = evaluate_box(scenario, rules, users, episodes, seed, report)
+        tick("evaluated", 1 + len(names))
+    if as_json:
+        print(json.dumps(evaluation.as_json()))
+    else:
+        print_boxes(evaluation)
+    if figure is not None:
+        from genedge.study.box_figure import draw_boxes
+
+        draw_boxes(evaluation, figure)
 
 
 def evaluate_with_progress(

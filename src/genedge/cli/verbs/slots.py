@@ -30,10 +30,11 @@ def slots(
     from genedge.cell.sampling import sample_episode
     from genedge.cli.lines import slot_lines
     from genedge.compiled import keep_compiled_code
-    from genedge.scenario import load_scenario
+    from genedge.scenario import load_scenario, refuse_box
 
     keep_compiled_code()
     loaded = load_scenario(scenario, set_)
+    refuse_box(loaded)
     number = users or loaded.settings.cell.users
     check_draws(number, count)
     sampled = sample_episode(loaded.params, jax.random.key(seed), number, number, count)

@@ -17,7 +17,9 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
     scenario: ScenarioOption = "paper",
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
-    agent: Annotated[str, typer.Option(help="The algorithm: ddpg, td3, sac, reinforce or any-cell.")] = "ddpg",
+    agent: Annotated[
+        str, typer.Option(help="The algorithm: ddpg, td3, sac, reinforce, any-cell or two-timescale.")
+    ] = "ddpg",
     network: Annotated[str | None, typer.Option(help="mlp or equivariant; else the scenario's.")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's.")] = None,
     seed: SeedOption = 0,
@@ -29,7 +31,8 @@ def train(
     """Train an agent; the folder then serves as a policy in 'decide' and 'evaluate'.
 
     ddpg is the paper's; td3, sac and reinforce are others for the same cell; any-cell trains one policy for
-    catalogues and numbers of users that it has not seen. A run can be interrupted at any moment and resumed; it
+    catalogues and numbers of users that it has not seen; two-timescale has one learner for the cache of a box and
+    another for bandwidth and steps. A run can be interrupted at any moment and resumed; it
     then ends with the very same bits.
     """
     from genedge.cli.training import train_with_progress

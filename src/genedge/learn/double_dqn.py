@@ -1,0 +1,212 @@
+"""Double DQN for the cache, van Hasselt et al. 2016: the long timescale of a box.
+
+Every K slots it names one of the caches that fit, by their values in the state that the box is in: what its memory
+holds and loads, how popular each model is now, and the skew. A decision earns what the K slots after it cost. The
+online network chooses the best cache of the next state, and the target network says what it is worth.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from genedge.cell.feasible import fitting_caches
+from genedge.cell.types import Params, Slot
+from genedge.env.tokens import BOX_FEATURES, MODEL_FEATURES
+from genedge.errors import InputError
+from genedge.learn.actor import FIRST_OUTPUTS, see_box
+from genedge.learn.networks import OfCaches, apply_of_caches, init_of_caches
+from genedge.learn.replay import CacheTransition, Replay, add, empty_replay, sample
+from genedge.scenario import TwoTimescale
+
+# More caches than this would make each choice, and each target, slow.
+MOST_CACHES = 4096
+
+# Of each model in a state.
+FEATURES = MODEL_FEATURES + BOX_FEATURES + 1
+
+
+class Pending(NamedTuple):
+    """A decision whose slots are under way.
+
+    Attributes:
+        seen: the state in which it was taken.
+        cache: what was named.
+        reward: earned so far.
+        open: whether there is one; an episode begins without.
+    """
+
+    seen: Float[Array, "M F"]
+    cache: Int[Array, ""]
+    reward: Float[Array, ""]
+    open: Bool[Array, ""]
+
+
+class CacheLearner(NamedTuple):
+    """What the long timescale carries from slot to slot.
+
+    Attributes:
+        caches: those that may be named; all others are part of one of them.
+        online: Q, of a state and a cache.
+        target: Q′.
+        optimiser: state of Adam.
+        replay: the buffer.
+        pending: the decision under way.
+        level: what random decisions earn in a slot; subtracted from rewards, which are −Σ_n U_n.
+        scale: its spread; rewards are divided by it.
+    """
+
+    caches: Bool[Array, "C M"]
+    online: OfCaches
+    target: OfCaches
+    optimiser: optax.OptState
+    replay: Replay[CacheTransition]
+    pending: Pending
+    level: Float[Array, ""]
+    scale: Float[Array, ""]
+
+
+def largest_caches(params: Params) -> Bool[np.ndarray, "C M"]:
+    """The caches to which nothing can be added: in a box whatever fits besides does no harm.
+
+    Args:
+        params: the scenario, of a box.
+
+    Raises:
+        InputError: there are too many.
+    """
+    caches = fitting_caches(params)
+    if caches is not None:
+        sizes = caches.sum(axis=1)
+        within = (~caches[:, None] | caches[None]).all(axis=-1) & (sizes[:, None] < sizes)
+        caches = caches[~within.any(axis=1)]
+    if caches is None or len(caches) > MOST_CACHES:
+        raise InputError("this catalogue has too many caches to name one of them; take fewer models")
+    return caches
+
+
+def init_q(s: TwoTimescale, key: Array) -> OfCaches:
+    """A fresh Q, of the state of `see_box` and a cache.
+
+    Args:
+        s: settings of the agent.
+        key: a JAX random key.
+    """
+    return init_of_caches(key, s.cache_width, FEATURES, FIRST_OUTPUTS, s.layer_norm)
+
+
+def init_cache_learner(s: TwoTimescale, key: Array, caches: Array, rewards: Float[Array, "*batch"]) -> CacheLearner:
+    """A long timescale that has learned nothing.
+
+    Args:
+        s: settings of the agent.
+        key: a JAX random key.
+        caches: those that may be named, see `largest_caches`.
+        rewards: what random decisions earn in some slots, −Σ_n U_n.
+    """
+    online = init_q(s, key)
+    nothing = Pending(jnp.zeros((caches.shape[1], FEATURES)), jnp.int32(0), jnp.float32(0), jnp.bool_(False))
+    one = CacheTransition(nothing.seen, nothing.cache, nothing.reward, nothing.seen)
+    return CacheLearner(
+        caches=caches,
+        online=online,
+        target=jax.tree.map(jnp.copy, online),
+        optimiser=_adam(s, 1).init(online),
+        replay=empty_replay(s.cache_replay_size, one),
+        pending=nothing,
+        level=rewards.mean(),
+        scale=rewards.std(),
+    )
+
+
+def choose(
+    s: TwoTimescale, cache: CacheLearner, params: Params, slot: Slot, progress: Array, key: Array
+) -> Int[Array, ""]:
+    """Names a cache: the one of the highest value, or any.
+
+    Args:
+        s: settings of the agent.
+        cache: the long timescale.
+        params: the scenario, of a box.
+        slot: what the box sees.
+        progress: how much of the run is over, from 0 to 1.
+        key: a JAX random key.
+    """
+    for_chance, for_cache = jax.random.split(key)
+    chance = s.chance_first + (s.chance_last - s.chance_first) * jnp.minimum(progress / s.chance_until, 1)
+    best = apply_of_caches(cache.online, see_box(params, slot), cache.caches).argmax(axis=-1)
+    anything = jax.random.randint(for_cache, (), 0, len(cache.caches))
+    return jnp.where(jax.random.uniform(for_chance) < chance, anything, best)
+
+
+def learn_caches(
+    s: TwoTimescale,
+    cache: CacheLearner,
+    params: Params,
+    slot: Slot,
+    named: Int[Array, ""],
+    reward: Float[Array, ""],
+    updates: int,
+    key: Array,
+) -> CacheLearner:
+    """Adds what a slot earned to the decision under way; where the slot decides anew, stores that one and learns.
+
+    Args:
+        s: settings of the agent.
+        cache: the long timescale.
+        params: the scenario, of a box.
+        slot: the slot, as it was seen.
+        named: the cache named in it; of account only if the slot decides.
+        reward: of the slot, −Σ_n U_n.
+        updates: of the whole run.
+        key: a JAX random key.
+    """
+    assert slot.memory is not None
+    assert params.box is not None
+    assert params.box.every is not None
+    earned = (reward - cache.level) / cache.scale / params.box.every
+    pending = cache.pending._replace(reward=cache.pending.reward + earned)
+    cache = cache._replace(pending=pending)
+
+    def decide(cache: CacheLearner) -> CacheLearner:
+        seen = see_box(params, slot)
+        whole = CacheTransition(pending.seen, pending.cache, pending.reward, seen)
+        stored = add(cache.replay, whole)
+        replay = jax.tree.map(lambda new, old: jnp.where(pending.open, new, old), stored, cache.replay)
+        cache = cache._replace(
+            replay=replay, pending=Pending(seen, named.astype(jnp.int32), jnp.float32(0), jnp.bool_(True))
+        )
+        return jax.lax.cond(
+            replay.added >= s.cache_batch, lambda cache: _update(s, cache, updates, key), lambda cache: cache, cache
+        )
+
+    return jax.lax.cond(slot.memory.until == 0, decide, lambda cache: cache, cache)
+
+
+def _update(s: TwoTimescale, cache: CacheLearner, updates: int, key: Array) -> CacheLearner:
+    def once(cache: CacheLearner, key: Array) -> tuple[CacheLearner, None]:
+        batch = sample(cache.replay, key, s.cache_batch)
+        best = apply_of_caches(cache.online, batch.next_seen, cache.caches).argmax(axis=-1)
+        worth = apply_of_caches(cache.target, batch.next_seen, cache.caches)
+        target = batch.reward + s.cache_discount * jnp.take_along_axis(worth, best[:, None], axis=1)[:, 0]
+
+        def loss(online: OfCaches) -> Array:
+            said = apply_of_caches(online, batch.seen, cache.caches)
+            said = jnp.take_along_axis(said, batch.cache[:, None], axis=1)[:, 0]
+            return jnp.mean((said - target) ** 2)
+
+        step, optimiser = _adam(s, updates).update(jax.grad(loss)(cache.online), cache.optimiser)
+        online: OfCaches = optax.apply_updates(cache.online, step)
+        target_network = optax.incremental_update(online, cache.target, s.cache_target_rate)
+        return cache._replace(online=online, target=target_network, optimiser=optimiser), None
+
+    return jax.lax.scan(once, cache, jax.random.split(key, s.cache_updates))[0]
+
+
+def _adam(s: TwoTimescale, updates: int) -> optax.GradientTransformation:
+    rate = s.cache_learning_rate
+    return optax.flatten(optax.adam(optax.linear_schedule(rate, rate * s.learning_rate_last, updates)))

@@ -1,0 +1,263 @@
+"""Policies for boxes: rules for what to hold, all with the same way to share bandwidth and steps.
+
+A rule ranks the models; those that come first are held, as many as fit. What sets rules apart is what they rank by.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+
+from genedge.cell.feasible import fill_cache
+from genedge.cell.memory import serving
+from genedge.cell.popularity import popularity
+from genedge.cell.service import rounds_waited
+from genedge.cell.types import Decision, Params, Slot
+from genedge.env.episodes import Rule
+from genedge.errors import InputError
+from genedge.optimum.bandwidth import links, split
+from genedge.optimum.dynamic import best_decision, solve_box
+from genedge.policies import REGISTRY, made
+from genedge.policies.greedy import greedy
+from genedge.policies.hcras import hcras
+from genedge.policies.knapsack import knapsack
+from genedge.policies.rcars import rcars
+from genedge.scenario import Scenario
+
+# A model that is held ranks higher by this factor, so that near ties cause no loads.
+HYSTERESIS = 1.2
+# After so many slots half of a request is forgotten.
+HALF_LIFE_SLOTS = 12.0
+# For so many slots the cost-aware rule expects what it loads to be of use.
+HORIZON_SLOTS = 12.0
+
+Policy = Callable[[Params, Slot, Array], Decision]
+Ranking = Callable[[Params, Any, Slot], tuple[Any, np.ndarray]]
+
+_fill = jax.jit(fill_cache)
+_serving = jax.jit(serving)
+_popularity = jax.jit(popularity)
+
+
+def ranked(first: Callable[[int], Any], rank: Ranking) -> Rule:
+    """The rule that holds what ranks first.
+
+    Args:
+        first: number of episodes -> what is remembered when they begin.
+        rank: (params, what is remembered, slots) -> what is remembered then, and a rank for each model, above 0
+            where it may be held; higher comes first.
+    """
+
+    def decide(params: Params, carry: Any, slot: Slot, key: Array) -> tuple[Any, Decision]:
+        carry, priority = rank(params, carry, slot)
+        return carry, share(params, slot, np.asarray(_fill(params, slot, priority)))
+
+    return Rule(first, decide)
+
+
+def share(params: Params, slot: Slot, cache: Bool[np.ndarray, "E M"]) -> Decision:
+    """The decision that holds a cache: the best bandwidth, and steps by what they save.
+
+    Args:
+        params: the scenario, of a box.
+        slot: slots with their memories, leading axis E.
+        cache: what to hold.
+    """
+    steps = share_steps(params, slot, np.asarray(_serving(params, slot, cache)))
+    return Decision(cache, split(links(params, slot), compiled=True), steps)
+
+
+def share_steps(params: Params, slot: Slot, served: Bool[np.ndarray, "E M"]) -> Float[np.ndarray, "E N"]:
+    """Shares of the steps, one user after the other: who saves most by a step comes first.
+
+    What a user saves counts what the others gain, who no longer share the backhaul or the cloud with it.
+
+    Args:
+        params: the scenario, of a box.
+        slot: slots, leading axis E.
+        served: models that serve.
+    """
+    box, m = params.box, params.models
+    assert box is not None
+    requests, active = np.asarray(slot.requests), np.asarray(slot.active)
+    asked = {name: np.asarray(getattr(m, name), np.float64)[requests] for name in m._fields}
+    here = np.take_along_axis(served, requests, axis=1) & active & np.isfinite(asked["floor_steps"])
+    floor = np.where(here, asked["floor_steps"], 0.0)
+    most = np.where(here, np.maximum(asked["A3"], floor), 0.0)
+
+    def own_cost(steps: np.ndarray) -> np.ndarray:
+        progress = np.clip((steps - asked["A1"]) / (asked["A3"] - asked["A1"]), 0, 1)
+        tv = asked["A2"] + (asked["A4"] - asked["A2"]) * progress
+        return np.asarray(params.delay_weight * (asked["B1"] * steps + asked["B2"]) + params.tv_weight * tv)
+
+    backhaul_s = slot.input_bits / params.R_bc + asked["output_bits"] / params.R_cb
+    generation_s = asked["B1"] * asked["A3"] + asked["B2"]
+    waited = np.asarray(rounds_waited(np.arange(requests.shape[1] + 1), box.generators, requests.shape[1]))
+
+    def cloud_cost(
+        misses: np.ndarray, backhaul_s: np.ndarray, generation_s: np.ndarray, tv: np.ndarray
+    ) -> np.ndarray:
+        slower = np.where(bool(box.shared), misses, 1)
+        delay_s = slower * backhaul_s + (1 + waited[misses]) * generation_s
+        return np.asarray(params.delay_weight * delay_s + params.tv_weight * tv)
+
+    # Those who cannot be sent to the cloud are served from the start, with as few steps as may be.
+    at_edge = here & ~bool(box.offload)
+    steps = np.where(at_edge, floor, 0.0)
+    for _ in range(requests.shape[1]):
+        away = active & ~at_edge
+        k = away.sum(axis=1, keepdims=True)
+        sums = [np.where(away, x, 0.0).sum(axis=1, keepdims=True) for x in (backhaul_s, generation_s, asked["A4"])]
+        parts = [
+            s - np.where(away, x, 0.0) for s, x in zip(sums, (backhaul_s, generation_s, asked["A4"]), strict=True)
+        ]
+        others_gain = cloud_cost(k, *sums) - cloud_cost(np.maximum(k - away, 0), *parts)
+        now = np.where(at_edge, own_cost(steps), 0.0)
+        saved = now + np.where(away, others_gain, 0.0) - own_cost(most)
+        extra = most - steps
+        open_ = here & (extra > 0) & (extra <= (params.S - steps.sum(axis=1, keepdims=True)) + 1e-9) & (saved > 0)
+        best = np.where(open_, saved / np.maximum(extra, 1e-9), -np.inf).argmax(axis=1)[:, None]
+        chosen = np.zeros(open_.shape, bool)
+        np.put_along_axis(chosen, best, np.take_along_axis(open_, best, axis=1), axis=1)
+        steps, at_edge = np.where(chosen, most, steps), at_edge | chosen
+    return np.asarray(steps / params.S)
+
+
+def _requested(params: Params, slot: Slot) -> Float[np.ndarray, "E M"]:
+    """How many users ask for each model."""
+    asked = np.asarray(slot.requests)[..., None] == np.arange(len(params.models.A1))
+    return np.asarray((asked & np.asarray(slot.active)[..., None]).sum(axis=1), np.float64)
+
+
+def _held(slot: Slot) -> Bool[np.ndarray, "E M"]:
+    assert slot.memory is not None
+    return np.asarray(slot.memory.held)
+
+
+# --- What to rank by --------------------------------------------------------------------------------------
+
+
+def _recency(params: Params, carry: Any, slot: Slot) -> tuple[Any, np.ndarray]:
+    """Least recently asked for goes first; of models asked for in the same slot, the one with fewer requests."""
+    now, last = carry
+    requests = _requested(params, slot)
+    last = np.where(requests > 0, now + requests / (1 + requests.sum(axis=1, keepdims=True)), last)
+    return (now + 1, last), np.asarray(last + 1e-3 * (1 + _held(slot)))
+
+
+def _frequency(params: Params, carry: Any, slot: Slot) -> tuple[Any, np.ndarray]:
+    """Least often asked for since the episode began goes first."""
+    counts = carry + _requested(params, slot)
+    return counts, np.asarray(counts + 1e-3 * (1 + _held(slot)))
+
+
+def _weighted_popularity(params: Params, carry: Any, slot: Slot) -> tuple[Any, np.ndarray]:
+    """Requests, of which half are forgotten after some slots, for each gigabyte, with hysteresis."""
+    rate = carry * 0.5 ** (1 / HALF_LIFE_SLOTS) + _requested(params, slot)
+    worth = (rate + 1e-6) / params.models.storage_gb
+    return rate, np.asarray(worth * np.where(_held(slot), HYSTERESIS, 1.0))
+
+
+def _expected_saving(params: Params, carry: Any, slot: Slot) -> tuple[Any, np.ndarray]:
+    """Ours: what a model is expected to save, less what comes while it loads, for each gigabyte, with hysteresis.
+
+    The box knows the popularity. A request saves what it would cost among the misses of half the users.
+    """
+    box, m = params.box, params.models
+    assert box is not None
+    users = np.asarray(slot.active).sum(axis=1, keepdims=True)
+    half = np.maximum(users // 2, 1)
+    waited = np.asarray(rounds_waited(half, box.generators, int(half.max())))
+    backhaul_s = np.mean(params.input_bits) / params.R_bc + m.output_bits / params.R_cb
+    # Each of k misses slows the k − 1 others by as much as they slow it.
+    saved_s = np.where(bool(box.shared), 2 * half - 1, 1) * backhaul_s + 2 * waited * (m.B1 * m.A3 + m.B2)
+    held = _held(slot)
+    assert slot.memory is not None
+    loading = np.where(held, slot.memory.wait, box.load_slots)
+    of_use = np.maximum(HORIZON_SLOTS - loading, 0.0) / HORIZON_SLOTS
+    requests = users * np.asarray(_popularity(params, slot))
+    worth = requests * (saved_s + 1e-6) * of_use / m.storage_gb
+    return carry, np.asarray(worth * np.where(held, HYSTERESIS, 1.0))
+
+
+def _nothing(params: Params, carry: Any, slot: Slot) -> tuple[Any, np.ndarray]:
+    """Only pinned models stay."""
+    return carry, np.zeros(_held(slot).shape)
+
+
+def _as_it_is(params: Params, carry: Any, slot: Slot) -> tuple[Any, np.ndarray]:
+    """What the episode began with."""
+    return carry, np.where(_held(slot), 1.0, 0.0)
+
+
+def _cache_of(policy: Policy, params: Params, slot: Slot, key: Array) -> Decision:
+    """The cache that a policy for the paper's cell would choose, as if it served at once."""
+    cache = policy(params, slot._replace(memory=None), key).cache
+    return share(params, slot, np.asarray(cache))
+
+
+def stateless(policy: Policy) -> Rule:
+    """A policy that remembers nothing, as a rule.
+
+    Args:
+        policy: decides E slots, which come with their memories.
+    """
+    return Rule(lambda episodes: (), lambda params, carry, slot, key: (carry, policy(params, slot, key)))
+
+
+def _optimal(scenario: Scenario, users: int) -> Rule:
+    solution = solve_box(scenario.params, users, scenario.settings.cell.slots_per_episode)
+
+    def decide(params: Params, t: int, slot: Slot, key: Array) -> tuple[int, Decision]:
+        decision = best_decision(params, solution, t, slot)
+        return t + 1, decision._replace(bandwidth=split(links(params, slot), compiled=True))
+
+    return Rule(lambda episodes: 0, decide)
+
+
+def _zeros(scenario: Scenario) -> Callable[[int], np.ndarray]:
+    return lambda episodes: np.zeros((episodes, len(scenario.models)))
+
+
+RULES: Mapping[str, Callable[[Scenario, int], Rule]] = MappingProxyType(
+    {
+        "cloud-only": lambda scenario, users: ranked(lambda episodes: (), _nothing),
+        "keep-forever": lambda scenario, users: ranked(lambda episodes: (), _as_it_is),
+        "lru": lambda scenario, users: ranked(lambda episodes: (1, _zeros(scenario)(episodes)), _recency),
+        "lfu": lambda scenario, users: ranked(_zeros(scenario), _frequency),
+        "popularity": lambda scenario, users: ranked(_zeros(scenario), _weighted_popularity),
+        "cost-aware": lambda scenario, users: ranked(lambda episodes: (), _expected_saving),
+        "rcars": lambda scenario, users: stateless(partial(_cache_of, rcars)),
+        "greedy": lambda scenario, users: stateless(partial(_cache_of, greedy)),
+        "knapsack": lambda scenario, users: stateless(partial(_cache_of, knapsack)),
+        "hcras": lambda scenario, users: stateless(partial(hcras, scenario.settings.hcras)),
+        "optimal": _optimal,
+    }
+)
+
+
+def rule(name: str, scenario: Scenario, users: int) -> Rule:
+    """The policy for a box of that name.
+
+    Args:
+        name: a name in RULES, the folder of a run trained on this scenario, `sb3:FILE`, or `FILE.py:FUNCTION`, a
+            function of params, E slots with their memories, and a random key, which returns E decisions.
+        scenario: of a box.
+        users: in every slot.
+
+    Raises:
+        InputError: there is no such policy, or it does not fit the scenario.
+    """
+    if name in RULES:
+        return RULES[name](scenario, users)
+    if name in REGISTRY:
+        raise InputError(
+            f"policy {name!r} decides for cells whose cache is chosen anew in every slot; for the box of scenario "
+            f"{scenario.name} there are {', '.join(RULES)}, a run's folder, sb3:FILE, and FILE.py:FUNCTION"
+        )
+    return stateless(made(name, scenario, RULES))

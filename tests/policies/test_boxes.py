@@ -1,0 +1,163 @@
+"""Rules for boxes: what they hold, that they keep every constraint, and that none of them looks ahead."""
+
+import jax
+import numpy as np
+import pytest
+
+from genedge.cell.feasible import breaches
+from genedge.cell.memory import loads
+from genedge.cell.sampling import sample_episodes
+from genedge.env.episodes import follow
+from genedge.errors import InputError
+from genedge.policies import policy
+from genedge.policies.boxes import RULES, rule, share_steps
+from genedge.scenario import load_scenario
+from genedge.study.scoring import score
+
+USERS, SLOTS, EPISODES = 5, 12, 6
+QUICK = ["hcras.population=8", "hcras.generations=3", f"cell.slots_per_episode={SLOTS}", f"cell.users={USERS}"]
+VARIANTS = {
+    "edge-box": (),
+    "pinned, every slot": ("server.pinned=[4]", "server.cache_every_slots=1"),
+    "when requests are known": ("server.cache_every_slots=null",),
+    "no floor": ("server.quality_floor=null",),
+    "neither floor nor offload": ("server.quality_floor=null", "server.offload=false"),
+    "only a shared cloud": (
+        "server.cache_every_slots=null",
+        "models.load_s=0",
+        "server.offload=false",
+        "server.quality_floor={least_steps: 20}",
+    ),
+}
+# The optimum asks for a floor and for offload.
+EVERYWHERE = [name for name in RULES if name != "optimal"]
+
+
+def box(*changes):
+    return load_scenario("edge-box", [*QUICK, *changes])
+
+
+def drawn(s, seed=3, episodes=EPISODES):
+    slots = sample_episodes(s.params, jax.random.key(seed), USERS, USERS, SLOTS, episodes)
+    return jax.tree.map(np.asarray, slots)
+
+
+def followed(s, name, slots):
+    return follow(s.params, rule(name, s, USERS), slots, jax.random.key(1))
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_every_rule_keeps_every_constraint(changes):
+    s = box(*changes)
+    slots = drawn(s)
+    for name in EVERYWHERE:
+        met, decision = followed(s, name, slots)
+        assert breaches(s.params, met, decision) == [], name
+        assert np.isfinite(score(s.params, met, decision).utility).all()
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_rule_looks_ahead(name):
+    s = box()
+    slots, others = drawn(s), drawn(s, seed=4)
+    change_at = 7
+
+    def spliced(a, b):
+        return np.concatenate([a[:, :change_at], b[:, change_at:]], axis=1)
+
+    met, decision = followed(s, name, slots)
+    _, other = followed(s, name, jax.tree.map(spliced, slots, others))
+    assert met.skew.shape == (EPISODES, SLOTS)
+    for field in ("cache", "bandwidth", "steps"):
+        np.testing.assert_array_equal(
+            getattr(decision, field)[:, :change_at], getattr(other, field)[:, :change_at], err_msg=field
+        )
+
+
+def alike(s, requests):
+    """One episode in which everybody asks for the models given, slot by slot."""
+    slots = drawn(s, episodes=1)
+    asked = np.array(requests)[None, :, None] + np.zeros((1, 1, USERS), int)
+    return jax.tree.map(lambda x: x[:, : len(requests)], slots)._replace(requests=asked)
+
+
+# Two of the three models fit; loads end within the slot in which they begin.
+ONE = (
+    "{storage_gb: 7, output_size_mb: 7, A1_steps: 5, A2_tv: 120, A3_steps: 30, A4_tv: 20, B1_s_per_step: 0.1, "
+    "B2_s: 2, load_s: 10}"
+)
+THREE = [f"models=[{ONE}, {ONE}, {ONE}]", "server.cache_every_slots=1", "requests.rank_drift=0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "requests", "held"),
+    [
+        # What each holds when the next slot begins.
+        ("lru", [0, 2, 1, 1, 0], ["01", "02", "12", "12", "01"]),
+        ("lfu", [0, 2, 2, 1, 2], ["01", "02", "02", "02", "02"]),
+        # Model 1 has the higher rate than 0 at the fourth slot, but not by a fifth; then it has.
+        ("popularity", [0, 2, 2, 1, 1], ["01", "02", "02", "02", "12"]),
+        ("keep-forever", [2, 2, 2, 2, 2], ["01"] * 5),
+        ("cloud-only", [0, 1, 0, 1, 0], [""] * 5),
+        ("greedy", [2, 2, 0, 0, 1], None),
+    ],
+)
+def test_what_is_held(name, requests, held):
+    s = box(*THREE)
+    met, decision = followed(s, name, alike(s, requests))
+    names = ["".join(map(str, np.flatnonzero(cache))) for cache in decision.cache[0]]
+    if held is None:
+        # The cache with the most hits among what was just asked for.
+        assert all(str(asked) in name for asked, name in zip(requests, names, strict=True))
+    else:
+        assert names == held
+    # A load takes the slot in which it begins.
+    begun = np.asarray(loads(s.params, met.memory, decision.cache))[0]
+    for t in range(len(requests) - 1):
+        assert (met.memory.wait[0, t + 1][begun[t]] == 1).all()
+
+
+def test_the_cost_aware_rule_loads_what_popularity_will_pay_for_and_not_what_takes_too_long():
+    quick = box(*THREE)
+    slots = alike(quick, [2, 2, 2, 2, 2])
+    swapped = np.array([2, 0, 1]) + np.zeros((1, 5, 1), int)
+    popular = slots._replace(ranking=swapped)
+    assert (followed(quick, "cost-aware", popular)[1].cache[0, :, 2]).all()
+    slow = box(*(change.replace("load_s: 10", "load_s: 400") for change in THREE))
+    assert not followed(slow, "cost-aware", popular)[1].cache[0, :, 2].any()
+
+
+def test_steps_go_to_all_where_there_are_enough_and_to_nobody_where_there_are_none():
+    plenty, none = box("server.total_steps=100000"), box("server.total_steps=1")
+    slot = jax.tree.map(lambda x: x[:, 0], drawn(plenty))
+    everything = np.ones((EPISODES, 5), bool)
+    steps = share_steps(plenty.params, slot, everything) * float(plenty.params.S)
+    np.testing.assert_allclose(steps, plenty.params.models.A3[slot.requests], rtol=1e-9)
+    assert not share_steps(none.params, slot, everything).any()
+    assert not share_steps(plenty.params, slot, ~everything).any()
+
+
+def test_a_policy_of_ones_own_sees_the_memory(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from genedge.policies.boxes import share\n"
+        "def keep(params, slots, key):\n"
+        "    assert slots.memory.held.shape == (6, 5)\n"
+        "    return share(params, slots, slots.memory.held)\n"
+    )
+    s = box()
+    slots = drawn(s)
+    for ours, theirs in zip(
+        followed(s, f"{file}:keep", slots)[1], followed(s, "keep-forever", slots)[1], strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_names_that_are_no_rule():
+    s = box()
+    with pytest.raises(InputError, match=r"whose cache is chosen anew.*cost-aware"):
+        rule("priced", s, USERS)
+    with pytest.raises(InputError, match="did you mean lru"):
+        rule("lruu", s, USERS)
+    with pytest.raises(InputError, match="is of a box"):
+        policy("knapsack", s)

@@ -1,0 +1,108 @@
+"""Evaluations on a box: metrics recomputed from settings and episodes, and gaps from the regrets."""
+
+import json
+
+import numpy as np
+import pytest
+
+from genedge.cell.types import Decision
+from genedge.env.episodes import Rule
+from genedge.errors import InputError
+from genedge.policies.boxes import rule, share
+from genedge.scenario import load_scenario
+from genedge.study.box_figure import draw_boxes
+from genedge.study.boxes import LOSSES, METRICS, evaluate_box
+
+USERS, SLOTS, EPISODES = 4, 9, 5
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return load_scenario("edge-box", [f"cell.slots_per_episode={SLOTS}"])
+
+
+@pytest.fixture(scope="module")
+def evaluation(scenario):
+    rules = {name: rule(name, scenario, USERS) for name in ("lru", "keep-forever", "optimal")}
+    told = []
+    made = evaluate_box(scenario, rules, USERS, EPISODES, 4, told.append)
+    assert [text.partition(",")[0] for text in told] == ["the optimum", *rules]
+    return made
+
+
+def test_metrics_of_an_episode(scenario, evaluation):
+    hours = SLOTS * scenario.settings.cell.slot_duration_s / 3600
+    for result in evaluation.results:
+        outcome, memory = result.outcome, result.slots.memory
+        told = {metric: values[0] for metric, values in result.metrics.items()}
+        assert set(told) == set(METRICS)
+        # A model that is held in a slot and was not in the one before has begun to load in between.
+        begun = [
+            m
+            for t in range(SLOTS)
+            for m in range(len(scenario.models))
+            if (memory.held[t + 1, m] if t + 1 < SLOTS else result.decision.cache[t, m]) and not memory.held[t, m]
+            and memory.until[t] == 0
+        ]  # fmt: skip
+        expected = {
+            "utility": outcome.utility.sum() / SLOTS,
+            "delay_s": outcome.delay_s.mean(),
+            "delay_p95_s": np.quantile(outcome.delay_s.ravel(), 0.95),
+            "queue_s": outcome.queue_s.mean(),
+            "tv": outcome.tv.mean(),
+            "hit_ratio": outcome.hit.mean(),
+            "loads_per_hour": len(begun) / hours,
+            "loaded_gb_per_hour": sum(scenario.models[m].storage_gb for m in begun) / hours,
+            "loading_s_per_hour": sum(scenario.models[m].load_s for m in begun) / hours,
+        }
+        assert told == pytest.approx(expected)
+    lru, keep, _ = evaluation.results
+    assert (lru.metrics["loads_per_hour"] > 0).any()
+    assert not keep.metrics["loads_per_hour"].any()
+
+
+def test_the_optimal_policy_has_no_gap_and_the_others_have_that_of_their_losses(evaluation):
+    assert evaluation.exact
+    lru, keep, optimal = evaluation.results
+    assert evaluation.gap(optimal).mean == pytest.approx(0, abs=1e-9)
+    for result in (lru, keep):
+        lost = sum(result.losses[name].mean() for name in LOSSES)
+        assert lost > 0
+        assert evaluation.gap(result).mean == pytest.approx(lost / evaluation.optimum)
+        assert evaluation.expected(result).mean == pytest.approx(evaluation.optimum + lost)
+
+
+def test_json_is_strict_and_says_the_same(evaluation):
+    told = json.loads(json.dumps(evaluation.as_json(), allow_nan=False))
+    assert told["optimum"] == {"utility": evaluation.optimum, "attained": True}
+    assert [row["policy"] for row in told["results"]] == ["lru", "keep-forever", "optimal"]
+    for row, result in zip(told["results"], evaluation.results, strict=True):
+        assert row["gap"]["mean"] == evaluation.gap(result).mean
+        assert {name: row["lost"][name]["mean"] for name in LOSSES} == {
+            name: pytest.approx(lost.mean()) for name, lost in result.losses.items()
+        }
+
+
+def test_without_a_known_optimum_it_says_why(tmp_path):
+    s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=3"])
+    made = evaluate_box(s, {"lru": rule("lru", s, USERS)}, USERS, 1, 0, lambda text: None)
+    told = json.loads(json.dumps(made.as_json(), allow_nan=False))
+    assert told["optimum"] is None
+    assert "9 models and 4 users are too many" in told["no_optimum"]
+    assert told["results"][0]["gap"] is None
+    draw_boxes(made, tmp_path / "box.png")
+    assert (tmp_path / "box.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_policy_that_breaks_a_constraint_is_named(scenario):
+    def greedy(params, carry, slot, key):
+        decision = share(params, slot, np.ones(slot.memory.held.shape, bool))
+        return carry, Decision(*decision)
+
+    with pytest.raises(InputError, match=r"policy greedy broke a constraint: \(11d\)"):
+        evaluate_box(scenario, {"greedy": Rule(lambda e: (), greedy)}, USERS, 1, 0, lambda text: None)
+
+
+def test_only_a_box_is_evaluated_so():
+    with pytest.raises(InputError, match="is of no box"):
+        evaluate_box(load_scenario("paper"), {}, USERS, 1, 0, lambda text: None)
