@@ -18,7 +18,7 @@ SCENARIO = "edge-box"
 EVALUATION_SEED = 1000
 RULES = ("cloud-only", "keep-forever", "lru", "lfu", "popularity", "cost-aware", "rcars", "greedy", "knapsack")
 # On two timescales, and the others of the package that can be trained on a box, with as many episodes.
-AGENTS = ("two-timescale", "td3", "sac", "ddpg")
+AGENTS = ("two-timescale", "td3", "ddpg")
 EPISODES = 1000
 
 
@@ -35,6 +35,7 @@ def main() -> None:
 
     from genedge.compiled import keep_compiled_code
     from genedge.learn.runs import Run, create_run, open_run, rows_of, train_run
+    from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import rule
     from genedge.scenario import load_scenario
     from genedge.study.boxes import LOSSES, BoxEvaluation, Result, evaluate_box
@@ -61,8 +62,9 @@ def main() -> None:
         for agent in AGENTS:
             for seed in range(asked.seeds if agent == "two-timescale" else 1):
                 names[f"{agent} {seed}"] = str(trained(catalogue, agent, seed).folder)
-        rules = {label: rule(name, scenario, users) for label, name in names.items()}
-        evaluation = evaluate_box(scenario, rules, users, asked.episodes, EVALUATION_SEED, lambda text: None)
+        solve = solver(scenario.params, users, scenario.settings.cell.slots_per_episode)
+        rules = {label: rule(name, scenario, solve) for label, name in names.items()}
+        evaluation = evaluate_box(scenario, rules, solve, users, asked.episodes, EVALUATION_SEED, lambda text: None)
         print(f"catalogue {catalogue}: optimum {evaluation.optimum:.2f}", flush=True)
         for result in evaluation.results:
             found.setdefault(result.policy.partition(" ")[0], []).append((evaluation, result))

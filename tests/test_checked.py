@@ -6,6 +6,8 @@ import pytest
 
 import genedge
 from genedge.cell.service import serve
+from genedge.env.episodes import Rule, follow
+from genedge.errors import InputError
 
 KEY = jax.random.key(0)
 
@@ -94,3 +96,41 @@ def test_sampling(paper, argument, value):
 def test_a_key_of_the_old_kind_will_do(paper):
     old, new = (genedge.sample_episode(paper.params, key, 4, 5, 3) for key in (jax.random.PRNGKey(0), KEY))
     jax.tree.map(np.testing.assert_array_equal, old, new)
+
+
+def test_slots_of_a_box_need_their_memories():
+    box = genedge.load_scenario("edge-box")
+    slots = genedge.sample_episode(box.params, jax.random.key(0), users=3, places=3, slots=4)
+    decision = genedge.Decision(np.ones((4, 5), bool), np.full((4, 3), 0.3), np.full((4, 3), 0.3))
+    for function in (genedge.serve, genedge.score):
+        with pytest.raises(InputError, match=r"have no memory .* of a box.*evaluate_box"):
+            function(box.params, slots, decision)
+    met, decided = follow(
+        box.params, Rule(lambda e: (), lambda p, c, s, k: (c, idle(s))), each(slots), jax.random.key(0)
+    )
+    assert genedge.score(box.params, met, decided).queue_s.shape == (1, 4, 3)
+    with pytest.raises(InputError, match=r"slots\.memory\.held has shape"):
+        genedge.score(box.params, met._replace(memory=met.memory._replace(held=met.memory.held[..., :2])), decided)
+
+
+def each(slots):
+    return jax.tree.map(lambda x: np.asarray(x)[None], slots)
+
+
+def idle(slot):
+    return genedge.Decision(slot.memory.held, np.full((1, 3), 0.3), np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize("cache", [np.zeros((4, 10)), np.zeros((4, 10), int), np.full((4, 10), "yes")])
+def test_a_cache_is_of_booleans(cache):
+    paper = genedge.load_scenario("paper")
+    slots = genedge.sample_episode(paper.params, jax.random.key(0), users=3, places=3, slots=4)
+    with pytest.raises(InputError, match=r"decision\.cache must be an array of booleans"):
+        genedge.score(paper.params, slots, genedge.Decision(cache, np.full((4, 3), 0.3), np.full((4, 3), 0.3)))
+
+
+def test_a_box_is_not_evaluated_slot_by_slot():
+    with pytest.raises(InputError, match=r"is of a box.*evaluate_box"):
+        genedge.evaluate(
+            genedge.load_scenario("edge-box"), {}, users=[2], episodes=1, seed=0, report=lambda text: None
+        )

@@ -30,7 +30,7 @@ def sample_episode(params: Params, key: Array, users: int, places: int, slots: i
 
     Returns:
         The slots, in SI units: `skew` (T,); `requests`, `input_bits` [bit], `gain` (linear) and `active` (T, N);
-        `position_m` [m] (T, N, 2).
+        `position_m` [m] (T, N, 2). Those of a box also have `ranking` (T, M); their memories follow from decisions.
 
     Raises:
         InputError: an argument has another type or shape, or there are more users than places.
@@ -53,7 +53,7 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     Args:
         params: the scenario, `scenario.params`.
         slot: slots, leading axes *batch: `skew` (*batch); `requests`, `input_bits` [bit], `gain`, `active`
-            (*batch, N); `position_m` [m] (*batch, N, 2).
+            (*batch, N); `position_m` [m] (*batch, N, 2); of a box also `ranking` (*batch, M) and `memory`.
         decision: a decision for each: `cache` (*batch, M); `bandwidth` and `steps`, shares from 0 to 1,
             (*batch, N). An active user's bandwidth must be positive.
 
@@ -121,6 +121,11 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
     if memory is not None:
         fields |= {f"memory.{field}": value for field, value in memory._asdict().items()}
         other |= {"memory.held": models, "memory.wait": models, "memory.until": whole[:-1]}
+    if params.box is not None and (memory is None or slots.ranking is None):
+        raise InputError(
+            f"{name} have no memory or no ranking, and the scenario is of a box, whose slots only come one after "
+            f"the other; genedge.study.boxes.evaluate_box and genedge.env.episodes.follow decide whole episodes"
+        )
     if fields["ranking"] is None:
         del fields["ranking"]
     other["ranking"] = models
@@ -147,6 +152,9 @@ def check_decision(params: Params, slots: Slot, decision: Decision, name: str) -
     because = f"{name}.requests has {whole}, and there are {models} models"
     for field, value in decision._asdict().items():
         _check(f"decision.{field}", value, (*whole[:-1], models) if field == "cache" else whole, because)
+    kind = getattr(decision.cache, "dtype", type(decision.cache).__name__)
+    if kind != np.dtype(bool):
+        raise InputError(f"decision.cache must be an array of booleans, not of {kind}")
 
 
 def _check(name: str, value: ArrayLike, shape: tuple[int, ...], because: str) -> None:

@@ -541,8 +541,8 @@ def refuse_box(scenario: Scenario) -> None:
     if scenario.params.box is not None:
         raise InputError(
             f"scenario {scenario.name} is of a box (its cache lasts, its cloud or backhaul is shared, or "
-            f"popularity drifts), and this looks at each slot alone; 'genedge evaluate' and 'genedge train' know "
-            f"boxes"
+            f"popularity drifts), and this looks at each slot alone; 'genedge evaluate', 'genedge train' and "
+            f"genedge.study.boxes.evaluate_box know boxes"
         )
 
 
@@ -661,7 +661,7 @@ def _build(table: dict[str, Setting], name: str, source: str) -> Scenario:
         scenario = Scenario(settings, table)
         for m, model in enumerate(scenario.models):
             _check_model(m, model)
-        _check_server(settings.server, scenario.models)
+        _check_server(settings, scenario.models)
     except InputError as e:
         raise InputError(f"{source}: {e}") from None
     return scenario
@@ -781,9 +781,16 @@ def _check_model(m: int, model: GivenModel) -> None:
         )
 
 
-def _check_server(server: Server, models: tuple[GivenModel, ...]) -> None:
-    """Refuses pinned models that are not there or do not fit, and a floor that a lasting cache cannot keep."""
+def _check_server(s: Settings, models: tuple[GivenModel, ...]) -> None:
+    """Refuses pinned models that are not there or do not fit, a cache that no episode ever decides on, and a floor
+    that a lasting cache cannot keep."""
+    server, every, slots = s.server, s.server.cache_every_slots, s.cell.slots_per_episode
     pinned = set(server.pinned)
+    if every is not None and every >= slots:
+        raise InputError(
+            f"server.cache_every_slots ({every}) must be less than cell.slots_per_episode ({slots}), or no "
+            f"decision on the cache would ever count"
+        )
     if pinned and max(pinned) >= len(models):
         raise InputError(
             f"server.pinned: there is no model {max(pinned)}; models are numbered 0 to {len(models) - 1}"
@@ -793,7 +800,7 @@ def _check_server(server: Server, models: tuple[GivenModel, ...]) -> None:
         raise InputError(
             f"server.pinned: these models take {taken_gb:g} GB, more than server.storage_gb ({server.storage_gb:g})"
         )
-    lasts = pinned or server.cache_every_slots is not None or any(model.load_s > 0 for model in models)
+    lasts = pinned or every is not None or any(model.load_s > 0 for model in models)
     if lasts and server.quality_floor is not None and not server.offload:
         raise InputError(
             "server.quality_floor: with pinned models, load times or server.cache_every_slots the cache may hold "

@@ -2,11 +2,13 @@
 
 import pytest
 
+FIVE = "cell.slots_per_episode=5"
 QUICK = ("--set", "cell.slots_per_episode=6", "--episodes", 2)
 
 
 def test_evaluate_tells_costs_loads_and_losses(genedge, tmp_path):
-    box = ("evaluate", "--scenario", "edge-box", "--policies", "lru,optimal", *QUICK)
+    longer = ("--set", "cell.slots_per_episode=18", "--episodes", 4)
+    box = ("evaluate", "--scenario", "edge-box", "--policies", "lru,optimal", *longer)
     answer = genedge(*box, "--figure", tmp_path / "box.png")
     assert answer.status == 0
     for word in ("edge-box, 8 users", "loads per hour", "cloud's queue [s]", "lost by cache", "optimum, exact"):
@@ -37,7 +39,20 @@ def test_evaluate_says_why_there_is_no_optimum(genedge):
         (("train", "--scenario", "edge-box", "--agent", "reinforce", "--out", "r"), ("edge-box", "two-timescale")),
         (("train", "--scenario", "edge-box", "--agent", "any-cell", "--out", "r"), ("edge-box", "two-timescale")),
         (("train", "--agent", "two-timescale", "--out", "r"), ("paper", "server.cache_every_slots")),
-        (("evaluate", "--policies", "lru"), ("'lru'", "no such policy")),
+        (("evaluate", "--policies", "learned", "--set", "server.storage_gb=0"), ("no storage", "cloud-only")),
+        (
+            ("train", "--scenario", "edge-box", "--agent", "td3", "--out", "r", "--set", "server.storage_gb=0"),
+            ("no storage", "server.storage_gb"),
+        ),
+        (("evaluate", "--policies", "lru"), ("'lru'", "a rule for boxes", "edge-box")),
+        (
+            ("evaluate", "--scenario", "edge-box", "--policies", "lru", "--set", "server.cache_every_slots=50"),
+            ("server.cache_every_slots (50)", "cell.slots_per_episode (50)"),
+        ),
+        (
+            ("train", "--agent", "two-timescale", "--out", "r", "--scenario", "edge-box", "--set", FIVE),
+            ("two decisions", "to 6 or more, not 5"),
+        ),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused_in_words(genedge, arguments, words, tmp_path, monkeypatch):
@@ -66,3 +81,18 @@ def test_a_trained_run_serves_a_box(genedge, tmp_path, agent):
     refused = genedge("export", run, tmp_path / "out")
     assert refused.status == 2
     assert "is of a box" in refused.err
+
+
+def test_the_same_number_of_users_twice_is_one(genedge):
+    answer = genedge("evaluate", "--scenario", "edge-box", "--policies", "lru", "--users", "2,2", *QUICK)
+    assert answer.status == 0
+    assert "edge-box, 2 users" in answer.out
+    assert "-0.00" not in answer.out
+
+
+def test_an_own_policys_line_is_told_for_relative_paths_too(genedge, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def boom(params, slots, key):\n    return 1 / 0\n")
+    answer = genedge("evaluate", "--scenario", "edge-box", "--policies", "mine.py:boom", *QUICK)
+    assert answer.status == 2
+    assert "mine.py line 2: boom fails: ZeroDivisionError" in answer.err

@@ -246,14 +246,18 @@ def untrained(genedge, tmp_path, monkeypatch):
     return make
 
 
-# Only a box has two timescales.
-SCENARIOS = {"two-timescale": "edge-box"}
+# Only a box has two timescales, the longer one here of two slots.
+SCENARIOS = {"two-timescale": ("edge-box", ("server.cache_every_slots=2",))}
+
+
+def sets(changes):
+    return [word for change in changes for word in ("--set", change)]
 
 
 @pytest.mark.parametrize("agent", AGENTS)
 def test_the_agent_is_the_one_asked_for(agent, untrained):
-    scenario = SCENARIOS.get(agent, "paper")
-    run = untrained("--scenario", scenario, "--agent", agent, "--episodes", 20, "--seed", 3)
+    scenario, changes = SCENARIOS.get(agent, ("paper", ()))
+    run = untrained("--scenario", scenario, *sets(changes), "--agent", agent, "--episodes", 20, "--seed", 3)
     assert (run.agent, run.episodes, run.seed) == (agent, 20, 3)
     assert run.users == (run.scenario.settings.any_cell.users[1] if agent == "any-cell" else USERS)
 
@@ -262,10 +266,10 @@ def test_the_agent_is_the_one_asked_for(agent, untrained):
 @pytest.mark.parametrize("network", ["mlp", "equivariant"])
 def test_the_network_is_the_one_asked_for(agent, network, untrained):
     """Of this agent, and of no other."""
-    scenario, section = SCENARIOS.get(agent, "paper"), agent.replace("-", "_")
-    run = untrained("--scenario", scenario, "--agent", agent, "--network", network)
+    (scenario, changes), section = SCENARIOS.get(agent, ("paper", ())), agent.replace("-", "_")
+    run = untrained("--scenario", scenario, *sets(changes), "--agent", agent, "--network", network)
     assert run.scenario.table[f"{section}.network"] == (network, "user", "")
-    preset = load_scenario(scenario, SETTINGS)
+    preset = load_scenario(scenario, [*SETTINGS, *changes])
     different = {key for key in preset.table if preset.table[key] != run.scenario.table[key]}
     assert different == {f"{section}.network"}
     assert run.most_users == (math.inf if network == "equivariant" else USERS if agent == "reinforce" else PLACES)

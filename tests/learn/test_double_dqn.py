@@ -17,7 +17,11 @@ from genedge.learn.ddpg import DDPG
 from genedge.learn.double_dqn import FEATURES, CacheLearner, _update, choose, init_cache_learner, largest_caches
 from genedge.learn.networks import apply_of_caches, init_of_caches
 from genedge.learn.replay import CacheTransition, Replay
+from genedge.learn.runs import create_run, train_run
+from genedge.optimum.dynamic import solver
+from genedge.policies.boxes import rule
 from genedge.scenario import load_scenario
+from genedge.study.boxes import evaluate_box
 
 SMALL = (
     "two_timescale.width=4",
@@ -175,3 +179,16 @@ def test_updates_lead_to_the_values_of_value_iteration(scenario, discount):
     learned = fed(scenario.settings.two_timescale, discount, rewards, following)
     np.testing.assert_allclose(learned, q, atol=0.15)
     np.testing.assert_array_equal(learned.argmax(axis=1), q.argmax(axis=1))
+
+
+@pytest.mark.heavy
+def test_a_trained_pair_comes_near_the_optimum(tmp_path):
+    """Some minutes: it holds the right models, from nothing but what slots cost."""
+    s = load_scenario("edge-box")
+    run = create_run(tmp_path / "run", s, None, "two-timescale", 400, 0)
+    train_run(run, lambda row: None)
+    solve = solver(s.params, 8, 50)
+    rules = {name: rule(name, s, solve) for name in (str(run.folder), "lru")}
+    made = evaluate_box(s, rules, solve, 8, 40, 3, lambda text: None)
+    pair, lru = (made.gap(result).mean for result in made.results)
+    assert pair < 0.03 < lru

@@ -42,8 +42,8 @@ SETTINGS = (
 )
 # As many places as the cell has, or as there were users in training; networks over users and models have no limit.
 MOST = {"ddpg": PLACES, "reinforce": USERS}
-# Only a box has two timescales.
-SCENARIOS = {"two-timescale": "edge-box"}
+# Only a box has two timescales, the longer one here of two slots.
+SCENARIOS = {"two-timescale": ("edge-box", ("server.cache_every_slots=2",))}
 agents = pytest.mark.parametrize("agent", AGENTS)
 
 
@@ -51,9 +51,13 @@ def quiet(row):
     pass
 
 
+def scenario_of(agent, *further):
+    name, changes = SCENARIOS.get(agent, ("paper", ()))
+    return load_scenario(name, (*SETTINGS, *changes, *further))
+
+
 def new_run(folder, agent, *further, seed=SEED, users=None, episodes=EPISODES):
-    scenario = load_scenario(SCENARIOS.get(agent, "paper"), (*SETTINGS, *further))
-    return create_run(folder, scenario, users, agent, episodes, seed)
+    return create_run(folder, scenario_of(agent, *further), users, agent, episodes, seed)
 
 
 @pytest.fixture(scope="module")
@@ -414,9 +418,9 @@ def test_a_run_over_cells_of_any_size_serves_other_scenarios(other, finished):
 def test_a_run_on_one_cell_serves_no_other(agent, finished):
     run, _ = finished(agent)
     with pytest.raises(InputError, match="its actor knows only its own catalogue"):
-        made(str(run.folder), load_scenario(run.scenario.name, [*SETTINGS, "seed=9"]), ())
+        made(str(run.folder), scenario_of(agent, "seed=9"), ())
     # Another number of users, or other settings of an agent, make no other cell.
-    made(str(run.folder), load_scenario(run.scenario.name, [*SETTINGS, "cell.users=1", "hcras.population=4"]), ())
+    made(str(run.folder), scenario_of(agent, "cell.users=1", "hcras.population=4"), ())
 
 
 # --- What cannot be trained

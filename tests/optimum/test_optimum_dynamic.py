@@ -12,8 +12,8 @@ from genedge.cell.sampling import sample_episodes
 from genedge.env.episodes import follow
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import delay, links, split
-from genedge.optimum.dynamic import regret, solve_box
-from genedge.policies.boxes import RULES
+from genedge.optimum.dynamic import regret, solve_box, solver
+from genedge.policies.boxes import RULES, share, stateless
 from genedge.scenario import load_scenario
 from genedge.study.scoring import score
 
@@ -184,7 +184,7 @@ def test_costs_are_the_optimum_and_the_regrets_on_average(changes):
     solution = solve_box(s.params, USERS, SLOTS)
     slots = episodes_of(s, 2000)
     for name in ("optimal", "lru", "rcars"):
-        met, decision = follow(s.params, RULES[name](s, USERS), slots, jax.random.key(2))
+        met, decision = follow(s.params, RULES[name](s, lambda: solution), slots, jax.random.key(2))
         assert breaches(s.params, met, decision) == []
         cost = beyond_radio(s, met, decision)
         held, shared = regret(s.params, solution, met, decision, cost)
@@ -202,7 +202,9 @@ def test_costs_are_the_optimum_and_the_regrets_on_average(changes):
 
 def test_the_optimal_bandwidth_leaves_no_regret():
     s = scenario()
-    met, decision = follow(s.params, RULES["optimal"](s, USERS), episodes_of(s, 3), jax.random.key(2))
+    met, decision = follow(
+        s.params, RULES["optimal"](s, solver(s.params, USERS, SLOTS)), episodes_of(s, 3), jax.random.key(2)
+    )
     flat, shares = (jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree) for tree in (met, decision.bandwidth))
     link = links(s.params, flat)
     np.testing.assert_allclose(delay(link, shares)[0].sum(), delay(link, split(link, False))[0].sum(), rtol=1e-9)
@@ -215,7 +217,7 @@ def test_sizes_that_vary_make_it_a_lower_bound():
     assert not bound.exact
     assert bound.value == pytest.approx(low.value, rel=1e-12)
     met, decision = follow(
-        varied.params, RULES["optimal"](varied, USERS), episodes_of(varied, 50), jax.random.key(2)
+        varied.params, RULES["optimal"](varied, lambda: bound), episodes_of(varied, 50), jax.random.key(2)
     )
     assert breaches(varied.params, met, decision) == []
     shared = regret(varied.params, bound, met, decision, beyond_radio(varied, met, decision))[1]
@@ -230,9 +232,30 @@ def test_sizes_that_vary_make_it_a_lower_bound():
         ("edge-box", ("server.quality_floor=null",), "quality_floor"),
         ("edge-box", ("server.quality_floor=null", "server.offload=false"), "offload"),
         ("edge-box", ("models.count=9",), "9 models"),
+        ("edge-box", ("models.count=40",), "40 models"),
         ("edge-box", ("models.load_s=1000000", "cell.slot_duration_s=0.001"), "too many slots"),
     ],
 )
 def test_what_has_no_such_optimum(preset, changes, because):
     with pytest.raises(InputError, match=because):
         solve_box(load_scenario(preset, changes).params, 8, 50)
+
+
+@pytest.mark.parametrize(("users", "slots"), [(0, 5), (-1, 5), (2, 0)])
+def test_an_episode_has_users_and_slots(users, slots):
+    with pytest.raises(InputError, match="at least one of each"):
+        solve_box(scenario().params, users, slots)
+
+
+def test_what_breaches_let_pass_has_a_value_too():
+    """Models that exceed the storage by less than the tolerance."""
+    s = scenario("models.storage_gb=4", "models.working_gb=0", "server.storage_gb=11.99999")
+    solution = solve_box(s.params, USERS, SLOTS)
+    assert solution.caches.all(axis=1).any()
+    met, decision = follow(s.params, stateless(everything), episodes_of(s, 2), jax.random.key(0))
+    assert breaches(s.params, met, decision) == []
+    assert (regret(s.params, solution, met, decision, beyond_radio(s, met, decision))[0] >= 0).all()
+
+
+def everything(params, slot, key):
+    return share(params, slot, np.ones(slot.memory.held.shape, bool))

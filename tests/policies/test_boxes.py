@@ -9,6 +9,8 @@ from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
 from genedge.env.episodes import follow
 from genedge.errors import InputError
+from genedge.learn.runs import create_run
+from genedge.optimum.dynamic import solver
 from genedge.policies import policy
 from genedge.policies.boxes import RULES, rule, share_steps
 from genedge.scenario import load_scenario
@@ -43,7 +45,7 @@ def drawn(s, seed=3, episodes=EPISODES):
 
 
 def followed(s, name, slots):
-    return follow(s.params, rule(name, s, USERS), slots, jax.random.key(1))
+    return follow(s.params, rule(name, s, solver(s.params, USERS, SLOTS)), slots, jax.random.key(1))
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
@@ -95,8 +97,8 @@ THREE = [f"models=[{ONE}, {ONE}, {ONE}]", "server.cache_every_slots=1", "request
         # What each holds when the next slot begins.
         ("lru", [0, 2, 1, 1, 0], ["01", "02", "12", "12", "01"]),
         ("lfu", [0, 2, 2, 1, 2], ["01", "02", "02", "02", "02"]),
-        # Model 1 has the higher rate than 0 at the fourth slot, but not by a fifth; then it has.
-        ("popularity", [0, 2, 2, 1, 1], ["01", "02", "02", "02", "12"]),
+        # Model 2 has a higher rate than 1 at the fourth slot, but not by a fifth; then it has.
+        ("popularity", [0, 0, 1, 2, 2], ["01", "01", "01", "01", "02"]),
         ("keep-forever", [2, 2, 2, 2, 2], ["01"] * 5),
         ("cloud-only", [0, 1, 0, 1, 0], [""] * 5),
         ("greedy", [2, 2, 0, 0, 1], None),
@@ -153,11 +155,48 @@ def test_a_policy_of_ones_own_sees_the_memory(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def never():
+    raise AssertionError("nobody asked for the optimum")
+
+
 def test_names_that_are_no_rule():
     s = box()
-    with pytest.raises(InputError, match=r"whose cache is chosen anew.*cost-aware"):
-        rule("priced", s, USERS)
+    with pytest.raises(InputError, match=r"knows nothing of boxes.*cost-aware"):
+        rule("priced", s, never)
     with pytest.raises(InputError, match="did you mean lru"):
-        rule("lruu", s, USERS)
+        rule("lruu", s, never)
     with pytest.raises(InputError, match="is of a box"):
         policy("knapsack", s)
+
+
+def test_cloud_only_serves_nobody_at_the_box_where_it_may():
+    s = box("server.pinned=[0, 1]")
+    met, decision = followed(s, "cloud-only", drawn(s))
+    assert (decision.cache == [True, True, False, False, False]).all()
+    assert not score(s.params, met, decision).hit.any()
+    # Where whoever asks for a pinned model must be served, they are.
+    forced = box("server.pinned=[0, 1]", "server.offload=false", "server.quality_floor=null")
+    met, decision = followed(forced, "cloud-only", drawn(forced))
+    assert score(forced.params, met, decision).hit.any()
+
+
+def test_the_optimum_is_solved_once_and_only_when_it_is_asked_for():
+    s, asked = box(), []
+    solve = solver(s.params, USERS, SLOTS)
+
+    def counting():
+        asked.append(1)
+        return solve()
+
+    made = rule("optimal", s, counting)
+    assert asked == []
+    follow(s.params, made, drawn(s), jax.random.key(1))
+    assert asked
+    assert solve() is solve()
+
+
+def test_a_run_over_cells_of_any_size_has_never_seen_a_memory(tmp_path):
+    settings = ["any_cell.users=[2, 3]", "any_cell.models=[2, 3]", "any_cell.width=4", "cell.slots_per_episode=4"]
+    run = create_run(tmp_path / "run", load_scenario("paper", settings), None, "any-cell", 1, 0)
+    with pytest.raises(InputError, match=r"it has never seen a memory, as that of scenario edge-box\. Train"):
+        rule(str(run.folder), box(), never)

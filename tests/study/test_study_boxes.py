@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from genedge.cell.types import Decision
+from genedge.cli.box_table import print_boxes
 from genedge.env.episodes import Rule
 from genedge.errors import InputError
+from genedge.optimum.dynamic import solver
 from genedge.policies.boxes import rule, share
 from genedge.scenario import load_scenario
 from genedge.study.box_figure import draw_boxes
@@ -23,9 +25,10 @@ def scenario():
 
 @pytest.fixture(scope="module")
 def evaluation(scenario):
-    rules = {name: rule(name, scenario, USERS) for name in ("lru", "keep-forever", "optimal")}
+    solve = solver(scenario.params, USERS, SLOTS)
+    rules = {name: rule(name, scenario, solve) for name in ("lru", "keep-forever", "optimal")}
     told = []
-    made = evaluate_box(scenario, rules, USERS, EPISODES, 4, told.append)
+    made = evaluate_box(scenario, rules, solve, USERS, EPISODES, 4, told.append)
     assert [text.partition(",")[0] for text in told] == ["the optimum", *rules]
     return made
 
@@ -84,8 +87,9 @@ def test_json_is_strict_and_says_the_same(evaluation):
 
 
 def test_without_a_known_optimum_it_says_why(tmp_path):
-    s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=3"])
-    made = evaluate_box(s, {"lru": rule("lru", s, USERS)}, USERS, 1, 0, lambda text: None)
+    s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=4"])
+    solve = solver(s.params, USERS, 4)
+    made = evaluate_box(s, {"lru": rule("lru", s, solve)}, solve, USERS, 1, 0, quiet)
     told = json.loads(json.dumps(made.as_json(), allow_nan=False))
     assert told["optimum"] is None
     assert "9 models and 4 users are too many" in told["no_optimum"]
@@ -99,10 +103,47 @@ def test_a_policy_that_breaks_a_constraint_is_named(scenario):
         decision = share(params, slot, np.ones(slot.memory.held.shape, bool))
         return carry, Decision(*decision)
 
-    with pytest.raises(InputError, match=r"policy greedy broke a constraint: \(11d\)"):
-        evaluate_box(scenario, {"greedy": Rule(lambda e: (), greedy)}, USERS, 1, 0, lambda text: None)
+    with pytest.raises(InputError, match=r"policy greedy broke a constraint: \(11d\).* in slot 0 of episode 0"):
+        evaluate_box(
+            scenario,
+            {"greedy": Rule(lambda e: (), greedy)},
+            solver(scenario.params, USERS, SLOTS),
+            USERS,
+            1,
+            0,
+            quiet,
+        )
 
 
 def test_only_a_box_is_evaluated_so():
     with pytest.raises(InputError, match="is of no box"):
-        evaluate_box(load_scenario("paper"), {}, USERS, 1, 0, lambda text: None)
+        evaluate_box(
+            load_scenario("paper"), {}, solver(load_scenario("paper").params, USERS, 2), USERS, 1, 0, quiet
+        )
+
+
+def test_expected_costs_are_those_of_many_episodes():
+    """Radio included: what a policy costs on very many slots is the optimum and what it lost on few others."""
+    s = load_scenario("edge-box", ["cell.slots_per_episode=6"])
+    solve = solver(s.params, USERS, 6)
+    rules = {name: rule(name, s, solve) for name in ("lru", "cost-aware", "optimal")}
+    made = evaluate_box(s, rules, solve, USERS, 3000, 11, quiet)
+    other = evaluate_box(s, rules, solve, USERS, 1000, 12, quiet)
+    for result, again in zip(made.results, other.results, strict=True):
+        costs = result.metrics["utility"]
+        low, high = other.expected(again)[1:]
+        assert low - 4 * costs.std() / 3000**0.5 < costs.mean() < high + 4 * costs.std() / 3000**0.5
+
+
+def test_a_bound_is_not_called_the_optimum(capsys):
+    s = load_scenario("edge-box", ["cell.slots_per_episode=6", "requests.input_size_mb=[1, 5]"])
+    solve = solver(s.params, USERS, 6)
+    print_boxes(evaluate_box(s, {"optimal": rule("optimal", s, solve)}, solve, USERS, 2, 0, quiet))
+    told = capsys.readouterr().out
+    assert "gap to bound" in told
+    assert "lower bound" in told
+    assert "nothing is below the bound" in told
+
+
+def quiet(text):
+    pass

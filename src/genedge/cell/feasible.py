@@ -216,7 +216,8 @@ def fitting_caches(params: Params) -> Bool[np.ndarray, "caches M"] | None:
     if len(storage) > MOST_LISTED:
         return None
     every = np.asarray((np.arange(2 ** len(storage))[:, None] >> np.arange(len(storage))) & 1, bool)
-    fits = every @ storage <= float(params.C) * (1 + TOLERANCE / 2)
+    # As accurate as `breaches` is.
+    fits = _over((every * storage).sum(axis=1), float(params.C)) < 0
     return np.asarray(every[fits & every[:, pinned].all(axis=1)])
 
 
@@ -257,7 +258,7 @@ def in_float64(decision: Decision) -> Decision:
 
 @dataclass(frozen=True)
 class Breach:
-    """A constraint that a decision breaks.
+    """A constraint that a decision breaks; its text says where in a batch of slots, or in one of episodes.
 
     Attributes:
         constraint: its name, with the paper's number.
@@ -273,6 +274,8 @@ class Breach:
 
     def __str__(self) -> str:
         slot = ", ".join(map(str, self.index))
+        if len(self.index) == 2:
+            slot = f"{self.index[1]} of episode {self.index[0]}"
         user = f", user {self.where}" if self.where is not None else ""
         return f"{self.constraint}, broken by {abs(self.excess):.6g} in slot {slot}{user}"
 

@@ -23,6 +23,18 @@ def hold(box: Box, memory: Memory, cache: Bool[AnyArray, "*batch M"]) -> Memory:
     return Memory(jnp.asarray(cache), jnp.where(cache, wait, 0), memory.until)
 
 
+def in_slot(params: Params, memory: Memory, cache: Bool[AnyArray, "*batch M"]) -> Memory:
+    """The memory while a slot's requests are served.
+
+    Args:
+        params: the scenario, of a box.
+        memory: when the slot began, leading axes *batch.
+        cache: ρ, as decided in it; of account only where the cache is decided when the requests are known.
+    """
+    box = _box(params)
+    return hold(box, memory, cache) if box.every is None else memory
+
+
 def serving(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"]) -> Bool[Array, "*batch M"]:
     """Which models serve in a slot.
 
@@ -37,9 +49,7 @@ def serving(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"]) -> Bo
     """
     if slot.memory is None:
         return jnp.asarray(cache)
-    box, memory = _box(params), slot.memory
-    if box.every is None:
-        memory = hold(box, memory, cache)
+    memory = in_slot(params, slot.memory, cache)
     return jnp.asarray(memory.held & (memory.wait == 0))
 
 

@@ -166,7 +166,7 @@ class Decision(NamedTuple):
 
     Attributes:
         cache: ρ_m(t), True where the model is cached. In a box whose cache is decided every K slots, the models to
-            hold from the next slot on; it counts only in the slot before that.
+            hold from the next slot on; it counts only in the slot before that, and must fit in all of them.
         bandwidth: b_n(t), share of the bandwidth, the same up and down.
         steps: ξ_n(t), share of the base station's denoising steps.
     """

@@ -44,9 +44,9 @@ def print_boxes(evaluation: BoxEvaluation) -> None:
     lost = Table(
         "policy",
         "expected utility",
-        "gap to optimum",
+        "gap to optimum" if evaluation.exact else "gap to bound, at most",
         *(f"lost by {name}" for name in LOSSES),
-        title="in expectation over all requests that may come, from what each decision lost against the best one",
+        title="in expectation over all requests that may come, on the channels met: from what each decision lost",
     )
     for result in evaluation.results:
         parts = [cell(interval(mean, result.losses[name]), ".2f") for name in LOSSES]
@@ -55,3 +55,7 @@ def print_boxes(evaluation: BoxEvaluation) -> None:
         )
     lost.add_row("optimum, exact" if evaluation.exact else "lower bound", f"{evaluation.optimum:.1f}")
     out.print(lost)
+    if not evaluation.exact:
+        out.print(
+            "The sizes of requests vary: nothing is below the bound, which counts each as the least; `optimal` too."
+        )

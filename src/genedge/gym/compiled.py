@@ -12,7 +12,9 @@ from genedge.cell.feasible import decode, in_float64
 from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
+from genedge.errors import InputError
 from genedge.optimum import certify, solve_optimal, solve_priced
+from genedge.scenario import Scenario
 from genedge.study.evaluate import MOST_MODELS_SOLVED
 
 # Means over the users of the slot decided.
@@ -102,6 +104,23 @@ def look_back(params: Params, slot: Slot, action: Float[Array, "*batch A"]) -> t
     """
     decision = decode(params, slot, jnp.clip(action, -1, 1))
     return decision, serve(params, slot, decision)
+
+
+def check_gap(scenario: Scenario, gap: bool) -> None:
+    """Refuses to tell the gap of a box, where the best decision of a slot alone is not the best.
+
+    Args:
+        scenario: the environment's.
+        gap: whether it is asked for.
+
+    Raises:
+        InputError: it is, of a box.
+    """
+    if gap and scenario.params.box is not None:
+        raise InputError(
+            f"gap: the optimum of a slot alone says little of the box of scenario {scenario.name}; leave it out: "
+            f"'genedge evaluate' measures what each decision loses"
+        )
 
 
 def gaps(params: Params, slots: Slot, decision: Decision) -> dict[str, np.ndarray]:

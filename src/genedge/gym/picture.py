@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from genedge.cell.memory import in_slot
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
 from genedge.scenario import Scenario
 from genedge.study.picture import (
@@ -45,7 +46,11 @@ def draw_cell(
         decision, outcome = decided
         hit = outcome.hit[users]
         kinds = kinds_of(hit)
-        cache, shares = decision.cache, np.stack([decision.bandwidth[users], decision.steps[users]])
+        cache = decision.cache
+        if slot.memory is not None:
+            # What is there, loaded or loading, and not what shall be.
+            cache = np.asarray(in_slot(scenario.params, slot.memory, decision.cache).held)
+        shares = np.stack([decision.bandwidth[users], decision.steps[users]])
         title += (
             f": utility {outcome.utility.sum():.0f}, delay {outcome.delay_s[users].mean():.1f} s, "
             f"TV {outcome.tv[users].mean():.1f}, hit ratio {hit.mean():.2f}"

@@ -18,6 +18,7 @@ from genedge.gym.compiled import (
     REWARD_AT,
     TRUNCATED_AT,
     advance,
+    check_gap,
     gaps,
     look_back,
     start,
@@ -53,6 +54,9 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     | M to M + N − 1 | bandwidth: the shares b_n are a softmax of twice these |
     | M + N to M + 2N − 1 | steps: x asks for (1 + x)/2 of the A3 steps that are useful; all together at most S |
 
+    Of a box, the observation ends with 1 + 4M more numbers, see `genedge.env.observation.observe`; the priorities
+    count where the cache is decided, and x at 0 or below sends a request to the cloud where it may go there.
+
     The reward is −Σ_n U_n of the slot decided, Eq. (18). An episode is truncated after the scenario's
     `cell.slots_per_episode` slots, never terminated; its last observation is the true next slot.
 
@@ -82,6 +86,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             render_mode: None, or "rgb_array" for pictures from `render`.
         """
         self.scenario = load_scenario(scenario, overrides)
+        check_gap(self.scenario, gap)
         cell = self.scenario.settings.cell
         self.observation_space = observation_space(self.scenario.params, cell.places)
         self.action_space = action_space(len(self.scenario.models), cell.places)

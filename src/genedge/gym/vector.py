@@ -22,6 +22,7 @@ from genedge.gym.compiled import (
     REWARD_AT,
     TRUNCATED_AT,
     advance_all,
+    check_gap,
     gaps,
     look_back,
     start_all,
@@ -69,6 +70,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             render_mode: None, or "rgb_array" for pictures from `render`.
         """
         self.scenario = load_scenario(scenario, overrides)
+        check_gap(self.scenario, gap)
         self.num_envs = num_envs
         self.render_mode = render_mode
         cell = self.scenario.settings.cell

@@ -106,6 +106,22 @@ def actor_like(scenario: Scenario, agent: str, places: int) -> Network | Pair:
     return shapes
 
 
+def refuse_no_storage(scenario: Scenario) -> None:
+    """Refuses a scenario without storage, for networks over models.
+
+    Args:
+        scenario: the scenario.
+
+    Raises:
+        InputError: it has none.
+    """
+    if scenario.settings.server.storage_gb == 0:
+        raise InputError(
+            f"scenario {scenario.name} has no storage (server.storage_gb is 0); equivariant networks see models in "
+            f"parts of it. Nothing can be held: 'cloud-only' is all there is"
+        )
+
+
 def refuse_scenario(scenario: Scenario, agent: str) -> None:
     """Refuses scenarios that an agent cannot be trained on.
 
@@ -119,6 +135,8 @@ def refuse_scenario(scenario: Scenario, agent: str) -> None:
     s, box = settings_of(scenario, agent), scenario.params.box
     if isinstance(s, AnyCell):
         catalogue_ranges(scenario)
+    elif s.network == "equivariant":
+        refuse_no_storage(scenario)
     if isinstance(s, Reinforce | AnyCell) and box is not None:
         raise InputError(
             f"scenario {scenario.name} is of a box, where a decision changes the slots to come; --agent {agent} "
@@ -129,6 +147,13 @@ def refuse_scenario(scenario: Scenario, agent: str) -> None:
             raise InputError(
                 f"scenario {scenario.name} has no longer timescale for --agent two-timescale; set "
                 f"server.cache_every_slots, as edge-box does"
+            )
+        T = scenario.settings.cell.slots_per_episode
+        if 2 * int(box.every) > T:
+            raise InputError(
+                f"scenario {scenario.name}: --agent two-timescale learns from what happens between two decisions "
+                f"on the cache; with server.cache_every_slots {box.every}, set cell.slots_per_episode to "
+                f"{2 * box.every} or more, not {T}"
             )
         largest_caches(scenario.params)
 

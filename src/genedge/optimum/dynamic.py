@@ -10,6 +10,8 @@ slots of what each decision lost against the best one in the same state (Kakade 
 regrets is at least 0, and they are far less noisy than the difference of two costs.
 """
 
+from collections.abc import Callable
+from functools import cache, partial
 from itertools import permutations, product
 from math import comb, isfinite
 from typing import NamedTuple
@@ -26,6 +28,10 @@ from genedge.errors import InputError
 # Beyond these the tables would take minutes, or gigabytes.
 MOST_TUPLES = 5_000_000
 MOST_ENTRIES = 60_000_000
+
+
+# Gives the solution, or raises the InputError of `solve_box`.
+Solver = Callable[[], "Dynamic"]
 
 
 class Steps(NamedTuple):
@@ -98,7 +104,7 @@ def solve_box(params: Params, users: int, slots: int) -> Dynamic:
     Raises:
         InputError: the scenario is no box, is too large, or lets images be returned unimproved.
     """
-    box = _small_box(params, users)
+    box = _small_box(params, users, slots)
     caches = fitting_caches(params)
     assert caches is not None
     sets = np.unique(_bits(_subsets_of(caches)))
@@ -110,6 +116,17 @@ def solve_box(params: Params, users: int, slots: int) -> Dynamic:
     later, value = _backwards(params, box, slots, rankings, steps, first, phases)
     exact = bool(np.ptp(params.input_bits) == 0)
     return Dynamic(caches, set_of, rankings, steps, phases, later, value, exact)
+
+
+def solver(params: Params, users: int, slots: int) -> Solver:
+    """How to come by the solution, which takes its time once and only if somebody asks.
+
+    Args:
+        params: the scenario.
+        users: N.
+        slots: T, of an episode.
+    """
+    return cache(partial(solve_box, params, users, slots))
 
 
 def regret(
@@ -137,7 +154,9 @@ def regret(
         chosen = serving[np.arange(len(told)), told]
         shared[:, t] = beyond_radio[:, t] - least[np.arange(len(told)), chosen]
         held[:, t] = worth[np.arange(len(told)), told] - worth.min(axis=1)
-    return held, shared
+    # What is left of differences between large numbers is no regret, and no gain.
+    noise = 1e-9 * np.abs(beyond_radio).max(initial=0)
+    return np.where(held > noise, held, 0.0), np.where(np.abs(shared) > noise, shared, 0.0)
 
 
 def best_decision(params: Params, solution: Dynamic, t: int, slot: Slot) -> Decision:
@@ -221,7 +240,7 @@ def _hand_out(params: Params, slot: Slot, served: Int[np.ndarray, "E M"]) -> Flo
 # --- What there is to decide ------------------------------------------------------------------------------
 
 
-def _small_box(params: Params, users: int) -> Box:
+def _small_box(params: Params, users: int, slots: int) -> Box:
     box, m = params.box, params.models
     if box is None:
         raise InputError("only a box, whose cache lasts, has an optimum over whole episodes")
@@ -230,15 +249,17 @@ def _small_box(params: Params, users: int) -> Box:
             "the optimum of a box needs server.offload and a server.quality_floor that no model reaches with fewer "
             "steps than A1, such as {largest_tv: best}"
         )
+    if users < 1 or slots < 1:
+        raise InputError(f"an episode of {slots} slots of {users} users; it takes at least one of each")
     models = len(box.load_s)
-    if (int(np.max(box.load_slots)) + 2) ** models >= 2**62:
-        raise InputError("a load of this box takes too many slots for its exact optimum")
     rankings = len(_rankings(params, box)) if models <= 7 or box.rank_drift == 0 else MOST_ENTRIES
     if models > 12 or (users + 1) ** models > MOST_TUPLES or rankings * len(params.skews) > MOST_ENTRIES:
         raise InputError(
             f"{models} models and {users} users are too many for the exact optimum of a box"
             + (" whose popularity drifts" if box.rank_drift > 0 else "")
         )
+    if (int(np.max(box.load_slots)) + 2) ** models >= 2**62:
+        raise InputError("a load of this box takes too many slots for its exact optimum")
     return box
 
 

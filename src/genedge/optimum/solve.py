@@ -78,7 +78,10 @@ def solve_optimal(params: Params, slots: Slot) -> Solved:
 
 def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
     if params.box is not None:
-        raise InputError("the optimum of a slot alone is that of cells like the paper's; for a box see solve_box")
+        raise InputError(
+            "the optimum of a slot alone is that of cells like the paper's; that of a box is in "
+            "genedge.optimum.dynamic.solve_box"
+        )
     slots = jax.tree.map(np.asarray, slots)
     count, places = slots.requests.shape
     caches = list_caches(np.asarray(params.models.storage_gb, np.float64), float(params.C), MOST_CACHES)

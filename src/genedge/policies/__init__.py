@@ -32,18 +32,20 @@ REGISTRY: Mapping[str, Callable[[Scenario], Policy]] = MappingProxyType(
         "cloud-only": lambda scenario: cloud_only,
         "greedy": lambda scenario: greedy,
         "knapsack": lambda scenario: knapsack,
-        "learned": lambda scenario: _learned(search=False),
-        "learned-search": lambda scenario: _learned(search=True),
+        "learned": lambda scenario: _learned(scenario, search=False),
+        "learned-search": lambda scenario: _learned(scenario, search=True),
         "priced": lambda scenario: priced,
         "optimal": lambda scenario: optimal,
     }
 )
 
 
-def _learned(search: bool) -> Policy:
+def _learned(scenario: Scenario, search: bool) -> Policy:
     # Imported late: nobody else pays for what training needs.
+    from genedge.learn.agents import refuse_no_storage
     from genedge.policies.learned import one_pass, searched, shipped_actor
 
+    refuse_no_storage(scenario)
     return partial(searched if search else one_pass, shipped_actor())
 
 

@@ -46,7 +46,8 @@ def own(file: Path, function: str) -> Callable[[Params, Slot, Array], Decision]:
         try:
             decision: Decision = found(params, slots, key)
         except Exception as e:
-            lines = [frame.lineno for frame in traceback.extract_tb(e.__traceback__) if frame.filename == str(file)]
+            frames = traceback.extract_tb(e.__traceback__)
+            lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
             where = f" line {lines[-1]}" if lines else ""
             raise InputError(f"{file}{where}: {function} fails: {type(e).__name__}: {e}") from e
         try:

@@ -11,7 +11,7 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.errors import InputError
 from genedge.learn.actor import Network, Pair, decide
-from genedge.learn.agents import OFF_POLICY
+from genedge.learn.agents import OFF_POLICY, refuse_no_storage
 from genedge.learn.runs import load_actor, open_run
 from genedge.scenario import Scenario
 
@@ -33,6 +33,13 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
             f"{scenario.name} ({scenario.id}); its actor knows only its own catalogue. Name that scenario "
             f"({folder / 'scenario.yaml'}), or train a run on this one"
         )
+    if run.any_cell and scenario.params.box is not None:
+        raise InputError(
+            f"{folder}: trained for cells of any size whose cache is chosen anew in every slot; it has never seen "
+            f"a memory, as that of scenario {scenario.name}. Train a run on this scenario"
+        )
+    if run.any_cell:
+        refuse_no_storage(scenario)
     actor = load_actor(run)
     if run.most_users == math.inf:
         return partial(_decide, actor)

@@ -57,7 +57,8 @@ def draw_boxes(evaluation: BoxEvaluation, path: Path) -> None:
             ncols=5,
             frameon=False,
         )
-        known = "" if evaluation.optimum is None else "; utility in expectation, dashed: the optimum"
+        bound = "the optimum" if evaluation.exact else "a lower bound"
+        known = "" if evaluation.optimum is None else f"; utility in expectation, dashed: {bound}"
         figure.suptitle(
             f"{evaluation.scenario.name}, {evaluation.users} users: mean and 95 % interval over "
             f"{evaluation.episodes} episodes{known}",

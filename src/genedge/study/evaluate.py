@@ -15,7 +15,7 @@ from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.errors import InputError
 from genedge.optimum import Solved, solve_optimal, solve_priced
 from genedge.policies import REGISTRY, Policy
-from genedge.scenario import Scenario
+from genedge.scenario import Scenario, refuse_box
 from genedge.study.scoring import score
 from genedge.study.statistics import Interval, excess_of_base, interval, left_of_distance, mean, saved_of_base
 
@@ -249,6 +249,7 @@ def evaluate(
     Raises:
         InputError: a policy cannot serve so many users, or broke a constraint, which is a defect of that policy.
     """
+    refuse_box(scenario)
     results, bounds = [], []
     T = scenario.settings.cell.slots_per_episode
     for count in users:

@@ -43,6 +43,8 @@ def evaluate(
     from genedge.cli.table import print_evaluation
     from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
+    from genedge.policies import REGISTRY
+    from genedge.policies.boxes import RULES
     from genedge.scenario import load_scenario
 
     keep_compiled_code()
@@ -59,10 +61,15 @@ def evaluate(
             raise InputError(f"--users {number}: at least one user is needed")
         check_draws(number, episodes * loaded.settings.cell.slots_per_episode)
     if loaded.params.box is not None:
-        if len(numbers) > 1:
+        if len(set(numbers)) > 1:
             raise InputError(f"--users {users}: give one number of users; a box is evaluated with one at a time")
         _evaluate_box(loaded, names, numbers[0], episodes, seed, as_json, figure)
         return
+    if of_boxes := [name for name in names if name in RULES and name not in REGISTRY]:
+        raise InputError(
+            f"policy {of_boxes[0]!r} is a rule for boxes, and scenario {loaded.name} is of none; try it with "
+            f"--scenario edge-box"
+        )
     evaluation = evaluate_with_progress(loaded, names, list(dict.fromkeys(numbers)), episodes, seed)
     if as_json:
         print(json.dumps(evaluation.as_json()))
@@ -81,10 +88,12 @@ def _evaluate_box(
     """Evaluates policies for a box, showing progress, and tells the results."""
     from genedge.cli.box_table import print_boxes
     from genedge.cli.progress import progress
+    from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import rule
     from genedge.study.boxes import evaluate_box
 
-    rules = {name: rule(name, scenario, users) for name in names}
+    solve = solver(scenario.params, users, scenario.settings.cell.slots_per_episode)
+    rules = {name: rule(name, scenario, solve) for name in names}
     with progress(1 + len(names)) as tick:
         done = -1
 
@@ -93,7 +102,7 @@ def _evaluate_box(
             done += 1
             tick(text, done)
 
-        evaluation = evaluate_box(scenario, rules, users, episodes, seed, report)
+        evaluation = evaluate_box(scenario, rules, solve, users, episodes, seed, report)
         tick("evaluated", 1 + len(names))
     if as_json:
         print(json.dumps(evaluation.as_json()))
