@@ -155,7 +155,7 @@ def test_in_the_papers_figures(tmp_path):
     agent.learn(30)
     agent.save(tmp_path / "mine.zip")
     s = study(changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), [f"sb3:{tmp_path / 'mine.zip'}"])
-    task = benchmarks(s, "paper", 1)
+    task = benchmarks(s, "paper", 1, "mine")
     found = task.run(tmp_path).found["policies"][s.own["mine"]]
     assert 300 < np.mean(found["10"]["utility"]) < np.mean(found["18"]["utility"])
     asked = [t for t in SECTIONS["sensitivity"].tasks(s) if s.own["mine"] in t.policies]
