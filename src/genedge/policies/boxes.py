@@ -120,10 +120,12 @@ def share_steps(params: Params, slot: Slot, served: Bool[np.ndarray, "E M"]) -> 
         now = np.where(at_edge, own_cost(steps), 0.0)
         saved = now + np.where(away, others_gain, 0.0) - own_cost(most)
         extra = most - steps
-        open_ = here & (extra > 0) & (extra <= (params.S - steps.sum(axis=1, keepdims=True)) + 1e-9) & (saved > 0)
-        best = np.where(open_, saved / np.maximum(extra, 1e-9), -np.inf).argmax(axis=1)[:, None]
-        chosen = np.zeros(open_.shape, bool)
-        np.put_along_axis(chosen, best, np.take_along_axis(open_, best, axis=1), axis=1)
+        possible = (
+            here & (extra > 0) & (extra <= (params.S - steps.sum(axis=1, keepdims=True)) + 1e-9) & (saved > 0)
+        )
+        best = np.where(possible, saved / np.maximum(extra, 1e-9), -np.inf).argmax(axis=1)[:, None]
+        chosen = np.zeros(possible.shape, bool)
+        np.put_along_axis(chosen, best, np.take_along_axis(possible, best, axis=1), axis=1)
         steps, at_edge = np.where(chosen, most, steps), at_edge | chosen
     return np.asarray(steps / params.S)
 

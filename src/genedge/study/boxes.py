@@ -33,7 +33,7 @@ METRICS = {
     "loading_s_per_hour": "time that models take to load, in an hour, all of them together [s]",
 }
 
-# What the optimum is told of, but for its value.
+# How a policy's distance from the optimum splits.
 LOSSES = {
     "cache": "lost by what is held, Σ U_n of a slot in expectation",
     "steps": "lost by who is served with how many steps",
