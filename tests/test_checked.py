@@ -103,7 +103,7 @@ def test_slots_of_a_box_need_their_memories():
     slots = genedge.sample_episode(box.params, jax.random.key(0), users=3, places=3, slots=4)
     decision = genedge.Decision(np.ones((4, 5), bool), np.full((4, 3), 0.3), np.full((4, 3), 0.3))
     for function in (genedge.serve, genedge.score):
-        with pytest.raises(InputError, match=r"have no memory .* of a box.*evaluate_box"):
+        with pytest.raises(InputError, match=r"no memory .* of a box.*evaluate_box"):
             function(box.params, slots, decision)
     met, decided = follow(
         box.params, Rule(lambda e: (), lambda p, c, s, k: (c, idle(s))), each(slots), jax.random.key(0)
@@ -134,3 +134,15 @@ def test_a_box_is_not_evaluated_slot_by_slot():
         genedge.evaluate(
             genedge.load_scenario("edge-box"), {}, users=[2], episodes=1, seed=0, report=lambda text: None
         )
+
+
+def test_a_memory_is_of_a_box_and_of_booleans(paper):
+    box = genedge.load_scenario("edge-box")
+    slots = genedge.sample_episode(box.params, KEY, users=3, places=3, slots=4)
+    rule = Rule(lambda episodes: (), lambda params, carry, slot, key: (carry, idle(slot)))
+    met, decided = follow(box.params, rule, jax.tree.map(lambda x: np.asarray(x)[None], slots), KEY)
+    odd = met._replace(memory=met.memory._replace(held=met.memory.held.astype(float)))
+    with pytest.raises(InputError, match=r"memory\.held must be an array of booleans"):
+        genedge.score(box.params, odd, decided)
+    with pytest.raises(InputError, match="a memory, but the scenario is of no box"):
+        genedge.score(paper.params, met, decided)

@@ -54,7 +54,7 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         params: the scenario, `scenario.params`.
         slot: slots, leading axes *batch: `skew` (*batch); `requests`, `input_bits` [bit], `gain`, `active`
             (*batch, N); `position_m` [m] (*batch, N, 2); of a box also `ranking` (*batch, M) and `memory`.
-        decision: a decision for each: `cache` (*batch, M); `bandwidth` and `steps`, shares from 0 to 1,
+        decision: a decision for each: `cache`, booleans (*batch, M); `bandwidth` and `steps`, shares from 0 to 1,
             (*batch, N). An active user's bandwidth must be positive.
 
     Returns:
@@ -123,9 +123,14 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
         other |= {"memory.held": models, "memory.wait": models, "memory.until": whole[:-1]}
     if params.box is not None and (memory is None or slots.ranking is None):
         raise InputError(
-            f"{name} have no memory or no ranking, and the scenario is of a box, whose slots only come one after "
-            f"the other; genedge.study.boxes.evaluate_box and genedge.env.episodes.follow decide whole episodes"
+            f"{name}: no memory or no ranking, but the scenario is of a box, whose slots only come one after the "
+            f"other; genedge.study.boxes.evaluate_box and genedge.env.episodes.follow decide whole episodes"
         )
+    if memory is not None:
+        if params.box is None:
+            raise InputError(f"{name}: a memory, but the scenario is of no box; leave it out")
+        if (kind := memory.held.dtype) != np.dtype(bool):
+            raise InputError(f"{name}.memory.held must be an array of booleans, not of {kind}")
     if fields["ranking"] is None:
         del fields["ranking"]
     other["ranking"] = models

@@ -200,3 +200,20 @@ def test_a_run_over_cells_of_any_size_has_never_seen_a_memory(tmp_path):
     run = create_run(tmp_path / "run", load_scenario("paper", settings), None, "any-cell", 1, 0)
     with pytest.raises(InputError, match=r"it has never seen a memory, as that of scenario edge-box\. Train"):
         rule(str(run.folder), box(), never)
+
+
+def test_leave_to_send_hits_away_costs_nothing():
+    """Without a floor a hit may have hardly any steps, so that whoever may offload need not."""
+    plain = (
+        "server.quality_floor=null",
+        "server.cache_every_slots=null",
+        "models.load_s=0",
+        "server.total_steps=20",
+    )
+    costs = {}
+    for offload in ("false", "true"):
+        s = box(*plain, f"server.offload={offload}")
+        met, decision = followed(s, "knapsack", drawn(s))
+        assert breaches(s.params, met, decision) == []
+        costs[offload] = score(s.params, met, decision).utility.sum(axis=-1).mean()
+    assert costs["true"] <= costs["false"] * (1 + 1e-6)

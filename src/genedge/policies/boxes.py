@@ -106,9 +106,13 @@ def share_steps(params: Params, slot: Slot, served: Bool[np.ndarray, "E M"]) -> 
         delay_s = slower * backhaul_s + (1 + waited[misses]) * generation_s
         return np.asarray(params.delay_weight * delay_s + params.tv_weight * tv)
 
-    # Those who cannot be sent to the cloud are served from the start, with as few steps as may be.
-    at_edge = here & ~bool(box.offload)
-    steps = np.where(at_edge, floor, 0.0)
+    # Those who cannot be sent to the cloud are served from the start, with as few steps as may be; and so are, with
+    # hardly any, those whom without a floor even an unimproved image costs less than a cloud of their own.
+    hair = np.where(bool(box.offload), 1e-6 * float(params.S) / requests.shape[1], 0.0)
+    alone = cloud_cost(np.ones(requests.shape, int), backhaul_s, generation_s, asked["A4"])
+    unimproved = here & (floor == 0) & (own_cost(hair + 0 * floor) < alone)
+    at_edge = here & ~bool(box.offload) | unimproved
+    steps = np.where(at_edge, np.where(floor == 0, hair, floor), 0.0)
     for _ in range(requests.shape[1]):
         away = active & ~at_edge
         k = away.sum(axis=1, keepdims=True)
