@@ -54,7 +54,7 @@ def test_evaluate_says_why_there_is_no_optimum(genedge):
             ("two decisions", "to 6 or more, not 5"),
         ),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_refused_in_words(genedge, arguments, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answer = genedge(*arguments)

@@ -44,9 +44,10 @@ def test_metrics_of_an_episode(scenario, evaluation):
             m
             for t in range(SLOTS)
             for m in range(len(scenario.models))
-            if (memory.held[t + 1, m] if t + 1 < SLOTS else result.decision.cache[t, m]) and not memory.held[t, m]
+            if (memory.held[t + 1, m] if t + 1 < SLOTS else result.decision.cache[t, m])
+            and not memory.held[t, m]
             and memory.until[t] == 0
-        ]  # fmt: skip
+        ]
         expected = {
             "utility": outcome.utility.sum() / SLOTS,
             "delay_s": outcome.delay_s.mean(),

@@ -81,9 +81,12 @@ def largest_caches(params: Params) -> Bool[np.ndarray, "C M"]:
     """
     caches = fitting_caches(params)
     if caches is not None:
-        sizes = caches.sum(axis=1)
-        within = (~caches[:, None] | caches[None]).all(axis=-1) & (sizes[:, None] < sizes)
-        caches = caches[~within.any(axis=1)]
+        model = 1 << np.arange(caches.shape[1])
+        fits = np.zeros(2 ** caches.shape[1], bool)
+        fits[caches @ model] = True
+        # With a model more it would still fit.
+        grows = ~caches & fits[(caches @ model)[:, None] | model]
+        caches = caches[~grows.any(axis=1)]
     if caches is None or len(caches) > MOST_CACHES:
         raise InputError("this catalogue has too many caches to name one of them; take fewer models")
     return caches
@@ -175,8 +178,7 @@ def learn_caches(
     def decide(cache: CacheLearner) -> CacheLearner:
         seen = see_box(params, slot)
         whole = CacheTransition(pending.seen, pending.cache, pending.reward, seen)
-        stored = add(cache.replay, whole)
-        replay = jax.tree.map(lambda new, old: jnp.where(pending.open, new, old), stored, cache.replay)
+        replay = jax.lax.cond(pending.open, lambda r: add(r, whole), lambda r: r, cache.replay)
         cache = cache._replace(
             replay=replay, pending=Pending(seen, named.astype(jnp.int32), jnp.float32(0), jnp.bool_(True))
         )

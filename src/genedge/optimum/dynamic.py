@@ -73,7 +73,6 @@ class Dynamic(NamedTuple):
 
     Attributes:
         caches: all that fit, pinned models included.
-        set_of: place of a set of serving models, by its bits; −1 if it never serves.
         rankings: all that popularity may have, ascending by their code in base M.
         steps: the cheapest way to share the steps.
         phases: memories, by the slots until the next decision.
@@ -84,7 +83,6 @@ class Dynamic(NamedTuple):
     """
 
     caches: Bool[np.ndarray, "caches M"]
-    set_of: Int[np.ndarray, "bits"]
     rankings: Int[np.ndarray, "rankings M"]
     steps: Steps
     phases: tuple[Phase, ...]
@@ -115,7 +113,7 @@ def solve_box(params: Params, users: int, slots: int) -> Dynamic:
     first, phases = _phases(params, box, caches, set_of)
     later, value = _backwards(params, box, slots, rankings, steps, first, phases)
     exact = bool(np.ptp(params.input_bits) == 0)
-    return Dynamic(caches, set_of, rankings, steps, phases, later, value, exact)
+    return Dynamic(caches, rankings, steps, phases, later, value, exact)
 
 
 def solver(params: Params, users: int, slots: int) -> Solver:
@@ -482,10 +480,12 @@ def _backwards(
         phase, after = phases[untils[t]], expected(value)
         if box.every is None:
             later[t] = after
-            value = np.stack([
-                _at_once(steps.least[sets], after[told].reshape(len(told), -1), chance).reshape(mean.shape[1:])
-                for told, sets in zip(phase.told, phase.serving_told, strict=True)
-            ])  # fmt: skip
+            value = np.stack(
+                [
+                    _at_once(steps.least[sets], after[told].reshape(len(told), -1), chance).reshape(mean.shape[1:])
+                    for told, sets in zip(phase.told, phase.serving_told, strict=True)
+                ]
+            )
         elif untils[t] == 0:
             later[t] = after
             best = np.stack([after[told].min(axis=0) for told in phase.told])
@@ -504,9 +504,9 @@ def _at_once(least: np.ndarray, after: np.ndarray, chance: np.ndarray) -> np.nda
         after: of what follows, shape (caches, states).
         chance: of each way, shape (states, R).
     """
-    return np.array([
-        chance[state] @ (least + after[:, state, None]).min(axis=0) for state in range(after.shape[1])
-    ])  # fmt: skip
+    return np.array(
+        [chance[state] @ (least + after[:, state, None]).min(axis=0) for state in range(after.shape[1])]
+    )
 
 
 def _neighbours(rankings: Int[np.ndarray, "rankings M"]) -> list[np.ndarray]:

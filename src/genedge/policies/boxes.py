@@ -110,7 +110,7 @@ def share_steps(params: Params, slot: Slot, served: Bool[np.ndarray, "E M"]) -> 
     # hardly any, those whom without a floor even an unimproved image costs less than a cloud of their own.
     hair = np.where(bool(box.offload), 1e-6 * float(params.S) / requests.shape[1], 0.0)
     alone = cloud_cost(np.ones(requests.shape, int), backhaul_s, generation_s, asked["A4"])
-    unimproved = here & (floor == 0) & (own_cost(hair + 0 * floor) < alone)
+    unimproved = here & (floor == 0) & (own_cost(np.full(floor.shape, hair)) < alone)
     at_edge = here & ~bool(box.offload) | unimproved
     steps = np.where(at_edge, np.where(floor == 0, hair, floor), 0.0)
     for _ in range(requests.shape[1]):
