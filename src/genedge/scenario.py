@@ -862,9 +862,14 @@ def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:
     """What sets a real box apart; None where nothing does, and the cell is like the paper's."""
     server, backhaul, every = s.server, s.backhaul, s.server.cache_every_slots
     on = (
-        server.pinned, every, server.offload, backhaul.shared, backhaul.cloud_generators, s.requests.rank_drift > 0,
+        server.pinned,
+        every,
+        server.offload,
+        backhaul.shared,
+        backhaul.cloud_generators,
+        s.requests.rank_drift > 0,
         load_s.any(),
-    )  # fmt: skip
+    )
     if not any(on):
         return None
     return Box(

@@ -121,10 +121,16 @@ def test_popularity_without_a_ranking_is_by_number(paper, draw_slot):
 def test_without_drift_a_box_gets_the_papers_requests(paper):
     nothing = np.zeros(10)
     box = Box(
-        weights_gb=nothing, load_s=nothing, load_slots=nothing.astype(np.int32), pinned=nothing.astype(bool),
-        every=None, offload=np.array(False), shared=np.array(False), generators=np.array(math.inf),
+        weights_gb=nothing,
+        load_s=nothing,
+        load_slots=nothing.astype(np.int32),
+        pinned=nothing.astype(bool),
+        every=None,
+        offload=np.array(False),
+        shared=np.array(False),
+        generators=np.array(math.inf),
         rank_drift=np.array(0.0),
-    )  # fmt: skip
+    )
     plain = sample_episode(paper.params, KEY, 3, PLACES, SLOTS)
     found = sample_episode(paper.params._replace(box=box), KEY, 3, PLACES, SLOTS)
     assert (np.asarray(found.ranking) == np.arange(10)).all()

@@ -173,10 +173,16 @@ def test_a_queue_by_hand(edge_box):
 def plain_box(models):
     nothing = np.zeros(models)
     return Box(
-        weights_gb=nothing, load_s=nothing, load_slots=nothing.astype(np.int32), pinned=nothing.astype(bool),
-        every=None, offload=np.array(False), shared=np.array(False), generators=np.array(math.inf),
+        weights_gb=nothing,
+        load_s=nothing,
+        load_slots=nothing.astype(np.int32),
+        pinned=nothing.astype(bool),
+        every=None,
+        offload=np.array(False),
+        shared=np.array(False),
+        generators=np.array(math.inf),
         rank_drift=np.array(0.0),
-    )  # fmt: skip
+    )
 
 
 def test_a_box_that_is_like_the_papers_cell_costs_the_same(paper, draw_slot):
