@@ -5,20 +5,33 @@ BIN := .venv/bin
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Tests mostly compile; with less effort for each program they do so in two thirds of the time.
-PYTEST := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1" $(BIN)/pytest
+PYTEST_FLAGS := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+PYTEST := $(PYTEST_FLAGS) $(BIN)/pytest --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo check test test-all docs bench figures install install-test install-all
+.PHONY: demo check test test-quick test-heavy durations golden docs bench figures install install-test install-all
 
 demo: install
 	$(BIN)/genedge demo
 
-# The heavy tests, of what needs torch or Ray, are counted as skipped.
-test: check
-	$(PYTEST) -n 2 --dist loadfile -rs
+# The checkers fill the time in which one of the two workers waits for the other. What needs torch, Ray or a browser, or
+# takes a minute, is counted as skipped.
+test: install-test
+	$(MAKE) --jobs 2 --output-sync check test-quick
 
-# Takes a gigabyte and some minutes more.
-test-all: install-all check
-	$(PYTEST) -n 2 --dist loadfile -rs -m "heavy or not heavy"
+test-quick: install-test
+	$(PYTEST) -n 2 -rs
+
+# Takes a gigabyte more to install.
+test-heavy: install-all
+	$(PYTEST) -n 2 -rs -m heavy
+
+# How long each file's tests take, by which they are ordered; on a quiet machine, with compiled code kept from before.
+durations: install-test
+	$(PYTEST) -n 2 --record-durations
+
+# What commands print, kept anew; tells what differs from before.
+golden: install-test
+	$(PYTEST_FLAGS) PYTHONPATH=tests $(BIN)/python tests/golden.py
 
 check: install-test
 	$(BIN)/ruff check .

@@ -1,8 +1,14 @@
-"""Fixtures that several rooms share."""
+"""Fixtures that several rooms share, which tests run, and in which order."""
+
+import json
+import os
+from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import Phase, settings
+from installed import lacks
 
 from genedge.cell.types import Slot
 from genedge.compiled import keep_compiled_code
@@ -42,9 +48,60 @@ def draw_slot():
     return draw
 
 
+# --- Which tests run, and in which order ------------------------------------------------------------------
+
+# How long each group of tests takes, [s]; `make durations` records it.
+DURATIONS = Path(__file__).parent / "durations.json"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """An option for `make durations`."""
+    parser.addoption("--record-durations", action="store_true", help=f"Write how long tests take to {DURATIONS}.")
+
+
+def group_of(nodeid: str) -> str:
+    """The tests that one worker runs one after the other, as they share fixtures: a file's, or a page's.
+
+    Args:
+        nodeid: a test's.
+    """
+    file, _, test = nodeid.partition("@")[0].partition("::")
+    return test if test.startswith("test_runs[") else file
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Heavy tests run where they are asked for, with `-m heavy`; elsewhere they are counted as skipped."""
-    if "heavy" not in config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("heavy"):
-                item.add_marker(pytest.mark.skip(reason="heavy: `make test-all` runs it"))
+    """The longest group first, so that no worker waits long for the other at the end.
+
+    Heavy tests run where they are asked for, with `-m heavy`; elsewhere they are counted as skipped. A heavy test
+    that lacks what it needs is skipped too, but in CI it fails: there nobody would see that it never runs.
+    """
+    durations = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    # New groups may be long.
+    items.sort(key=lambda item: -durations.get(group_of(item.nodeid), float("inf")))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
+        heavy = item.get_closest_marker("heavy")
+        if heavy is None:
+            continue
+        if "heavy" not in config.option.markexpr:
+            item.add_marker(pytest.mark.skip(reason="heavy: `make test-heavy` runs it"))
+        elif (missing := lacks(heavy.args)) and not os.environ.get("CI"):
+            item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tells which groups took longest, and keeps it where asked to."""
+    took: dict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                took[group_of(report.nodeid)] += report.duration
+    longest = sorted(took.items(), key=lambda item: -item[1])
+    terminalreporter.write_line(f"tests took {sum(took.values()):.0f} s in {len(took)} groups, the longest:")
+    for group, seconds in longest[:10]:
+        terminalreporter.write_line(f"  {seconds:6.1f} s  {group}")
+    if config.getoption("--record-durations"):
+        known = json.loads(DURATIONS.read_text(encoding="utf-8"))
+        told = known | {group: round(seconds, 1) for group, seconds in longest if seconds >= 0.05}
+        DURATIONS.write_text(json.dumps(dict(sorted(told.items())), indent=1) + "\n", encoding="utf-8")

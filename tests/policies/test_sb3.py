@@ -1,6 +1,5 @@
 """Agents of Stable-Baselines3, unmodified: they train in the environment, and what they save is a policy."""
 
-import importlib.util
 import sys
 import warnings
 import zipfile
@@ -25,10 +24,7 @@ PLACES = 6
 SMALL = ("cell.users=4", f"cell.places={PLACES}", "cell.slots_per_episode=10")
 ALGORITHMS = ("A2C", "DDPG", "PPO", "SAC", "TD3")
 
-
-def heavy(test):
-    missing = [name for name in ("stable_baselines3", "torch") if importlib.util.find_spec(name) is None]
-    return pytest.mark.heavy(pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")(test))
+heavy = pytest.mark.heavy("stable_baselines3", "torch")
 
 
 @pytest.fixture(scope="module")

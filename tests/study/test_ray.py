@@ -1,6 +1,5 @@
 """A real cluster of two nodes on this machine; one of them is killed in the midst of the work."""
 
-import importlib.util
 import sys
 import time
 
@@ -20,8 +19,7 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
         on_ray(None)
 
 
-@pytest.mark.heavy
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="not installed: ray")
+@pytest.mark.heavy("ray")
 def test_a_node_is_killed_midway(tmp_path):
     """All is done all the same, and bit by bit as on this machine's cores."""
     from ray.cluster_utils import Cluster
@@ -45,8 +43,7 @@ def test_a_node_is_killed_midway(tmp_path):
             assert result.files["best.npz"] == found[task].files["best.npz"]
 
 
-@pytest.mark.heavy
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="not installed: ray")
+@pytest.mark.heavy("ray")
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
 def test_nobody_answers(tmp_path, address):
     with pytest.raises(InputError, match="no Ray cluster answers there"):

@@ -1,23 +1,16 @@
 """The report in a real browser, headless: no errors on the console, every figure there, readable on a phone."""
 
-import importlib.util
-import shutil
-
 import pytest
+from installed import CHROMIUM
 from made_up import write_made_up_report
 
 from genedge.study.paper import SECTIONS
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # No look-ups of its own: the page needs no network, and there may be none.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
-pytestmark = [
-    pytest.mark.heavy,
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="not installed: playwright"),
-    pytest.mark.skipif(CHROMIUM is None, reason="not installed: Chromium or Chrome"),
-]
+pytestmark = pytest.mark.heavy("playwright", "chromium")
 
 
 @pytest.fixture(scope="module")
