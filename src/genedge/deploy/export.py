@@ -102,8 +102,7 @@ def export_actor(
     refuse_box(scenario)
     if form not in (None, *FORMATS):
         raise InputError(f"--format {form}: no such format; there are {', '.join(FORMATS)}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: already there and not empty; choose another folder")
+    _refuse_taken(out)
     if isinstance(actor, Mlp):
         assert places is not None
         arrays = mlp_arrays(actor, scenario.params, places)
@@ -199,19 +198,27 @@ def _difference(actor: Network, scenario: Scenario, places: int | None, exported
 
 @contextlib.contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder to write to that appears under its name only once it is complete."""
-    out = out.resolve()
+    """A folder to write to that appears under its name only once it is complete, and only if nobody was quicker."""
+    place = out.resolve()
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
         try:
             yield folder
             os.chmod(folder, 0o755)
-            if out.exists():
-                out.rmdir()
-            os.replace(folder, out)
+            try:
+                os.replace(folder, place)
+            except OSError:
+                # The place of an empty folder it takes, and of no other.
+                _refuse_taken(out)
+                raise
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
     except OSError as e:
         raise InputError(f"{out}: cannot be written: {e.strerror or e}") from None
+
+
+def _refuse_taken(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: already there and not empty; choose another folder")

@@ -26,6 +26,7 @@ import numpy as np
 
 from genedge.errors import InputError
 from genedge.files import whole_file
+from genedge.folders import is_empty, one_writer
 from genedge.learn.actor import Network, Pair
 from genedge.learn.agents import (
     AGENTS,
@@ -124,8 +125,8 @@ def create_run(
         seed: of everything random.
 
     Raises:
-        InputError: the folder is not empty, there is no such agent, the users do not fit the scenario's places,
-            or the episodes are too many to count.
+        InputError: the folder is not empty or is being written, there is no such agent, the users do not fit the
+            scenario's places, or the episodes are too many to count.
     """
     s, cell = settings_of(scenario, agent), scenario.settings.cell
     episodes = episodes or s.episodes
@@ -144,9 +145,6 @@ def create_run(
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
-        raise InputError(f"{folder}: already there and not empty; choose another folder{go_on}")
     run = Run(folder, scenario, users, places, agent, episodes, seed)
     description = {
         "format": FORMAT,
@@ -160,11 +158,18 @@ def create_run(
         "versions": versions(),
         "machine": platform.platform(),
     }
-    with whole_file(folder / "scenario.yaml") as file:
-        file.write(scenario.as_yaml().encode())
-    # Last, because a folder counts as a run once this file is there.
-    with whole_file(folder / "run.json") as file:
-        file.write((json.dumps(description, indent=2) + "\n").encode())
+    taken = f"{folder}: already there and not empty; choose another folder"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(taken)
+    with one_writer(folder):
+        if not is_empty(folder):
+            go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
+            raise InputError(taken + go_on)
+        with whole_file(folder / "scenario.yaml") as file:
+            file.write(scenario.as_yaml().encode())
+        # Last, because a folder counts as a run once this file is there.
+        with whole_file(folder / "run.json") as file:
+            file.write((json.dumps(description, indent=2) + "\n").encode())
     return run
 
 
@@ -341,9 +346,15 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
         report: called with every row of metrics, those of earlier sessions first.
 
     Raises:
-        InputError: the checkpoint is damaged, the folder cannot be written, or training diverged.
+        InputError: the checkpoint is damaged, the folder cannot be written or is being written, or training
+            diverged.
         KeyboardInterrupt: the run can go on from its last checkpoint.
     """
+    with one_writer(run.folder):
+        _train(run, report)
+
+
+def _train(run: Run, report: Callable[[Row], None]) -> None:
     # What a killed session was writing never got its name.
     for name in ("metrics.jsonl", "card.md", *ARRAYS):
         for unfinished in run.folder.glob(f".{name}.*"):
