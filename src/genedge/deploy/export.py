@@ -2,7 +2,7 @@
 
 actor.onnx or actor.npz   a slot's arrays -> the raw action, for one catalogue
 runner.py                 decides with it; needs NumPy, and onnxruntime for ONNX
-cell.json                 what turns raw actions into decisions, and the actor's checksum
+cell.json                 what turns raw actions into decisions, and checksums of all three
 """
 
 import contextlib
@@ -147,9 +147,13 @@ def _assemble(
         raw = buffer.getvalue()
     with _whole_folder(out) as folder:
         (folder / FORMATS[form]).write_bytes(raw)
-        program = importlib.resources.files("genedge.deploy") / "runner.py"
-        (folder / "runner.py").write_bytes(program.read_bytes())
-        cell = _cell(scenario, places) | {"actor": FORMATS[form], "sha256": hashlib.sha256(raw).hexdigest()}
+        program = importlib.resources.files("genedge.deploy") / runner.PROGRAM
+        files = {FORMATS[form]: raw, runner.PROGRAM: program.read_bytes()}
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        cell = _cell(scenario, places) | {"files": sums}
+        cell["sha256"] = runner.checksum(cell)
         (folder / runner.DESCRIPTION).write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
         difference = _difference(actor, scenario, places, runner.Policy(folder))
         # Written so that NaN counts as a difference.

@@ -136,10 +136,16 @@ class Train:
 
         Args:
             scratch: a folder to train in; an interrupted training goes on where its last checkpoint stands.
+
+        Raises:
+            InputError: what is there is of another training, is damaged, or is being written.
         """
         scenario, folder = _scenario(self), scratch / self.name
         if (folder / "run.json").exists():
             run = open_run(folder)
+            there = (run.scenario.as_yaml(), run.users, run.agent, run.episodes, run.seed)
+            if there != (scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed):
+                raise InputError(f"{folder}: damaged, or of another training; remove it, and it is trained anew")
         else:
             # What was cut off while the folder was made is no run yet.
             shutil.rmtree(folder, ignore_errors=True)
