@@ -182,7 +182,7 @@ class Policy:
     def _said(self, seen: Seen) -> Floats:
         action = self._actor(seen)
         # Written so that NaN fails; from such numbers no decision could be made that keeps the limits.
-        if not (action.min() >= -MOST_SAID and action.max() <= MOST_SAID):
+        if not np.abs(action).max() <= MOST_SAID:
             raise InputError("the actor says what is not from -1 to 1; export the run again")
         return action
 
