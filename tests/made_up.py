@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from genedge.learn.agents import metrics_of
+from genedge.learn.runs import evaluated_after
 from genedge.study.evaluate import METRICS
 from genedge.study.folder import Told, keep
 from genedge.study.paper import study, watched
@@ -30,9 +32,14 @@ def made_up(task: Task) -> Told:
         }
         times = {name: {str(n): float(rng.uniform(0.01, 1)) for n in task.users} for name in task.policies}
         return {"found": found, "times": times}
-    rows = [{"episode": 10 * i, "reward": float(rng.uniform(-600, -400))} for i in range(1, 6)]
+    keys = (*metrics_of(task.agent), "evaluated_utility", "best_utility")
+    rows = [
+        {"episode": episode} | {key: float(rng.uniform(-600, -400)) for key in keys}
+        for episode in evaluated_after(task.episodes)
+    ]
     found = {"diverged": False, "metrics": metrics(task.test_episodes), "rows": rows}
-    return {"found": found, "times": {"decision": {str(task.users): float(rng.uniform(0.01, 1))}}}
+    times = {name: {str(task.users): float(rng.uniform(0.01, 1))} for name in ("decision", "training")}
+    return {"found": found, "times": times}
 
 
 def write_made_up_report(folder: Path, names: Iterable[str]) -> Path:

@@ -1,6 +1,7 @@
 """`genedge paper`: what it refuses, and a study of seconds from end to end."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,18 @@ def test_a_file_is_no_folder(genedge, tmp_path):
     answer = genedge("paper", "--out", tmp_path / "study")
     assert (answer.status, (tmp_path / "study").read_text()) == (2, "mine")
     assert "a file, not a folder" in answer.err
+
+
+def test_a_list_of_what_to_remove_removes_nothing_of_others(genedge, tmp_path):
+    victim, study = tmp_path / "victim.txt", tmp_path / "study"
+    victim.write_text("mine")
+    study.mkdir()
+    for name in ("../victim.txt", str(victim)):
+        (study / "written.json").write_text(json.dumps([name]))
+        answer = genedge("paper", "--quick", "--out", study, "--only", "watch")
+        assert (answer.status, victim.read_text()) == (2, "mine")
+        assert answer.err.splitlines()[-1].startswith(f"genedge: {study}/written.json: damaged")
+        assert [path.name for path in study.iterdir()] == ["written.json"]
 
 
 def test_a_policy_that_fails_is_told_with_its_line(genedge, tmp_path):

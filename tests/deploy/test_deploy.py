@@ -1,16 +1,21 @@
 """Exported actors say and decide what the package's own do; nothing is trained here."""
 
+import hashlib
+import io
 import json
 import math
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genedge.cell.feasible import action_size, breaches, decode
 from genedge.cell.types import Decision
@@ -330,22 +335,44 @@ def test_more_users_than_places(form, exported):
         policy.decide(many)
 
 
-def edited(**changes):
+def seal(out, cell):
+    """Writes a description with the checksums that belong to it."""
+    files = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in cell["files"]}
+    cell = {"files": files} | {key: value for key, value in cell.items() if key != "files"}
+    (out / "cell.json").write_text(json.dumps(cell | {"sha256": runner.checksum(cell)}))
+
+
+def edited(sealed=True, gone=None, **changes):
     def edit(out):
         cell = json.loads((out / "cell.json").read_text()) | changes
-        (out / "cell.json").write_text(json.dumps({k: v for k, v in cell.items() if v != "gone"}))
+        cell.pop(gone, None)
+        if sealed:
+            (out / "cell.json").write_text(json.dumps(cell | {"sha256": runner.checksum(cell)}))
+        else:
+            (out / "cell.json").write_text(json.dumps(cell))
 
     return edit
 
 
+MODEL = {"storage_gb": 1, "A3_steps": 1, "floor_steps": 0}
 DAMAGES = {
     "no description": (lambda out: (out / "cell.json").unlink(), "not an exported actor"),
     "no JSON": (lambda out: (out / "cell.json").write_text("{"), "cell.json: damaged"),
     "a list": (lambda out: (out / "cell.json").write_text("[]"), "cell.json: damaged"),
     "another format": (edited(format="genedge actor 0"), "its format is 'genedge actor 0'; this runner reads"),
-    "a key too few": (edited(S_steps="gone"), "cell.json: damaged"),
-    "a key of another type": (edited(models=3), "cell.json: damaged"),
-    "a model too few": (edited(models=[{"storage_gb": 1, "A3_steps": 1, "floor_steps": 0}]), "does not fit actor"),
+    "a number changed": (edited(sealed=False, S_steps=999.0), "cell.json: damaged; export the run again"),
+    "no checksum": (edited(sealed=False, gone="sha256"), "cell.json: damaged; export the run again"),
+    "no number": (edited(sealed=False, C_gb=math.nan), "cell.json: damaged; export the run again"),
+    "a key too few": (edited(gone="S_steps"), "cell.json: damaged .KeyError"),
+    "a key of another type": (edited(models=3), "cell.json: damaged .TypeError"),
+    "a model too few": (edited(models=[MODEL]), "does not fit actor"),
+    "no model": (edited(models=[]), "does not fit actor"),
+    "more models": (edited(models=[MODEL] * (M + 1)), "does not fit actor"),
+    "no files": (edited(files={}), "cell.json: damaged .ValueError"),
+    "files elsewhere": (edited(files={"../actor.npz": "0", "runner.py": "0"}), "cell.json: damaged .ValueError"),
+    "no runner": (lambda out: (out / "runner.py").unlink(), "runner.py: missing; export the run again"),
+    "a folder for a runner": (lambda out: ((out / "runner.py").unlink(), (out / "runner.py").mkdir()), "no plain"),
+    "another runner": (lambda out: (out / "runner.py").write_text("# mine"), "runner.py: damaged, or of another"),
     "no actor": (lambda out: next(out.glob("actor.*")).unlink(), "missing; export the run again"),
     "half an actor": (
         lambda out: next(out.glob("actor.*")).write_bytes(next(out.glob("actor.*")).read_bytes()[:500]),
@@ -363,6 +390,104 @@ def test_a_damaged_folder(damage, form, exported, tmp_path):
     harm(out)
     with pytest.raises(runner.InputError, match=message):
         runner.Policy(out)
+
+
+NUMBERS = ("places", "S_steps", "C_gb", "temperature", "tolerance", "storage_gb", "A3_steps", "floor_steps")
+NEVER = (-1.0, 1e39, 10**400, "1", True, [1.0], {})
+
+
+@pytest.mark.parametrize("key", NUMBERS)
+def test_a_number_out_of_range_is_refused_even_where_the_checksum_is_right(key, exported, tmp_path):
+    _, _, whole, _ = exported(NETWORKS[3], "paper", "numpy")
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    cell = json.loads((out / "cell.json").read_text())
+    told = cell if key in cell else cell["models"][-1]
+    for value in NEVER + ((0.0,) if "steps" in key and key != "floor_steps" else ()):
+        told[key] = value
+        seal(out, cell)
+        with pytest.raises(
+            runner.InputError, match=r"cell\.json: damaged \((TypeError|ValueError): .*export the run"
+        ):
+            runner.Policy(out)
+
+
+@given(data=st.data())
+def test_one_flipped_bit_changes_no_decision(data, form, exported, tmp_path_factory):
+    """In whatever file: the folder is refused, or it decides as before, as where a description is laid out."""
+    _, _, whole, policy = exported(NETWORKS[3], "paper", form)
+    out = tmp_path_factory.mktemp("flipped") / "out"
+    shutil.copytree(whole, out)
+    path = out / data.draw(st.sampled_from(sorted(path.name for path in out.iterdir())))
+    raw = bytearray(path.read_bytes())
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(raw)
+    try:
+        flipped = runner.Policy(out)
+    except runner.InputError as e:
+        assert "export" in str(e)  # noqa: PT017
+    else:
+        for ours, theirs in zip(flipped.decide(GOOD), policy.decide(GOOD), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def saved(compressed=False, **arrays):
+    file = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(file, **arrays)
+    return file.getvalue()
+
+
+def larger(arrays):
+    """An archive whose first array says of itself that it takes all of the memory."""
+    file, header = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 10**6)})
+    with zipfile.ZipFile(file, "w") as archive:
+        for key, array in arrays.items():
+            archive.writestr(f"{key}.npy", header.getvalue() + array.tobytes())
+    return file.getvalue()
+
+
+HOSTILE = {
+    "compressed": lambda arrays: saved(compressed=True, **arrays),
+    "no number": lambda arrays: saved(**arrays | {"asked": arrays["asked"] * np.nan}),
+    "infinite": lambda arrays: saved(**arrays | {"asked": arrays["asked"] + np.inf}),
+    "pickled": lambda arrays: saved(**arrays | {"asked": np.array([print], object)}),
+    "too short for a model": lambda arrays: saved(**arrays | {"asked": arrays["asked"][:-2]}),
+    "of single precision": lambda arrays: saved(**{key: each.astype(np.float32) for key, each in arrays.items()}),
+    "an array too few": lambda arrays: saved(**{key: each for key, each in arrays.items() if key != "asked"}),
+    "larger than they say": larger,
+    "no archive": lambda arrays: b"PK",
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+@pytest.mark.parametrize("network", [NETWORKS[1], NETWORKS[3]], ids=lambda network: network[0])
+def test_an_actor_that_makes_no_sense_is_refused_even_where_the_checksum_is_right(
+    case, network, exported, tmp_path
+):
+    _, _, whole, _ = exported(network, "paper", "numpy")
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    with np.load(out / "actor.npz") as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    (out / "actor.npz").write_bytes(HOSTILE[case](arrays))
+    seal(out, json.loads((out / "cell.json").read_text()))
+    with pytest.raises(runner.InputError, match=r"cell\.json: does not fit actor\.npz beside it; export the run"):
+        runner.Policy(out)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.01, -1.01])
+def test_what_an_actor_may_not_say_is_never_printed(value, exported, monkeypatch):
+    _, _, _, policy = exported(NETWORKS[3], "paper", "numpy")
+    action = policy.action(GOOD)
+    for i in range(len(action)):
+        said = action.copy()
+        said[i] = value
+        monkeypatch.setattr(policy, "_actor", lambda seen, said=said: said)
+        with pytest.raises(
+            runner.InputError, match="line 3: the actor says what is not from -1 to 1; export the run"
+        ):
+            runner._decision_line(policy, json.dumps(GOOD).encode(), "line 3")
 
 
 def test_no_folder_at_all(tmp_path):

@@ -1,8 +1,11 @@
 """Run folders of every agent: interrupted ones end with the same bits, foreign ones are refused, cards tell all."""
 
+import io
 import json
 import math
+import os
 import platform
+import zipfile
 from importlib.metadata import version
 
 import jax
@@ -317,6 +320,120 @@ def test_a_changed_number_does_not_go_unnoticed(finished, tmp_path):
     (tmp_path / "best.npz").write_bytes(whole)
     with pytest.raises(InputError, match=r"best\.npz: damaged"):
         restore(tmp_path / "best.npz", load_actor(run), run.id)
+
+
+def npy(array, shape=None):
+    """An array as it lies in an archive; perhaps one that says it were larger."""
+    file = io.BytesIO()
+    header = np.lib.format.header_data_from_array_1_0(array) | ({} if shape is None else {"shape": shape})
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + array.tobytes()
+
+
+class Trap:
+    """What runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
+def pickled():
+    file = io.BytesIO()
+    np.save(file, np.array([Trap()], object))
+    return file.getvalue()
+
+
+LARGE = 10**9
+OWNER = npy(np.array("me"))
+# What stands in the place of the first array, whether it is compressed, and how the archive is refused.
+HOSTILE = {
+    "a bomb": (lambda: npy(np.zeros(10**7, np.float32)), "of another run"),
+    "one that says it were larger": (lambda: npy(ARCHIVE["a"], (LARGE, LARGE)), "damaged"),
+    "one that says it were no larger": (lambda: npy(np.zeros(10**7, np.float32), (2, 3)), "damaged"),
+    "one with a tail": (lambda: npy(ARCHIVE["a"]) + b"more", "damaged"),
+    "a negative size": (lambda: npy(ARCHIVE["a"], (-2, -3)), "of another run"),
+    "pickled objects": (pickled, "damaged"),
+    "no array": (lambda: b"import os", "damaged"),
+    "nothing": (lambda: b"", "damaged"),
+    "another version's header": (lambda: npy(ARCHIVE["a"]).replace(b"NUMPY\x01", b"NUMPY\x09"), "damaged"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_sizes_are_found_wrong_before_anything_is_read(case, tmp_path, monkeypatch):
+    array, message = HOSTILE[case]
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in (("0000", array()), ("0001", npy(ARCHIVE["b"])), ("run", OWNER)):
+            archive.writestr(f"{name}.npy", content)
+    monkeypatch.setattr(np, "load", lambda *arguments, **more: pytest.fail("read"))
+    with pytest.raises(InputError, match=rf"x\.npz: {message}"):
+        restore(path, ARCHIVE, "me")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_array_that_is_there_twice_is_none(tmp_path):
+    path = tmp_path / "x.npz"
+    save(path, ARCHIVE, "me")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("0000.npy", npy(ARCHIVE["a"]))
+    with pytest.raises(InputError, match=r"x\.npz: damaged"):
+        restore(path, ARCHIVE, "me")
+
+
+def test_a_pipe_is_no_archive(tmp_path):
+    os.mkfifo(tmp_path / "x.npz")
+    with pytest.raises(InputError, match=r"x\.npz: damaged"):
+        restore(tmp_path / "x.npz", ARCHIVE, "me")
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("agent", ["ddpg", "two-timescale"])
+def test_weights_that_are_no_numbers_decide_nothing(agent, weight, finished, tmp_path):
+    _, actors = finished(agent)
+    copy = new_run(tmp_path / "copy", agent)
+    leaves, structure = jax.tree.flatten(actors[-1][0])
+    for i, leaf in enumerate(leaves):
+        if np.issubdtype(leaf.dtype, np.floating):
+            other = np.array(leaf)
+            other.flat[-1] = weight
+            save(copy.folder / "best.npz", structure.unflatten([*leaves[:i], other, *leaves[i + 1 :]]), copy.id)
+            with pytest.raises(
+                InputError, match=r"best\.npz: damaged, it has weights that are infinite or no numbers"
+            ):
+                load_actor(copy)
+
+
+def test_a_checkpoint_that_holds_no_numbers_goes_on_with_nothing(finished, tmp_path):
+    run, _ = finished("ddpg")
+    copy = new_run(tmp_path / "copy", "ddpg")
+    steps = runs.training("ddpg", run.scenario, run.users, run.episodes, run.seed)
+    learner = restore(run.folder / "checkpoint.npz", steps.init(), run.id)
+    save(copy.folder / "checkpoint.npz", learner._replace(target_level=learner.target_level * np.nan), run.id)
+    with pytest.raises(InputError, match=r"checkpoint\.npz: damaged, .* holds what is no number; remove it"):
+        train_run(copy, quiet)
+
+
+def test_every_number_that_is_logged_is_one(finished, tmp_path):
+    """Each in each row; and the rows are those of the run's evaluations, in their order."""
+    run, _ = finished("ddpg")
+    rows = rows_of(run)
+    copy = new_run(tmp_path / "copy", "ddpg")
+
+    def refused(other):
+        (copy.folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in other))
+        with pytest.raises(InputError, match=r"metrics\.jsonl: damaged"):
+            rows_of(copy)
+
+    for i, row in enumerate(rows):
+        for key in row:
+            for value in (math.nan, math.inf, 10**400, None, "1", True, [1.0], {}):
+                refused([*rows[:i], row | {key: value}, *rows[i + 1 :]])
+            refused([*rows[:i], {name: value for name, value in row.items() if name != key}, *rows[i + 1 :]])
+    for other in (rows[1:], rows[::-1], [*rows, rows[-1]], [rows[0], rows[2]], [rows], ["row"]):
+        refused(other)
+    (copy.folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:2]))
+    assert rows_of(copy) == rows[:2]
 
 
 # --- The card

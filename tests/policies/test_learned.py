@@ -6,9 +6,11 @@ import pytest
 
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episode
+from genedge.errors import InputError
+from genedge.learn.runs import save
 from genedge.optimum import objective, solve_optimal
-from genedge.policies import policy
-from genedge.policies.learned import WEIGHTS
+from genedge.policies import learned, policy
+from genedge.policies.learned import WEIGHTS, WEIGHTS_ID, shipped_actor
 from genedge.scenario import load_scenario
 
 # Users, models, further settings: within what it was trained for, on catalogues of other seeds.
@@ -50,3 +52,25 @@ def test_weights_are_small_and_have_a_card():
     card = WEIGHTS.with_suffix(".md").read_text()
     for words in ("genedge train", "any-cell", "assumed", "Gap to the certified optimum"):
         assert words in card
+
+
+DAMAGES = {
+    "missing": lambda path: path.unlink(),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:1000]),
+    "of another": lambda path: np.savez(path, run=np.array(WEIGHTS_ID)),
+    "no numbers": lambda path: save(path, jax.tree.map(lambda x: x * np.nan, shipped_actor()), WEIGHTS_ID),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_weights_are_told_with_what_helps(damage, tmp_path, monkeypatch):
+    """They belong to the program; nobody can train them by going on with a run."""
+    copy = tmp_path / "learned.npz"
+    copy.write_bytes(WEIGHTS.read_bytes())
+    DAMAGES[damage](copy)
+    monkeypatch.setattr(learned, "WEIGHTS", copy)
+    with pytest.raises(
+        InputError, match=r"learned\.npz: (missing|damaged).*; it is a part of genedge; install"
+    ) as told:
+        shipped_actor()
+    assert "genedge train" not in str(told.value)

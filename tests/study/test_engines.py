@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from dataclasses import replace
 import pytest
 
 from genedge.errors import InputError
+from genedge.learn.runs import create_run
+from genedge.scenario import load_scenario
 from genedge.study.engines import on_cores
 from genedge.study.folder import do, keep, load, run_folder
 from genedge.study.tasks import Measure, Train, fingerprint, key_of, perform
@@ -112,14 +115,6 @@ def test_an_interrupted_study_keeps_what_is_done(tmp_path):
     assert load(tmp_path, MEASURE) is None
 
 
-def test_a_damaged_result_is_named(tmp_path):
-    keep(tmp_path, MEASURE, perform(MEASURE, tmp_path))
-    (path,) = (tmp_path / "results").iterdir()
-    path.write_text(path.read_text()[:-20])
-    with pytest.raises(InputError, match=f"{path.name}: damaged; remove it"):
-        load(tmp_path, MEASURE)
-
-
 def test_keys_tell_tasks_apart():
     others = [
         Measure("paper", (), 2, (3,), ("rcars", "knapsack"), 1, ""),
@@ -157,6 +152,14 @@ def test_a_training_cut_off_in_its_first_moment_goes_on(tmp_path):
     (tmp_path / TRAIN.name).mkdir()
     (tmp_path / TRAIN.name / "scenario.yaml").write_text("name: half")
     assert TRAIN.run(tmp_path).found["rows"]
+
+
+def test_a_training_never_goes_on_with_another(tmp_path):
+    folder = tmp_path / TRAIN.name
+    scenario = load_scenario(TRAIN.preset, [f"seed={TRAIN.catalogue}", *TRAIN.changes])
+    create_run(folder, scenario, TRAIN.users, TRAIN.agent, TRAIN.episodes, TRAIN.seed + 1)
+    with pytest.raises(InputError, match=re.escape(f"{TRAIN.name}: damaged, or of another training; remove it")):
+        TRAIN.run(tmp_path)
 
 
 def test_a_training_that_diverges_is_a_finding(tmp_path):

@@ -2,7 +2,7 @@
 
 actor.onnx or actor.npz   a slot's arrays -> the raw action, for one catalogue
 runner.py                 decides with it; needs NumPy, and onnxruntime for ONNX
-cell.json                 what turns raw actions into decisions, and the actor's checksum
+cell.json                 what turns raw actions into decisions, and checksums of all three
 """
 
 import contextlib
@@ -102,8 +102,7 @@ def export_actor(
     refuse_box(scenario)
     if form not in (None, *FORMATS):
         raise InputError(f"--format {form}: no such format; there are {', '.join(FORMATS)}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: already there and not empty; choose another folder")
+    _refuse_taken(out)
     if isinstance(actor, Mlp):
         assert places is not None
         arrays = mlp_arrays(actor, scenario.params, places)
@@ -148,9 +147,13 @@ def _assemble(
         raw = buffer.getvalue()
     with _whole_folder(out) as folder:
         (folder / FORMATS[form]).write_bytes(raw)
-        program = importlib.resources.files("genedge.deploy") / "runner.py"
-        (folder / "runner.py").write_bytes(program.read_bytes())
-        cell = _cell(scenario, places) | {"actor": FORMATS[form], "sha256": hashlib.sha256(raw).hexdigest()}
+        program = importlib.resources.files("genedge.deploy") / runner.PROGRAM
+        files = {FORMATS[form]: raw, runner.PROGRAM: program.read_bytes()}
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        cell = _cell(scenario, places) | {"files": sums}
+        cell["sha256"] = runner.checksum(cell)
         (folder / runner.DESCRIPTION).write_text(json.dumps(cell, indent=1) + "\n", encoding="utf-8")
         difference = _difference(actor, scenario, places, runner.Policy(folder))
         # Written so that NaN counts as a difference.
@@ -199,19 +202,27 @@ def _difference(actor: Network, scenario: Scenario, places: int | None, exported
 
 @contextlib.contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
-    """A folder to write to that appears under its name only once it is complete."""
-    out = out.resolve()
+    """A folder to write to that appears under its name only once it is complete, and only if nobody was quicker."""
+    place = out.resolve()
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
         try:
             yield folder
             os.chmod(folder, 0o755)
-            if out.exists():
-                out.rmdir()
-            os.replace(folder, out)
+            try:
+                os.replace(folder, place)
+            except OSError:
+                # The place of an empty folder it takes, and of no other.
+                _refuse_taken(out)
+                raise
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
     except OSError as e:
         raise InputError(f"{out}: cannot be written: {e.strerror or e}") from None
+
+
+def _refuse_taken(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: already there and not empty; choose another folder")

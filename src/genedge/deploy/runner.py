@@ -23,6 +23,7 @@ import json
 import math
 import os
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,13 +36,21 @@ if __name__ == "__main__":
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = "genedge actor 1"
-DESCRIPTION = "cell.json"
+FORMAT = "genedge actor 2"
+DESCRIPTION, PROGRAM = "cell.json", "runner.py"
+ACTORS = {"actor.onnx", "actor.npz"}
 
 # What single precision computes with, far beyond any real request or channel.
 BITS = (1.0, 1e15)
 GAIN = (1e-30, 1e6)
 LARGEST_SKEW = 1e15
+
+# What a cell may consist of: the numbers that single precision has.
+SIZE = (0.0, 3.5e38)
+STEPS = (1e-45, 3.5e38)
+
+# Raw actions are from −1 to 1, but for the last digit of single precision.
+MOST_SAID = 1 + 1e-6
 
 # Added to the variance by layer normalisation.
 NORM_EPSILON = 1e-5
@@ -113,32 +122,35 @@ class Policy:
         cell = _description(path)
         try:
             self.scenario_id = str(cell["scenario_id"])
-            self.places = None if cell["places"] is None else int(cell["places"])
-            self.models = len(cell["models"])
-            self._storage = [float(model["storage_gb"]) for model in cell["models"]]
-            self._A3 = np.array([model["A3_steps"] for model in cell["models"]], np.float64)
+            self.places = None if cell["places"] is None else int(_number(cell["places"], 1, 1e6))
+            models = cell["models"]
+            self.models = len(models)
+            self._storage = [_number(model["storage_gb"], *SIZE) for model in models]
+            self._A3 = np.array([_number(model["A3_steps"], *STEPS) for model in models], np.float64)
             # JSON has no infinity: null stands for a floor that the model cannot reach.
-            floors = [
-                math.inf if model["floor_steps"] is None else model["floor_steps"] for model in cell["models"]
-            ]
+            floors = [model["floor_steps"] for model in models]
+            floors = [math.inf if floor is None else _number(floor, *SIZE) for floor in floors]
             self._floor = np.array(floors, np.float64)
             self._has_floor = bool(self._floor.any())
-            self._S, self._C = float(cell["S_steps"]), float(cell["C_gb"])
+            self._S, self._C = _number(cell["S_steps"], *STEPS), _number(cell["C_gb"], *SIZE)
             # So that storages that add up to C exactly are not lost to rounding.
-            self._slack = 1 + float(cell["tolerance"]) / 2
-            self._temperature = float(cell["temperature"])
-            actor_path, sha256 = path.parent / cell["actor"], cell["sha256"]
+            self._slack = 1 + _number(cell["tolerance"], 0, 0.01) / 2
+            self._temperature = _number(cell["temperature"], 0, 100)
         except (KeyError, TypeError, ValueError) as e:
             raise InputError(f"{path}: damaged ({type(e).__name__}: {e}); export the run again") from None
+        actor_path, raw = _actor_file(path, cell)
+        # As many as there may be, all but the first ask for the last model: so nothing is too short for any.
+        users = self.places or 2
         try:
-            self._actor = _actor(actor_path, sha256, self.models, self.places)
-            bits, gain = np.ones((2, 1), np.float32)
-            said = self._actor(Seen(np.float32(0), np.zeros(1, np.int64), bits, gain, np.ones(1, bool), True))
+            self._actor = _actor(actor_path, raw, self.models, self.places)
+            bits, gain, active = *np.ones((2, users), np.float32), np.arange(users) > 0
+            requests = np.full(users, self.models - 1)
+            said = self._said(Seen(np.float32(0), requests, bits, gain, active, False))
         except InputError:
             raise
         except Exception:  # Arrays of wrong names or shapes can fail in many ways.
             said = np.empty(0)
-        if said.shape != (self.models + 2,):
+        if not self.models or said.shape != (self.models + 2 * users,):
             raise InputError(f"{path}: does not fit {actor_path.name} beside it; export the run again")
 
     def decide(self, slot: Mapping[str, Any]) -> Decision:
@@ -151,7 +163,7 @@ class Policy:
             InputError: it is no slot of this cell, or has more users than the actor serves.
         """
         seen = self._seen(slot)
-        return self._decode(seen, self._actor(seen))
+        return self._decode(seen, self._said(seen))
 
     def action(self, slot: Mapping[str, Any]) -> Floats:
         """What the actor says of one slot, before it is decoded: for comparisons.
@@ -165,7 +177,14 @@ class Policy:
         Raises:
             InputError: it is no slot of this cell, or has more users than the actor serves.
         """
-        return self._actor(self._seen(slot))
+        return self._said(self._seen(slot))
+
+    def _said(self, seen: Seen) -> Floats:
+        action = self._actor(seen)
+        # Written so that NaN fails; from such numbers no decision could be made that keeps the limits.
+        if not np.abs(action).max() <= MOST_SAID:
+            raise InputError("the actor says what is not from -1 to 1; export the run again")
+        return action
 
     def _seen(self, slot: Mapping[str, Any]) -> Seen:
         try:
@@ -265,6 +284,13 @@ def wanted_part(x: Floats) -> Floats:
     return (1 + x) / 2
 
 
+def _number(value: Any, least: float, largest: float) -> float:
+    # Written so that NaN fails.
+    if not (_is_number(value) and least <= value <= largest):
+        raise ValueError(f"{value!r} is no number from {least:g} to {largest:g}")
+    return float(value)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
@@ -291,6 +317,8 @@ class _Mlp:
         self._skew0, self._bits0, self._gain0 = (arrays[key] for key in ("skew0", "input_bits0", "log_gain0"))
         self._asked, self._gain, self._bits = (arrays[key] for key in ("asked", "gain_slope", "input_bits_slope"))
         self._first_bias, self._skew = arrays["bias"], arrays["skew_slope"]
+        if len(self._asked) != places * models + 1:
+            raise ValueError("made for other places or models")
         self._first_of_place = np.arange(places) * models
         count = sum(key.startswith("weight") for key in arrays)
         self._layers = [(arrays[f"weight{i}"], arrays[f"bias{i}"]) for i in range(1, 1 + count)]
@@ -447,41 +475,91 @@ class _Onnx:
 
 
 # --- Files -----------------------------------------------------------------------------------------------------
+#
+# Checksums find what was damaged on its way or on its disk. Who means harm can write a file and its checksum anew:
+# such a folder is refused where its numbers make no sense, and otherwise decides as it was made to.
+
+
+def checksum(cell: Mapping[str, Any]) -> str:
+    """A hash of what a description says, however it is laid out.
+
+    Args:
+        cell: the description; its own `sha256` does not count.
+
+    Raises:
+        ValueError: it holds what JSON has not, such as NaN.
+    """
+    told = {key: value for key, value in cell.items() if key != "sha256"}
+    canonical = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _description(path: Path) -> dict[str, Any]:
+    missing = f"{path.parent}: not an exported actor (it has no {path.name}); 'genedge export' makes one"
     try:
-        cell = json.loads(path.read_bytes())
+        cell = json.loads(_read(path, missing))
         written = cell["format"]
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"{path.parent}: not an exported actor (it has no {path.name}); 'genedge export' makes one"
-        ) from None
-    except OSError as e:
-        raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(f"{path}: damaged; export the run again") from None
+        whole = written != FORMAT or cell["sha256"] == checksum(cell)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(f"{path}: damaged; export the run again")
     if written != FORMAT:
-        raise InputError(f"{path}: its format is {written!r}; this runner reads {FORMAT!r}")
+        raise InputError(f"{path}: its format is {written!r}; this runner reads {FORMAT!r}; export the run again")
     return dict(cell)
 
 
-def _actor(path: Path, sha256: str, models: int, places: int | None) -> Actor:
+def _actor_file(path: Path, cell: Mapping[str, Any]) -> tuple[Path, bytes]:
+    """The actor beside a description: its path and what it holds, once all files are those that are described."""
     try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: missing; export the run again") from None
+        files = dict(cell["files"])
+        (actor,) = files.keys() & ACTORS
+        if files.keys() != {actor, PROGRAM}:
+            raise ValueError(f"its files are {', '.join(files)}")
+    except (KeyError, TypeError, ValueError) as e:
+        raise InputError(f"{path}: damaged ({type(e).__name__}: {e}); export the run again") from None
+    raw = {}
+    for name, sha256 in files.items():
+        beside = path.parent / name
+        raw[name] = _read(beside, f"{beside}: missing; export the run again")
+        if hashlib.sha256(raw[name]).hexdigest() != sha256:
+            raise InputError(
+                f"{beside}: damaged, or of another export than {DESCRIPTION} beside it; export the run again"
+            )
+    return path.parent / actor, raw[actor]
+
+
+def _read(path: Path, missing: str) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: no plain file; export the run again")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(missing) from None
     except OSError as e:
         raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
-    if hashlib.sha256(raw).hexdigest() != sha256:
-        raise InputError(
-            f"{path}: damaged, or of another export than {DESCRIPTION} beside it; export the run again"
-        )
+
+
+def _actor(path: Path, raw: bytes, models: int, places: int | None) -> Actor:
     if path.suffix == ".onnx":
         return _Onnx(raw, path, models, places)
-    with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files}
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        arrays = {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in archive.infolist()}
     return _Equivariant(arrays) if places is None else _Mlp(arrays, models, places)
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Floats:
+    """An array of an archive; it is no larger than its file says, so no few bytes ask for all of the memory."""
+    with archive.open(entry) as stream:
+        np.lib.format.read_magic(stream)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        stored = entry.compress_type == zipfile.ZIP_STORED and not fortran and dtype == np.float64
+        if not stored or entry.file_size != stream.tell() + math.prod(shape) * dtype.itemsize:
+            raise ValueError("none of ours")
+        array = np.frombuffer(stream.read(), np.float64).reshape(shape).copy()
+    if not np.isfinite(array).all():
+        raise ValueError("infinite, or no numbers")
+    return array
 
 
 # --- The program -----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import hashlib
 import json
 import math
 import platform
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ import numpy as np
 
 from genedge.errors import InputError
 from genedge.files import whole_file
+from genedge.folders import is_empty, one_writer
 from genedge.learn.actor import Network, Pair
 from genedge.learn.agents import (
     AGENTS,
@@ -94,11 +96,6 @@ class Run:
         return self.places if settings_of(self.scenario, self.agent).network == "mlp" else math.inf
 
     @property
-    def interval(self) -> int:
-        """Episodes between evaluations."""
-        return max(INTERVAL, self.episodes // MOST_EVALUATIONS)
-
-    @property
     def row(self) -> tuple[str, ...]:
         """What a line of metrics.jsonl holds."""
         return ("episode", *metrics_of(self.agent), "evaluated_utility", "best_utility", "seconds")
@@ -108,6 +105,16 @@ class Run:
         """A hash of everything that the run's bits follow from; its arrays carry it."""
         asked = (self.scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed)
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def evaluated_after(episodes: int) -> list[int]:
+    """After which episodes a run is evaluated, if it does not diverge before.
+
+    Args:
+        episodes: how many it has in all.
+    """
+    interval = max(INTERVAL, episodes // MOST_EVALUATIONS)
+    return [*range(interval, episodes, interval), episodes]
 
 
 def create_run(
@@ -124,8 +131,8 @@ def create_run(
         seed: of everything random.
 
     Raises:
-        InputError: the folder is not empty, there is no such agent, the users do not fit the scenario's places,
-            or the episodes are too many to count.
+        InputError: the folder is not empty or is being written, there is no such agent, the users do not fit the
+            scenario's places, or the episodes are too many to count.
     """
     s, cell = settings_of(scenario, agent), scenario.settings.cell
     episodes = episodes or s.episodes
@@ -144,9 +151,6 @@ def create_run(
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
-        raise InputError(f"{folder}: already there and not empty; choose another folder{go_on}")
     run = Run(folder, scenario, users, places, agent, episodes, seed)
     description = {
         "format": FORMAT,
@@ -160,11 +164,18 @@ def create_run(
         "versions": versions(),
         "machine": platform.platform(),
     }
-    with whole_file(folder / "scenario.yaml") as file:
-        file.write(scenario.as_yaml().encode())
-    # Last, because a folder counts as a run once this file is there.
-    with whole_file(folder / "run.json") as file:
-        file.write((json.dumps(description, indent=2) + "\n").encode())
+    taken = f"{folder}: already there and not empty; choose another folder"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(taken)
+    with one_writer(folder):
+        if not is_empty(folder):
+            go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
+            raise InputError(taken + go_on)
+        with whole_file(folder / "scenario.yaml") as file:
+            file.write(scenario.as_yaml().encode())
+        # Last, because a folder counts as a run once this file is there.
+        with whole_file(folder / "run.json") as file:
+            file.write((json.dumps(description, indent=2) + "\n").encode())
     return run
 
 
@@ -187,7 +198,7 @@ def open_run(folder: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: not the description of a run; 'genedge train' makes one") from None
     if written != FORMAT:
-        raise InputError(f"{path}: its format is {written!r}; this version reads {FORMAT!r}")
+        raise InputError(f"{path}: its format is {written!r}; this version reads {FORMAT!r}; train the run again")
     scenario, agent = load_scenario(folder / "scenario.yaml"), description.get("agent")
     cell = scenario.settings.cell
     fits = (
@@ -257,11 +268,15 @@ def rows_of(run: Run, episodes: int | None = None) -> list[Row]:
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         rows = [{key: row[key] for key in run.row} for row in map(json.loads, text.splitlines())]
-        if episodes is None:
-            return rows
-        rows = [row for row in rows if row["episode"] <= episodes]
-        complete = (rows[-1]["episode"] if rows else 0) == episodes
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        if episodes is not None:
+            rows = [row for row in rows if row["episode"] <= episodes]
+        numbers = all(
+            type(value) in (int, float) and math.isfinite(value) for row in rows for value in row.values()
+        )
+        logged = [row["episode"] for row in rows]
+        complete = numbers and logged == evaluated_after(run.episodes)[: len(rows)]
+        complete &= episodes is None or (logged[-1] if rows else 0) == episodes
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         complete = False
     if not complete:
         raise InputError(
@@ -285,35 +300,41 @@ def save(path: Path, tree: Any, run_id: str) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def restore(path: Path, like: _Tree, run_id: str) -> _Tree:
-    """Reads what `save` wrote.
+def restore(path: Path, like: _Tree, run_id: str, anew: str | None = None) -> _Tree:
+    """Reads what `save` wrote. Nothing is allocated before all sizes have been found to be those wanted.
 
     Args:
         path: the archive.
         like: a pytree of the same structure, shapes and types.
         run_id: whose arrays are wanted.
+        anew: how to come by a good one; None for an archive of a run.
 
     Raises:
         InputError: it is missing, damaged, or of another run.
     """
+    remedy = anew or f"remove it, and 'genedge train --resume {path.parent}' writes it anew"
     leaves, structure = jax.tree.flatten(like)
+    wanted = {f"{i:04d}": (plain.shape, plain.dtype) for i, plain in enumerate(map(_plain, leaves))}
+    wanted["run"] = ((), np.dtype(f"<U{len(run_id)}"))
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[f"{i:04d}"] for i in range(len(leaves))]
-            ours = archive["run"].item() == run_id and len(archive.files) == len(leaves) + 1
+        there = _headers(path)
+        complete = wanted.keys() <= there.keys()
+        ours = there == wanted
+        if complete and ours:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = [archive[name] for name in wanted if name != "run"]
+                ours = archive["run"].item() == run_id
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: missing; the run has not come that far, 'genedge train --resume {path.parent}' goes on"
-        ) from None
+        going_on = f"the run has not come that far, 'genedge train --resume {path.parent}' goes on"
+        raise InputError(f"{path}: missing; {going_on if anew is None else anew}") from None
     except PermissionError:
         raise InputError(f"{path}: cannot be read; give yourself permission to read it") from None
     except Exception:  # A damaged archive can fail in almost any way.
-        raise InputError(f"{path}: damaged; {_anew(path)}") from None
-    for array, leaf in zip(arrays, leaves, strict=True):
-        plain = _plain(leaf)
-        ours &= array.shape == plain.shape and array.dtype == plain.dtype
+        complete = False
+    if not complete:
+        raise InputError(f"{path}: damaged; {remedy}")
     if not ours:
-        raise InputError(f"{path}: of another run, made from other settings or another seed; {_anew(path)}")
+        raise InputError(f"{path}: of another run, made from other settings or another seed; {remedy}")
     restored = [
         jax.random.wrap_key_data(array) if _is_key(leaf) else jax.numpy.asarray(array)
         for array, leaf in zip(arrays, leaves, strict=True)
@@ -321,8 +342,50 @@ def restore(path: Path, like: _Tree, run_id: str) -> _Tree:
     return jax.tree.unflatten(structure, restored)
 
 
-def _anew(path: Path) -> str:
-    return f"remove it, and 'genedge train --resume {path.parent}' writes it anew"
+def restore_actor(path: Path, like: Network | Pair, run_id: str, anew: str | None = None) -> Network | Pair:
+    """Reads an actor that `save` wrote.
+
+    Args:
+        path: the archive.
+        like: an actor of the same structure, shapes and types.
+        run_id: whose it is.
+        anew: how to come by a good one; None for an archive of a run.
+
+    Raises:
+        InputError: it is missing, damaged, of another run, or its weights are no numbers to decide with.
+    """
+    actor = restore(path, like, run_id, anew)
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(actor)):
+        raise InputError(
+            f"{path}: damaged, it has weights that are infinite or no numbers; "
+            + (anew or f"remove {path.parent}, and train the run again")
+        )
+    return actor
+
+
+def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of every array in an archive, which holds neither more nor less than they take.
+
+    Raises:
+        Exception: it is damaged; of almost any kind.
+    """
+    if not path.is_file():
+        path.stat()  # Says what is wrong where nothing is there.
+        raise ValueError("no plain file")
+    there = {}
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as stream:
+                if np.lib.format.read_magic(stream) != (1, 0):
+                    raise ValueError("none of ours")
+                shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+                if entry.file_size != stream.tell() + math.prod(shape) * dtype.itemsize:
+                    raise ValueError("an array of another size")
+            name = entry.filename.removesuffix(".npy")
+            if name in there:
+                raise ValueError("an array twice")
+            there[name] = (shape, dtype)
+    return there
 
 
 def _is_key(leaf: Any) -> bool:
@@ -341,9 +404,15 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
         report: called with every row of metrics, those of earlier sessions first.
 
     Raises:
-        InputError: the checkpoint is damaged, the folder cannot be written, or training diverged.
+        InputError: the checkpoint is damaged, the folder cannot be written or is being written, or training
+            diverged.
         KeyboardInterrupt: the run can go on from its last checkpoint.
     """
+    with one_writer(run.folder):
+        _train(run, report)
+
+
+def _train(run: Run, report: Callable[[Row], None]) -> None:
     # What a killed session was writing never got its name.
     for name in ("metrics.jsonl", "card.md", *ARRAYS):
         for unfinished in run.folder.glob(f".{name}.*"):
@@ -354,6 +423,12 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
     rows: list[Row] = []
     if checkpoint.exists():
         learner = restore(checkpoint, learner, run.id)
+        floats = [leaf for leaf in jax.tree.leaves(learner) if jax.numpy.issubdtype(leaf.dtype, np.floating)]
+        if any(np.isnan(leaf).any() for leaf in floats):
+            raise InputError(
+                f"{checkpoint}: damaged, or the training was diverging: it holds what is no number; remove it to "
+                "train from the start"
+            )
         rows = rows_of(run, int(learner.episodes))
         for row in rows:
             report(row)
@@ -367,8 +442,8 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
     saved = monotonic()
     start, earlier_s = monotonic(), rows[-1]["seconds"] if rows else 0.0
     try:
-        while (done := int(learner.episodes)) < run.episodes:
-            after, metrics = steps.train(learner, min(run.interval, run.episodes - done))
+        for episode in evaluated_after(run.episodes)[len(rows) :]:
+            after, metrics = steps.train(learner, episode - int(learner.episodes))
             after, utility = steps.evaluate(after)
             row = {
                 "episode": int(after.episodes),
@@ -412,4 +487,4 @@ def load_actor(run: Run, which: Literal["best", "last"] = "best") -> Network | P
     Raises:
         InputError: there is none yet, or the file is damaged.
     """
-    return restore(run.folder / f"{which}.npz", actor_like(run.scenario, run.agent, run.places), run.id)
+    return restore_actor(run.folder / f"{which}.npz", actor_like(run.scenario, run.agent, run.places), run.id)

@@ -16,7 +16,7 @@ from genedge.cell.service import total_utility
 from genedge.cell.types import Decision, Params, Slot
 from genedge.learn.actor import Network, Pair, act, decide
 from genedge.learn.agents import actor_like
-from genedge.learn.runs import restore
+from genedge.learn.runs import restore_actor
 from genedge.scenario import load_scenario
 
 AGENT = "any-cell"
@@ -26,8 +26,13 @@ ROUNDS = 3
 
 
 def shipped_actor() -> Network:
-    """The actor that ships with the package."""
-    actor = restore(WEIGHTS, actor_like(load_scenario("paper"), AGENT, places=1), WEIGHTS_ID)
+    """The actor that ships with the package.
+
+    Raises:
+        InputError: its file is missing or damaged.
+    """
+    like = actor_like(load_scenario("paper"), AGENT, places=1)
+    actor = restore_actor(WEIGHTS, like, WEIGHTS_ID, "it is a part of genedge; install genedge anew")
     assert not isinstance(actor, Pair)
     return actor
 

@@ -4,11 +4,14 @@ results/KEY.json   what a task found, beside the task itself
 runs/NAME/         each trained agent, to be used as a policy
 figures/, tables/  pictures (PNG and PDF) and the numbers they are drawn from (CSV)
 report.html        all of it on one page
+written.json       names of these figures and tables, so that a later report removes what it does not have
 unfinished/        trainings that were cut off, until they are done
 """
 
 import contextlib
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,10 +21,14 @@ from typing import Any
 from genedge.errors import InputError
 from genedge.files import whole_file
 from genedge.study.engines import Engine
+from genedge.study.found import fits
 from genedge.study.tasks import Result, Task, Train, key_of
 
 # What a task found, as its file tells it: `found` and `times`, see `Result`.
 Told = dict[str, Any]
+
+# What a report writes beside its page, and nothing else is ever removed.
+WRITTEN = re.compile(r"tables/[\w-]+\.csv|figures/[\w-]+\.(png|pdf)")
 
 
 def load(folder: Path, task: Task) -> Told | None:
@@ -30,20 +37,25 @@ def load(folder: Path, task: Task) -> Told | None:
     Args:
         folder: of the study.
         task: the task.
+
+    Raises:
+        InputError: its file cannot be read, is damaged, or is of another task.
     """
     path = _path(folder, task)
     try:
-        told: Told = json.loads(path.read_text(encoding="utf-8"))
-        complete = {"found", "times"} <= told.keys()
+        told = json.loads(path.read_text(encoding="utf-8"))
+        whole = told.pop("sha256") == _checksum(told) and told.pop("task") == _as_json(task) and fits(told, task)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:
         raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
-    except (ValueError, AttributeError, RecursionError):
-        complete = False
-    if not complete:
-        raise InputError(f"{path}: damaged; remove it, and the same command does that piece of work again")
-    return told
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{path}: damaged, or of another piece of work; remove it, and the same command does that piece again"
+        )
+    return dict(told)
 
 
 def run_folder(folder: Path, task: Train) -> Path:
@@ -69,9 +81,9 @@ def keep(folder: Path, task: Task, result: Result) -> None:
             with whole_file(run_folder(folder, task) / name) as file:
                 file.write(content)
     # Last, because a task counts as done once this file is there.
-    told = {"task": {"kind": type(task).__name__, **asdict(task)}, "found": result.found, "times": result.times}
+    told = {"task": _as_json(task), "found": result.found, "times": result.times}
     with whole_file(_path(folder, task)) as file:
-        file.write(json.dumps(told, indent=1).encode())
+        file.write(json.dumps(told | {"sha256": _checksum(told)}, indent=1).encode())
     shutil.rmtree(folder / "unfinished" / key_of(task), ignore_errors=True)
 
 
@@ -88,8 +100,9 @@ def do(folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[st
         What each task found.
 
     Raises:
-        InputError: a task failed, a result is damaged, or the folder cannot be written.
+        InputError: a task failed, a file of the study is damaged, or the folder cannot be written.
     """
+    listed(folder)  # Refused before any work, not when all is done.
     all_told = {task: load(folder, task) for task in dict.fromkeys(tasks)}
     # The longest first: at the end no core waits for long.
     left = sorted((task for task, told in all_told.items() if told is None), key=lambda task: -task.work)
@@ -105,6 +118,65 @@ def do(folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[st
         with contextlib.suppress(OSError):  # Another section's trainings may wait there.
             (folder / "unfinished").rmdir()
     return {task: told for task, told in all_told.items() if told is not None}
+
+
+def listed(folder: Path) -> list[str]:
+    """The figures and tables that the last report wrote, by their names in the folder.
+
+    Args:
+        folder: of the study.
+
+    Raises:
+        InputError: the list cannot be read, or names what no report writes.
+    """
+    path = folder / "written.json"
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        whole = isinstance(names, list) and all(WRITTEN.fullmatch(name) for name in names)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
+    except (ValueError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{path}: damaged, or it lists what no report writes; remove it, and then the figures and tables of "
+            "earlier reports that you do not want"
+        )
+    return list(names)
+
+
+def list_written(folder: Path, written: Sequence[str]) -> None:
+    """Notes what a report wrote, and removes what an earlier one wrote and this one did not.
+
+    Nothing else is removed: only files of these kinds, in the study's own `figures` and `tables`.
+
+    Args:
+        folder: of the study.
+        written: names in the folder.
+
+    Raises:
+        InputError: see `listed`; or the folder cannot be written.
+    """
+    for name in set(listed(folder)) - set(written):
+        path = folder / name
+        # Behind a link would be somebody else's.
+        if path.is_file() and not path.is_symlink() and not path.parent.is_symlink():
+            path.unlink()
+    with whole_file(folder / "written.json") as file:
+        file.write(json.dumps(sorted(written)).encode())
+
+
+def _as_json(task: Task) -> dict[str, Any]:
+    """A task as its file tells it."""
+    told: dict[str, Any] = json.loads(json.dumps({"kind": type(task).__name__, **asdict(task)}))
+    return told
+
+
+def _checksum(told: Told) -> str:
+    """A hash of what a file says, however it is laid out."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _path(folder: Path, task: Task) -> Path:

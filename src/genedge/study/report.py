@@ -4,7 +4,6 @@ import base64
 import csv
 import importlib.resources
 import io
-import json
 import platform
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from genedge.scenario import load_scenario, unit_of
 from genedge.study import claims
 from genedge.study.charts import WIDTH_IN, Picture, encoded
 from genedge.study.claims import Judged
-from genedge.study.folder import Told, load, run_folder
+from genedge.study.folder import Told, list_written, load, run_folder
 from genedge.study.paper import (
     AGENTS,
     ATTAINABLE,
@@ -145,18 +144,8 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
     )
     with whole_file(folder / "report.html") as file:
         file.write(page.encode())
-    _remove_old(folder, written)
+    list_written(folder, written)
     return list(done)
-
-
-def _remove_old(folder: Path, written: Sequence[str]) -> None:
-    """Removes what an earlier report wrote and this one did not."""
-    listing = folder / "written.json"
-    before = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else []
-    for name in set(before) - set(written):
-        (folder / name).unlink(missing_ok=True)
-    with whole_file(listing) as file:
-        file.write(json.dumps(sorted(written)).encode())
 
 
 def _template() -> Any:

@@ -29,8 +29,9 @@ from genedge.study.evaluate import METRICS, Evaluation, evaluate
 TEST_SEED = 1000
 
 # What results depend on. Pictures and the command line may change without anything being measured again.
-SOURCES = ("cell", "env", "learn", "optimum", "policies", "scenarios", "scenario.py", "checked.py")
+SOURCES = ("cell", "env", "learn", "optimum", "policies", "scenarios", "scenario.py", "checked.py", "solver.py")
 STUDY_SOURCES = ("study/evaluate.py", "study/scoring.py", "study/tasks.py")
+SOURCE_KINDS = (".py", ".yaml", ".npz")
 
 # What a run's folder keeps; the checkpoint, which holds the replay buffer, has served its purpose.
 RUN_FILES = ("scenario.yaml", "metrics.jsonl", "best.npz", "last.npz", "card.md", "run.json")
@@ -135,10 +136,16 @@ class Train:
 
         Args:
             scratch: a folder to train in; an interrupted training goes on where its last checkpoint stands.
+
+        Raises:
+            InputError: what is there is of another training, is damaged, or is being written.
         """
         scenario, folder = _scenario(self), scratch / self.name
         if (folder / "run.json").exists():
             run = open_run(folder)
+            there = (run.scenario.as_yaml(), run.users, run.agent, run.episodes, run.seed)
+            if there != (scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed):
+                raise InputError(f"{folder}: damaged, or of another training; remove it, and it is trained anew")
         else:
             # What was cut off while the folder was made is no run yet.
             shutil.rmtree(folder, ignore_errors=True)
@@ -187,6 +194,29 @@ def fingerprint(policies: Iterable[str]) -> str:
     return _hash(files) if files else ""
 
 
+def sources(package: Path) -> list[Path]:
+    """The files of the program that results depend on.
+
+    Args:
+        package: its folder.
+
+    Raises:
+        InputError: something of SOURCES or STUDY_SOURCES is not there; without it, results of one version would be
+            taken for another's.
+    """
+    found: list[Path] = []
+    for path in (package / name for name in (*SOURCES, *STUDY_SOURCES)):
+        inside = [path] if path.is_file() else sorted(path.rglob("*"))
+        named = [file for file in inside if file.suffix in SOURCE_KINDS]
+        if not named:
+            raise InputError(
+                f"{path}: not there, and results depend on it; install genedge anew, or mend SOURCES in "
+                "study/tasks.py"
+            )
+        found += named
+    return found
+
+
 def perform(task: Task, scratch: Path) -> Result:
     """Does a task, in whatever process this is.
 
@@ -232,10 +262,7 @@ def _libraries() -> dict[str, str]:
 @cache
 def _source() -> str:
     """A hash of the source that results depend on."""
-    package = Path(__file__).parent.parent
-    files = [package / name for name in (*SOURCES, *STUDY_SOURCES)]
-    inside = [path for file in files for path in ([file] if file.is_file() else sorted(file.rglob("*.*")))]
-    return _hash(path for path in inside if path.suffix in (".py", ".yaml", ".npz"))
+    return _hash(sources(Path(__file__).parent.parent))
 
 
 def _hash(paths: Iterable[Path]) -> str:

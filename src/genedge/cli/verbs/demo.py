@@ -22,10 +22,19 @@ def demo(
 
     An interrupted demo goes on where it stopped.
     """
+    from genedge.compiled import keep_compiled_code
+    from genedge.folders import one_writer
+
+    keep_compiled_code()
+    with one_writer(out):
+        _demo(out)
+
+
+def _demo(out: Path) -> None:
+    """Does it, in a folder that nobody else writes to."""
     from genedge.cli.table import print_evaluation
     from genedge.cli.training import train_with_progress
     from genedge.cli.verbs.evaluate import evaluate_with_progress
-    from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
     from genedge.files import whole_file
     from genedge.learn.agents import EVALUATION_EPISODES
@@ -33,7 +42,6 @@ def demo(
     from genedge.scenario import load_scenario
     from genedge.study.figures import draw_learning_curves, draw_policies
 
-    keep_compiled_code()
     scenario = load_scenario("paper")
     users = scenario.settings.cell.users
     folder = out / "ddpg"

@@ -50,6 +50,7 @@ def paper(
     from genedge.cli.progress import progress
     from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
+    from genedge.folders import one_writer
     from genedge.study.engines import on_cores, on_ray
     from genedge.study.folder import do
     from genedge.study.paper import SECTIONS, study, try_out
@@ -68,23 +69,24 @@ def paper(
     own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
     s = study(changed(PLANS[quick], plan), own)
     try_out(s)  # Refused before any work, not in its midst.
-    tasks = tasks_of(s, names)
     command = ["genedge", "paper", "--out", str(out)]
     command += ["--quick"] * quick + [word for change in plan for word in ("--plan", change)]
     command += ["--policies", ",".join(own)] if own else []
     try:
-        with _stops_as_interrupts(), progress(sum(task.work for task in tasks)) as tick:
-            do(out, tasks, work, tick)
-        with progress(len(SECTIONS)) as tick:
-            written = 0
+        with one_writer(out):
+            tasks = tasks_of(s, names)
+            with _stops_as_interrupts(), progress(sum(task.work for task in tasks)) as tick:
+                do(out, tasks, work, tick)
+            with progress(len(SECTIONS)) as tick:
+                written = 0
 
-            def report(text: str) -> None:
-                nonlocal written
-                tick(text, written)
-                written += 1
+                def report(text: str) -> None:
+                    nonlocal written
+                    tick(text, written)
+                    written += 1
 
-            shown = write_report(s, out, command, report)
-            tick("written", len(SECTIONS))
+                shown = write_report(s, out, command, report)
+                tick("written", len(SECTIONS))
     except KeyboardInterrupt:
         raise InputError("interrupted; the same command goes on from here") from None
     print(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")
