@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from genedge.replay.belady import Belady, Requests, Static, most_hits_of_equal, neighbours
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.idle import Idle
 from genedge.replay.policies import ONLINE, CostAware, Popularity
 from genedge.replay.server import Server
 from genedge.replay.sketch import QuantileSketch
@@ -53,8 +54,8 @@ def server_of(name, models, memory_mb, chunk):
     return Server(memory_mb, models, ONLINE[name](models))
 
 
-def quiet(done):
-    del done
+def quiet(*_):
+    pass
 
 
 class Script:
@@ -66,8 +67,8 @@ class Script:
     def seen(self, time, model, user):
         pass
 
-    def choose(self, time, model, candidates, need_mb):
-        return self.choices(time, model, candidates, need_mb)
+    def choose(self, time, model, idle, need_mb):
+        return self.choices(time, model, idle, need_mb)
 
 
 def brute_force(models, memory_mb, chunk):
@@ -297,10 +298,13 @@ def test_popularity_needs_a_clear_lead():
     policy = Popularity(models)
     for time, model in ((0, 0), (1, 0), (2, 1)):
         policy.seen(time, model, 0)
-    assert policy.choose(2, 1, [0], 1000) is None
+    idle = Idle(models.memory_mb)
+    idle.load(0, until=0)
+    idle.advance(2)
+    assert policy.choose(2, 1, idle, 1000) is None
     for _ in range(3):
         policy.seen(2, 1, 0)
-    assert policy.choose(2, 1, [0], 1000) == [0]
+    assert policy.choose(2, 1, idle, 1000) == [0]
 
 
 def test_neighbours():

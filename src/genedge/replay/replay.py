@@ -18,7 +18,7 @@ from genedge.replay.server import Server
 from genedge.replay.tally import Course, Limits, Tally
 from genedge.replay.trace import read_trace
 
-Report = Callable[[str, int], None]
+Report = Callable[[str, int, str], None]
 
 
 class _Whole(NamedTuple):
@@ -124,7 +124,8 @@ def replay(
         memory_gb: for models.
         policies: names; all are registered in `ONLINE` or `OFFLINE`.
         bounds: whether to compute them.
-        report: told what is done, and how many requests are: of each pass over the trace and of each bound.
+        report: told what is done, and how many requests are: of each pass over the trace and of each bound; and
+            how it goes with the next ones, where they take long.
 
     Raises:
         InputError: a policy is unknown, the memory is no amount, or the trace cannot be read.
@@ -161,7 +162,7 @@ def replay(
             loaded = np.array(served.loaded, np.int64)
             tallies[name].add(time, model, local_s, saved_s, np.array(served.hit, bool), loaded)
         done += len(chunk.time)
-        report("replaying", done)
+        report("replaying", done, "")
     limits = None if whole is None or not bounds else _limits(whole, models, memory_mb, report)
     named = sum(number >= 0 for number in users.values())
     return Replay(str(trace), catalogue, memory_gb, len(models.names), named, tallies, limits)
@@ -173,7 +174,7 @@ def _read_whole(trace: Path, models: Models, users: dict[str, int], report: Repo
     for chunk in read_trace(trace, models, users):
         parts.append([np.array(column) for column in (chunk.time, chunk.model, chunk.saved_s, chunk.local_s)])
         done += len(chunk.time)
-        report("reading ahead", done)
+        report("reading ahead", done, "")
     time, model, saved_s, local_s = (np.concatenate(column) for column in zip(*parts, strict=True))
     return _Whole(Requests(time, model, saved_s), local_s)
 
@@ -182,18 +183,21 @@ def _limits(whole: _Whole, models: Models, memory_mb: int, report: Report) -> Li
     requests = whole.requests
     n = requests.time.size
     sizes = set(models.memory_mb)
+
+    def bounding(what: str) -> Callable[[int, int], None]:
+        def tell(done: int, steps: int) -> None:
+            report(f"bounding {what}", done, f"{steps} steps of the solver" if steps else "")
+
+        return tell
+
     if len(sizes) == 1:
         hits_course = most_hits_of_equal(requests, memory_mb // sizes.pop()).astype(float)
         hits, exact = float(hits_course.sum()), True
     else:
-        bound = most_saved(
-            requests, np.ones(n), memory_mb, models, True, lambda done: report("bounding hits", done)
-        )
+        bound = most_saved(requests, np.ones(n), memory_mb, models, True, bounding("hits"))
         # Hits are whole; what floating point took off a whole number is given back first.
         hits, hits_course, exact = float(math.floor(bound.total + 1e-6)), bound.course, False
-    saved = most_saved(
-        requests, requests.saved_s, memory_mb, models, False, lambda done: report("bounding the delay", done)
-    )
+    saved = most_saved(requests, requests.saved_s, memory_mb, models, False, bounding("the delay"))
     cloud_s = float((whole.local_s + requests.saved_s).sum())
     courses = []
     delay = whole.local_s + requests.saved_s - saved.course * requests.saved_s
