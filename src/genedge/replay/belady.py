@@ -1,6 +1,5 @@
 """Policies that know the whole trace. They are no policies to use, but show what there was to gain."""
 
-from collections import Counter
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from genedge.replay.catalogue import Models
 from genedge.replay.idle import Idle
+from genedge.replay.knapsack import most_worth
 from genedge.replay.policies import Victims
 
 NEVER = np.iinfo(np.int64).max
@@ -77,18 +77,33 @@ class Belady:
         return -float(self._next[model] - self._now) * self._models.memory_mb[model]
 
 
+def saved_if_held(models: Models, requests: Requests) -> Float[np.ndarray, "M"]:
+    """What hits on each model save in the whole trace if it is loaded at its first request and never given up [s].
+
+    That request misses, as do those that come while it loads.
+
+    Args:
+        models: their load times.
+        requests: the whole trace.
+    """
+    known, first = np.unique(requests.model, return_index=True)
+    ready = np.full(len(models.names), np.inf)
+    ready[known] = requests.time[first] + np.array(models.load_s)[known]
+    hit = requests.time >= ready[requests.model]
+    hit[first] = False
+    return np.bincount(requests.model[hit], requests.saved_s[hit], ready.size)
+
+
 class Static:
-    """Holds the models that save the most over the whole trace for their memory, and never gives one up."""
+    """Holds the models that together save the most over the whole trace and fit, and never gives one up.
+
+    Attributes:
+        held: the models, that which saves most first.
+    """
 
     def __init__(self, models: Models, requests: Requests, memory_mb: int) -> None:
-        saved = Counter[int]()
-        for model, total in enumerate(np.bincount(requests.model, requests.saved_s)):
-            saved[model] = total
-        self._held = set()
-        for model in sorted(saved, key=lambda m: saved[m] / models.memory_mb[m], reverse=True):
-            if models.memory_mb[model] <= memory_mb:
-                self._held.add(model)
-                memory_mb -= models.memory_mb[model]
+        self.held = most_worth(saved_if_held(models, requests), np.array(models.memory_mb), memory_mb)
+        self._held = frozenset(self.held)
 
     def seen(self, time: float, model: int, user: int) -> None:
         """Knew it all before."""
