@@ -158,7 +158,7 @@ def speed(folder: Path) -> None:
         print(f"{name:16}{LONG / seconds:12,.0f} requests/s, hit ratio {np.mean(served.hit):.4f}", flush=True)
     for name in CLASSICS:
         start = time.process_time()
-        replay(folder / f"long-{LONG}.csv", load_catalogue("gentd26"), 80, [name], False, lambda text, done: None)
+        replay(folder / f"long-{LONG}.csv", load_catalogue("gentd26"), 80, [name], False, lambda *told: None)
         seconds = time.process_time() - start
         print(f"{name:16}{LONG / seconds:12,.0f} requests/s with reading the file and adding up", flush=True)
 
@@ -174,7 +174,7 @@ def memory(folder: Path) -> None:
 
 
 def peak(path: Path) -> None:
-    replay(path, load_catalogue("gentd26"), 80, list(ONLINE), False, lambda text, done: None)
+    replay(path, load_catalogue("gentd26"), 80, list(ONLINE), False, lambda *told: None)
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f}")
 
 

@@ -1,5 +1,7 @@
 """`genedge trace` and `genedge replay` as a user meets them."""
 
+import json
+
 import pytest
 
 CLASSICS = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady"
@@ -58,6 +60,72 @@ models:
     (result,) = genedge("replay", trace, "--memory", 10, "--catalogue", own, "--json").rows
     assert not result["bounds"]["load_free_is_attained"]
     assert all(row["hits"] <= result["bounds"]["load_free_hits"] for row in result["policies"].values())
+
+
+OWN = """
+name: own
+alpha: 0.5
+cloud: {backhaul_mbit_per_s: 50, wait_s: 3}
+defaults: {memory_gb: 3, load_s: 0, s_per_step: 0, s_fixed: 0, request_mb: 5, result_mb: 5, tv: 20}
+models: {ENTRIES}
+"""
+
+
+@pytest.fixture
+def named(tmp_path):
+    """Files of a trace and a catalogue, from the names asked for and the sizes of entries."""
+
+    def write(asked, entries):
+        trace, catalogue = tmp_path / "named.jsonl", tmp_path / "own.yaml"
+        rows = [{"time": i, "model": name, "steps": 1} for i, name in enumerate(asked)]
+        trace.write_text("\n".join(json.dumps(row) for row in rows))
+        models = {name: {"memory_gb": size} for name, size in entries.items()}
+        catalogue.write_text(OWN.replace("{ENTRIES}", json.dumps(models)))
+        return trace, "--catalogue", catalogue, "--memory", 10
+
+    return write
+
+
+def test_names_that_do_not_meet_are_told(genedge, named):
+    arguments = named(
+        ["sdxl"] * 4 + ["SDXL", "flux", "flux", "own"], {"sdxl-base": 8, "flux": 24, "other": 1, "own": 1}
+    )
+    (result,) = genedge("replay", *arguments, "--json").rows
+    assert result["names"] == {
+        "by_default": {"models": 2, "requests": 5, "first": ["sdxl", "SDXL"]},
+        "never_fit": {"models": 1, "requests": 2, "first": ["flux"]},
+        "not_asked_for": {
+            "entries": 2,
+            "first": [{"name": "sdxl-base", "nearest": "sdxl"}, {"name": "other", "nearest": None}],
+        },
+    }
+    out = genedge("replay", *arguments, "--no-bounds").out
+    assert "2 of 4 models (5 of 8 requests) are not in the catalogue and take its defaults: sdxl, SDXL." in out
+    assert "The catalogue names what no request is for: sdxl-base (the trace has sdxl), other." in out
+    assert "1 of 4 models (2 of 8 requests) never fit into 10 GB: flux." in out
+
+
+def test_names_that_meet_are_not_talked_about(genedge, named):
+    arguments = named(["a", "b", "a"], {"a": 4, "b": 5})
+    out = genedge("replay", *arguments, "--no-bounds").out
+    assert "static holds a." in out
+    for words in ("defaults", "no request is for", "never fit"):
+        assert words not in out
+    (result,) = genedge("replay", *arguments, "--json").rows
+    assert result["policies"]["static"]["holds"] == ["a"]
+    assert "holds" not in result["policies"]["lru"]
+
+
+def test_many_and_hostile_names_take_little_room(genedge, named):
+    names = [f"\x1b[31m\r{i}" + "x" * 10_000 for i in range(300)]
+    arguments = named(names, dict.fromkeys((f"\x07{i}" + "y" * 900 for i in range(300)), 20))
+    out = genedge("replay", *arguments, "--no-bounds", "--policies", "lru,static").out
+    assert "300 of 300 models (300 of 300 requests)" in out
+    assert out.count("and 295 more") == 2
+    assert len(out) < 5000
+    assert not {"\x1b", "\r", "\x07"} & set(out)
+    (result,) = genedge("replay", *arguments, "--json", "--policies", "lru").rows
+    assert len(result["names"]["not_asked_for"]["first"]) == len(result["names"]["by_default"]["first"]) == 5
 
 
 def test_tables_and_figure(genedge, trace, tmp_path):

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genedge.replay.belady import Belady, Requests, Static, most_hits_of_equal, neighbours
+from genedge.replay.belady import Belady, Requests, Static, most_hits_of_equal, neighbours, saved_if_held
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.idle import Idle
 from genedge.replay.policies import ONLINE, CostAware, Popularity
 from genedge.replay.server import Server
 from genedge.replay.sketch import QuantileSketch
@@ -53,8 +54,8 @@ def server_of(name, models, memory_mb, chunk):
     return Server(memory_mb, models, ONLINE[name](models))
 
 
-def quiet(done):
-    del done
+def quiet(*_):
+    pass
 
 
 class Script:
@@ -66,8 +67,8 @@ class Script:
     def seen(self, time, model, user):
         pass
 
-    def choose(self, time, model, candidates, need_mb):
-        return self.choices(time, model, candidates, need_mb)
+    def choose(self, time, model, idle, need_mb):
+        return self.choices(time, model, idle, need_mb)
 
 
 def brute_force(models, memory_mb, chunk):
@@ -246,6 +247,36 @@ def test_the_classics_give_up_what_their_names_say():
     assert hits_of("cloud-only", model, 2) == [0] * 8
 
 
+@given(small_traces(), st.sampled_from([1.0, 1.2]))
+def test_static_saves_as_much_as_the_best_set_that_fits(case, unit):
+    """Against a server that holds each set of models in turn."""
+    models, memory_mb, chunk = case
+    chunk = chunk._replace(saved_s=[unit * saved for saved in chunk.saved_s])
+    requests = requests_of(chunk)
+    static = Static(models, requests, memory_mb)
+
+    def saved(policy):
+        return np.dot(Server(memory_mb, models, policy).serve(chunk).hit, chunk.saved_s)
+
+    def holding(held):
+        return Script(lambda time, model, idle, need_mb: [] if model in held else None)
+
+    count = len(models.names)
+    sets = [set(s) for size in range(count + 1) for s in itertools.combinations(range(count), size)]
+    best = max(saved(holding(s)) for s in sets if sum(models.memory_mb[m] for m in s) <= memory_mb)
+    assert saved(static) == pytest.approx(best)
+    assert saved_if_held(models, requests)[static.held].sum() == pytest.approx(best)
+
+
+def test_static_is_not_greedy():
+    """The densest model leaves no room for the two that save more together."""
+    models = models_of([6, 5, 5])
+    chunk = chunk_of([0] * 7 + [1] * 5 + [2] * 5)
+    static = Static(models, requests_of(chunk), 10_000)
+    assert static.held == [1, 2]
+    assert sum(Server(10_000, models, static).serve(chunk).hit) == 8
+
+
 def test_gdsf_prefers_the_small_and_ages():
     models, chunk = models_of([3, 1, 1]), chunk_of([0, 1, 2, 1])
     assert server_of("gdsf", models, 4000, chunk).serve(chunk).hit == [False, False, False, True]
@@ -297,10 +328,13 @@ def test_popularity_needs_a_clear_lead():
     policy = Popularity(models)
     for time, model in ((0, 0), (1, 0), (2, 1)):
         policy.seen(time, model, 0)
-    assert policy.choose(2, 1, [0], 1000) is None
+    idle = Idle(models.memory_mb)
+    idle.load(0, until=0)
+    idle.advance(2)
+    assert policy.choose(2, 1, idle, 1000) is None
     for _ in range(3):
         policy.seen(2, 1, 0)
-    assert policy.choose(2, 1, [0], 1000) == [0]
+    assert policy.choose(2, 1, idle, 1000) == [0]
 
 
 def test_neighbours():

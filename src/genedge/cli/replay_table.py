@@ -1,12 +1,17 @@
 """The table of a replay, for people."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 
 from genedge.cli.console import console
+from genedge.replay.names import FIRST
 from genedge.replay.replay import Replay
 from genedge.replay.sketch import QuantileSketch
+
+# Of a name, so many characters are shown.
+LONGEST = 40
 
 
 def print_replay(replay: Replay) -> None:
@@ -38,10 +43,54 @@ def print_replay(replay: Replay) -> None:
     out.print(table)
     if results["bounds"] is not None:
         out.print(_distances(replay, results))
+    for line in _remarks(replay):
+        out.print(line)
     out.print(
         f"p50, p95 and p99 are right to {QuantileSketch.ERROR:.0%}. Images are the same here and in the cloud, so "
         "only the delay moves the utility."
     )
+
+
+def _remarks(replay: Replay) -> list[str]:
+    """What static holds, and what the trace and the catalogue do not know of each other."""
+    lines = []
+    if replay.holds is not None:
+        what = _few(replay.holds[:FIRST], len(replay.holds)) if replay.holds else "nothing"
+        lines.append(f"static holds {what}.")
+    names, total = replay.names, next(iter(replay.policies.values())).requests
+    if names.by_default.models:
+        some = names.by_default
+        lines.append(
+            f"{some.models} of {replay.models} models ({some.requests} of {total} requests) are not in the "
+            f"catalogue and take its defaults: {_few(some.first, some.models)}."
+        )
+    if names.not_asked_for:
+        entries = [
+            _harmless(entry) + (f" (the trace has {_harmless(near)})" if near is not None else "")
+            for entry, near in names.nearest.items()
+        ]
+        lines.append(f"The catalogue names what no request is for: {_counted(entries, names.not_asked_for)}.")
+    if names.never_fit.models:
+        some = names.never_fit
+        lines.append(
+            f"{some.models} of {replay.models} models ({some.requests} of {total} requests) never fit into "
+            f"{replay.memory_gb:g} GB: {_few(some.first, some.models)}."
+        )
+    return lines
+
+
+def _few(names: Sequence[str], count: int) -> str:
+    return _counted([_harmless(name) for name in names], count)
+
+
+def _counted(texts: Sequence[str], count: int) -> str:
+    return ", ".join(texts) + (f" and {count - len(texts)} more" if count > len(texts) else "")
+
+
+def _harmless(name: str) -> str:
+    """A name of a file's as a terminal may show it: no codes, and not without end."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[: LONGEST + 1])
+    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
 def _distances(replay: Replay, results: dict[str, Any]) -> Table:

@@ -1,13 +1,15 @@
 """Policies that know the whole trace. They are no policies to use, but show what there was to gain."""
 
-from collections import Counter
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.replay.catalogue import Models
-from genedge.replay.policies import Victims, least_valued
+from genedge.replay.idle import Idle
+from genedge.replay.knapsack import most_worth
+from genedge.replay.policies import Victims
 
 NEVER = np.iinfo(np.int64).max
 
@@ -62,11 +64,11 @@ class Belady:
         self._now += 1
         self._next[model] = next(self._after)
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Loads if the model is worth more than what must go."""
         if self._next[model] == NEVER:
             return None
-        victims = least_valued(candidates, need_mb, self._models, self._value)
+        victims = idle.least_now(need_mb, self._value)
         if not victims:
             return victims
         return victims if all(self._value(model) > self._value(victim) for victim in victims) else None
@@ -75,23 +77,38 @@ class Belady:
         return -float(self._next[model] - self._now) * self._models.memory_mb[model]
 
 
+def saved_if_held(models: Models, requests: Requests) -> Float[np.ndarray, "M"]:
+    """What hits on each model save in the whole trace if it is loaded at its first request and never given up [s].
+
+    That request misses, as do those that come while it loads.
+
+    Args:
+        models: their load times.
+        requests: the whole trace.
+    """
+    known, first = np.unique(requests.model, return_index=True)
+    ready = np.full(len(models.names), np.inf)
+    ready[known] = requests.time[first] + np.array(models.load_s)[known]
+    hit = requests.time >= ready[requests.model]
+    hit[first] = False
+    return np.bincount(requests.model[hit], requests.saved_s[hit], ready.size)
+
+
 class Static:
-    """Holds the models that save the most over the whole trace for their memory, and never gives one up."""
+    """Holds the models that together save the most over the whole trace and fit, and never gives one up.
+
+    Attributes:
+        held: the models, that which saves most first.
+    """
 
     def __init__(self, models: Models, requests: Requests, memory_mb: int) -> None:
-        saved = Counter[int]()
-        for model, total in enumerate(np.bincount(requests.model, requests.saved_s)):
-            saved[model] = total
-        self._held = set()
-        for model in sorted(saved, key=lambda m: saved[m] / models.memory_mb[m], reverse=True):
-            if models.memory_mb[model] <= memory_mb:
-                self._held.add(model)
-                memory_mb -= models.memory_mb[model]
+        self.held = most_worth(saved_if_held(models, requests), np.array(models.memory_mb), memory_mb)
+        self._held = frozenset(self.held)
 
     def seen(self, time: float, model: int, user: int) -> None:
         """Knew it all before."""
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Loads what it holds at the first request for it."""
         return [] if model in self._held else None
 
@@ -109,12 +126,15 @@ def most_hits_of_equal(requests: Requests, places: int) -> Bool[np.ndarray, "n"]
     hit = np.zeros(requests.model.size, bool)
     if places == 0:
         return hit
-    held: dict[int, int] = {}
+    needed: dict[int, int] = {}  # Of each model held, when it is needed again.
+    latest: list[tuple[int, int]] = []  # The same in a heap, latest first, with what was true before.
     after = neighbours(requests.model)[1].tolist()
     for i, model in enumerate(requests.model.tolist()):
-        if model in held:
-            hit[i] = True
-        held[model] = after[i]
-        if len(held) > places:
-            del held[max(held, key=held.__getitem__)]
+        hit[i] = model in needed
+        needed[model] = after[i]
+        heappush(latest, (-after[i], model))
+        if len(needed) > places:
+            while needed.get(latest[0][1]) != -latest[0][0]:
+                heappop(latest)
+            del needed[heappop(latest)[1]]
     return hit

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from genedge.replay.catalogue import Models
+from genedge.replay.idle import Idle
 
 Victims = Sequence[int] | None
 
@@ -26,13 +27,13 @@ class Policy(Protocol):
         """
         ...
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """The request just seen was for a model that is not in memory.
 
         Args:
             time: [s].
             model: asked for.
-            candidates: models that may be given up.
+            idle: the models in memory that may be given up, which finds those of least value.
             need_mb: how much memory to free for the model; zero or less if there is room.
 
         Returns:
@@ -41,39 +42,11 @@ class Policy(Protocol):
         ...
 
 
-def least_valued(
-    candidates: list[int], need_mb: int, models: Models, value: Callable[[int], float]
-) -> list[int] | None:
-    """The models of least value that free enough memory together; None if all of them do not.
-
-    Args:
-        candidates: to choose from.
-        need_mb: to free.
-        models: their sizes.
-        value: of a model.
-    """
-    if need_mb <= 0:
-        return []
-    if not candidates:
-        return None
-    size = models.memory_mb
-    first = min(candidates, key=value)
-    if size[first] >= need_mb:
-        return [first]
-    victims = []
-    for model in sorted(candidates, key=value):
-        victims.append(model)
-        need_mb -= size[model]
-        if need_mb <= 0:
-            return victims
-    return None
-
-
 class Lru:
     """Gives up what was asked for least recently."""
 
     def __init__(self, models: Models) -> None:
-        self._models = models
+        del models
         self._last: dict[int, float] = {}
         self._count = 0
 
@@ -82,25 +55,25 @@ class Lru:
         self._count += 1
         self._last[model] = self._count
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Always loads if there can be room."""
-        return least_valued(candidates, need_mb, self._models, self._last.__getitem__)
+        return idle.least(need_mb, self._last.__getitem__)
 
 
 class Lfu:
     """Gives up what was asked for least often since the trace began."""
 
     def __init__(self, models: Models) -> None:
-        self._models = models
+        del models
         self._count: dict[int, int] = {}
 
     def seen(self, time: float, model: int, user: int) -> None:
         """Counts."""
         self._count[model] = self._count.get(model, 0) + 1
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Always loads if there can be room."""
-        return least_valued(candidates, need_mb, self._models, self._count.__getitem__)
+        return idle.least(need_mb, self._count.__getitem__)
 
 
 class Gdsf:
@@ -118,9 +91,9 @@ class Gdsf:
         models = self._models
         self._priority[model] = self._age + count * models.saving_s[model] / models.memory_mb[model]
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Always loads if there can be room; what is given up starts anew, and ages all others."""
-        victims = least_valued(candidates, need_mb, self._models, self._priority.__getitem__)
+        victims = idle.least(need_mb, self._priority.__getitem__)
         if victims is None:
             del self._count[model]
             return None
@@ -139,7 +112,7 @@ class KeepForever:
     def seen(self, time: float, model: int, user: int) -> None:
         """Learns nothing."""
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Loads if there is room."""
         return [] if need_mb <= 0 else None
 
@@ -153,7 +126,7 @@ class CloudOnly:
     def seen(self, time: float, model: int, user: int) -> None:
         """Learns nothing."""
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Never loads."""
         return None
 
@@ -191,14 +164,13 @@ class Popularity:
         terms = zip(self._weights, self._counts[model], self._decay, strict=True)
         return sum(weight * count * math.exp(-decay * age) for weight, count, decay in terms)
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Loads if the model's rate clearly exceeds that of what must go, both per memory and together."""
-        rates = {m: self._rate(m, time) for m in candidates}
         size = self._models.memory_mb
-        victims = least_valued(candidates, need_mb, self._models, lambda m: rates[m] / size[m])
+        victims = idle.least_now(need_mb, lambda m: self._rate(m, time) / size[m])
         if not victims:
             return victims
-        lost = sum(rates[victim] for victim in victims)
+        lost = sum(self._rate(victim, time) for victim in victims)
         return victims if self._rate(model, time) > self.HYSTERESIS * lost else None
 
 
@@ -300,16 +272,13 @@ class CostAware:
         rate = sum(weight * count * math.exp(-decay * ahead) for weight, count, decay in terms)
         return rate * self._models.saving_s[model]
 
-    def choose(self, time: float, model: int, candidates: list[int], need_mb: int) -> Victims:
+    def choose(self, time: float, model: int, idle: Idle, need_mb: int) -> Victims:
         """Loads if clearly more is expected to be saved, once it is loaded, than lost."""
-        if need_mb <= 0:
-            return []
         size = self._models.memory_mb
-        saving = {m: self.saving_rate(m, time, 0.0) for m in candidates}
-        victims = least_valued(candidates, need_mb, self._models, lambda m: saving[m] / size[m])
-        if victims is None:
-            return None
-        lost = sum(saving[victim] for victim in victims)
+        victims = idle.least_now(need_mb, lambda m: self.saving_rate(m, time, 0.0) / size[m])
+        if not victims:
+            return victims
+        lost = sum(self.saving_rate(victim, time, 0.0) for victim in victims)
         gained = self.saving_rate(model, time, self._models.load_s[model])
         return victims if gained > self.HYSTERESIS * lost else None
 

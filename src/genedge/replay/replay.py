@@ -13,12 +13,13 @@ from genedge.errors import InputError
 from genedge.replay.belady import OFFLINE, Belady, Requests, Static, most_hits_of_equal
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import MB_PER_GB, Catalogue, Models
+from genedge.replay.names import Names, compare_names
 from genedge.replay.policies import ONLINE, Policy
 from genedge.replay.server import Server
 from genedge.replay.tally import Course, Limits, Tally
 from genedge.replay.trace import read_trace
 
-Report = Callable[[str, int], None]
+Report = Callable[[str, int, str], None]
 
 
 class _Whole(NamedTuple):
@@ -38,6 +39,8 @@ class Replay:
         users: how many known users it has.
         policies: each with what was added up.
         limits: the certified bounds; None if they were not wanted.
+        names: what the trace and the catalogue do not know of each other.
+        holds: names of the models that `static` holds, that which saves most first; None if it was not asked.
     """
 
     trace: str
@@ -47,6 +50,8 @@ class Replay:
     users: int
     policies: dict[str, Tally]
     limits: Limits | None
+    names: Names
+    holds: tuple[str, ...] | None
 
     def distances(self, name: str) -> dict[str, float | None]:
         """How far a policy is from both bounds.
@@ -97,12 +102,16 @@ class Replay:
             "models": self.models,
             "users": self.users,
             "hours": (some.end - some.begin) / 3600,
+            "names": self.names.as_json(),
             "bounds": bounds,
-            "policies": {
-                name: {**tally.as_json(), "distances": self.distances(name)}
-                for name, tally in self.policies.items()
-            },
+            "policies": {name: self._policy_as_json(name) for name in self.policies},
         }
+
+    def _policy_as_json(self, name: str) -> dict[str, Any]:
+        row = {**self.policies[name].as_json(), "distances": self.distances(name)}
+        if name == "static" and self.holds is not None:
+            row["holds"] = list(self.holds)
+        return row
 
 
 def replay(
@@ -124,7 +133,8 @@ def replay(
         memory_gb: for models.
         policies: names; all are registered in `ONLINE` or `OFFLINE`.
         bounds: whether to compute them.
-        report: told what is done, and how many requests are: of each pass over the trace and of each bound.
+        report: told what is done, and how many requests are: of each pass over the trace and of each bound; and
+            how it goes with the next ones, where they take long.
 
     Raises:
         InputError: a policy is unknown, the memory is no amount, or the trace cannot be read.
@@ -143,28 +153,46 @@ def replay(
     if bounds or any(name in OFFLINE for name in policies):
         whole = _read_whole(trace, models, users, report)
 
+    static: Static | None = None
+
     def policy(name: str) -> Policy:
+        nonlocal static
         if name in ONLINE:
             return ONLINE[name](models)
         assert whole is not None
-        return Static(models, whole.requests, memory_mb) if name == "static" else Belady(models, whole.requests)
+        if name == "belady":
+            return Belady(models, whole.requests)
+        static = Static(models, whole.requests, memory_mb)
+        return static
 
     servers = {name: Server(memory_mb, models, policy(name)) for name in policies}
     tallies: dict[str, Tally] = {}
+    asked = np.zeros(0, np.int64)
     done = 0
     for chunk in read_trace(trace, models, users):
         if not tallies:
             tallies = {name: Tally(models, chunk.time[0]) for name in policies}
         time, model, _, local_s, saved_s = (np.array(column) for column in chunk)
+        asked = np.bincount(model, minlength=len(models.names)) + np.pad(asked, (0, len(models.names) - asked.size))
         for name, server in servers.items():
             served = server.serve(chunk)
             loaded = np.array(served.loaded, np.int64)
             tallies[name].add(time, model, local_s, saved_s, np.array(served.hit, bool), loaded)
         done += len(chunk.time)
-        report("replaying", done)
+        report("replaying", done, "")
     limits = None if whole is None or not bounds else _limits(whole, models, memory_mb, report)
     named = sum(number >= 0 for number in users.values())
-    return Replay(str(trace), catalogue, memory_gb, len(models.names), named, tallies, limits)
+    return Replay(
+        str(trace),
+        catalogue,
+        memory_gb,
+        len(models.names),
+        named,
+        tallies,
+        limits,
+        compare_names(models, asked, memory_mb),
+        None if static is None else tuple(models.names[m] for m in static.held),
+    )
 
 
 def _read_whole(trace: Path, models: Models, users: dict[str, int], report: Report) -> _Whole:
@@ -173,7 +201,7 @@ def _read_whole(trace: Path, models: Models, users: dict[str, int], report: Repo
     for chunk in read_trace(trace, models, users):
         parts.append([np.array(column) for column in (chunk.time, chunk.model, chunk.saved_s, chunk.local_s)])
         done += len(chunk.time)
-        report("reading ahead", done)
+        report("reading ahead", done, "")
     time, model, saved_s, local_s = (np.concatenate(column) for column in zip(*parts, strict=True))
     return _Whole(Requests(time, model, saved_s), local_s)
 
@@ -182,18 +210,21 @@ def _limits(whole: _Whole, models: Models, memory_mb: int, report: Report) -> Li
     requests = whole.requests
     n = requests.time.size
     sizes = set(models.memory_mb)
+
+    def bounding(what: str) -> Callable[[int, int], None]:
+        def tell(done: int, steps: int) -> None:
+            report(f"bounding {what}", done, f"{steps} steps of the solver" if steps else "")
+
+        return tell
+
     if len(sizes) == 1:
         hits_course = most_hits_of_equal(requests, memory_mb // sizes.pop()).astype(float)
         hits, exact = float(hits_course.sum()), True
     else:
-        bound = most_saved(
-            requests, np.ones(n), memory_mb, models, True, lambda done: report("bounding hits", done)
-        )
+        bound = most_saved(requests, np.ones(n), memory_mb, models, True, bounding("hits"))
         # Hits are whole; what floating point took off a whole number is given back first.
         hits, hits_course, exact = float(math.floor(bound.total + 1e-6)), bound.course, False
-    saved = most_saved(
-        requests, requests.saved_s, memory_mb, models, False, lambda done: report("bounding the delay", done)
-    )
+    saved = most_saved(requests, requests.saved_s, memory_mb, models, False, bounding("the delay"))
     cloud_s = float((whole.local_s + requests.saved_s).sum())
     courses = []
     delay = whole.local_s + requests.saved_s - saved.course * requests.saved_s

@@ -10,6 +10,7 @@ do loads.
 from typing import NamedTuple
 
 from genedge.replay.catalogue import Models
+from genedge.replay.idle import Idle
 from genedge.replay.policies import Policy
 from genedge.replay.trace import Chunk
 
@@ -42,7 +43,7 @@ class Server:
         self._models = models
         self._policy = policy
         self._ready: dict[int, float] = {}
-        self._busy_until: dict[int, float] = {}
+        self._idle = Idle(models.memory_mb)
 
     @property
     def resident(self) -> frozenset[int]:
@@ -58,7 +59,7 @@ class Server:
         Raises:
             ValueError: the policy gave up a model that is not there or busy, or loads what does not fit.
         """
-        ready, busy = self._ready, self._busy_until
+        ready, idle = self._ready, self._idle
         size, load_s = self._models.memory_mb, self._models.load_s
         seen, choose = self._policy.seen, self._policy.choose
         hits: list[bool] = []
@@ -70,24 +71,26 @@ class Server:
             if at is not None:
                 hit = at <= time
                 note(hit)
-                if hit and busy[model] < time + local_s:
-                    busy[model] = time + local_s
+                if hit and local_s > 0:
+                    idle.use(model, time + local_s)
                 continue
             note(False)
             if size[model] > self.memory_mb:
                 continue
-            candidates = [m for m, until in busy.items() if until <= time]
-            victims = choose(time, model, candidates, size[model] - self.free_mb)
+            idle.advance(time)
+            victims = choose(time, model, idle, size[model] - self.free_mb)
             if victims is None:
                 continue
             for victim in victims:
-                if busy.get(victim, time + 1) > time:
+                if victim not in idle:
                     raise ValueError(f"the policy gave up model {victim}, which is not there or busy")
-                del ready[victim], busy[victim]
+                idle.give_up(victim)
+                del ready[victim]
                 self.free_mb += size[victim]
             self.free_mb -= size[model]
             if self.free_mb < 0:
                 raise ValueError(f"the policy loads model {model}, which does not fit")
-            ready[model] = busy[model] = time + load_s[model]
+            ready[model] = time + load_s[model]
+            idle.load(model, ready[model])
             loaded.append(len(hits) - 1)
         return Served(hits, loaded)

@@ -47,12 +47,12 @@ def replay(
     with progress(lines * passes) as tick:
         stage, before, last = "", 0, 0
 
-        def report(text: str, done: int) -> None:
+        def report(text: str, done: int, detail: str) -> None:
             nonlocal stage, before, last
             if text != stage:
                 stage, before, last = text, before + last, 0
             last = done
-            tick(text, min(before + done, lines * passes))
+            tick(f"{text}, {detail}" if detail else text, min(before + done, lines * passes))
 
         result = run(trace, loaded, memory, names, bounds, report)
         tick("replayed", lines * passes)
