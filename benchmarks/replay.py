@@ -2,7 +2,8 @@
 
     python benchmarks/replay.py [TRACE.csv [--half 1 | --fit]]
 
-Without a trace: requests a second and peak memory, on generated ones. With GenTD26's (see docs/replay.md): the
+Without a trace: requests a second and peak memory, on generated ones, what a miss costs in the number of models in
+memory, and what the bounds cost where loads outlast many requests. With GenTD26's (see docs/replay.md): the
 share of the distance from LRU to Belady with bypass, in hits, that each policy closes on the trace's second
 half, with memory for 3, 5 and 8 equal models. Everything that is tuned was tuned on the first half, which
 `--half 1` shows. Servers run through both halves; the hits of one alone are counted, and its bound chooses
@@ -22,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from genedge.replay.belady import Belady, Requests, Static, most_hits_of_equal
+from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import Models, load_catalogue
 from genedge.replay.generate import generate
 from genedge.replay.policies import ONLINE, CostAware
@@ -32,6 +34,15 @@ from genedge.replay.trace import Chunk, read_trace, write_trace
 PLACES = (3, 5, 8)
 CLASSICS = ("lru", "lfu", "gdsf")
 LONG = 1_000_000
+MISSES = 20_000
+RESIDENT = (100, 1000, 4000)
+SLOW = ("popularity", "cost-aware")  # They look at every model in memory; 4,000 take minutes.
+# Models, requests, load time and the gap between two requests [s].
+CASES = {
+    "20,000 requests for one model, 100 a second": (1, 20_000, 22.5, 0.01),
+    "20,000 requests at one time": (3, 20_000, 22.5, 0.0),
+    "6,000 requests, loads of a million seconds": (20, 6000, 1e6, 2.0),
+}
 
 
 def whole(trace: Path, catalogue: str) -> tuple[Models, Chunk]:
@@ -163,6 +174,58 @@ def speed(folder: Path) -> None:
         print(f"{name:16}{LONG / seconds:12,.0f} requests/s with reading the file and adding up", flush=True)
 
 
+def misses() -> None:
+    print(f"\nmicroseconds of one core for a request, {MISSES} of them, three of four for a model not in memory")
+    print(f"{'models in memory':16}" + "".join(f"{places:>10,}" for places in RESIDENT))
+    for name in ("lru", "lfu", "gdsf", "keep-forever", "static", "belady", "popularity", "cost-aware"):
+        cells = []
+        for places in RESIDENT if name not in SLOW else RESIDENT[:2]:
+            models = Models(load_catalogue("gentd26"))
+            for m in range(4 * places):
+                models.number(str(m))
+            rng = np.random.default_rng(0)
+            columns = (
+                np.arange(MISSES, dtype=float),
+                rng.integers(0, 4 * places, MISSES),
+                rng.integers(0, 500, MISSES),
+                np.full(MISSES, 20.0),
+                np.full(MISSES, 1.2),
+            )
+            requests, memory_mb = Requests(columns[0], columns[1], columns[4]), places * models.memory_mb[0]
+            if name == "static":
+                policy = Static(models, requests, memory_mb)
+            else:
+                policy = Belady(models, requests) if name == "belady" else ONLINE[name](models)
+            chunk, server = Chunk(*(column.tolist() for column in columns)), Server(memory_mb, models, policy)
+            start = time.process_time()
+            server.serve(chunk)
+            cells.append(f"{(time.process_time() - start) / MISSES * 1e6:10.1f}")
+        print(f"{name:16}" + "".join(cells), flush=True)
+
+
+def bounds() -> None:
+    print("\nbounds on the delay, 12 GB, in a process of its own")
+    for case in CASES:
+        done = subprocess.run(
+            [sys.executable, __file__, "--bound", case], capture_output=True, text=True, check=True
+        )
+        print(f"{case}: {done.stdout.strip()}", flush=True)
+
+
+def bound(case: str) -> None:
+    count, n, load_s, gap_s = CASES[case]
+    models = Models(load_catalogue("gentd26"))
+    for m in range(count):
+        models.number(str(m))
+    models.load_s = [load_s] * count
+    rng = np.random.default_rng(0)
+    requests = Requests(np.arange(n) * gap_s, rng.integers(0, count, n), np.full(n, 1.2))
+    start = time.process_time()
+    most_saved(requests, requests.saved_s, 12_000, models, False, lambda *told: None)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{time.process_time() - start:.1f} s, {peak_mb:.0f} MB")
+
+
 def memory(folder: Path) -> None:
     print("\npeak memory of a replay with all online policies, in a process of its own")
     for requests in (LONG // 4, LONG):
@@ -184,9 +247,13 @@ def main() -> None:
     parser.add_argument("--half", type=int, choices=(1, 2), default=2)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--peak", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--bound", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.peak is not None:
         peak(options.peak)
+        return
+    if options.bound is not None:
+        bound(options.bound)
         return
     if options.fit:
         fit(options.trace)
@@ -198,7 +265,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         # First: a process begins with the peak of the one that started it.
         memory(Path(name))
+        bounds()
         speed(Path(name))
+        misses()
 
 
 if __name__ == "__main__":
