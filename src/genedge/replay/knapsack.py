@@ -32,9 +32,8 @@ def most_worth(worth: Float[np.ndarray, "n"], size: Int[np.ndarray, "n"], capaci
     worth_to, size_to = (np.concatenate([[0], np.cumsum(column)]) for column in (own, takes))
     density = np.append(own / takes, 0.0)
     used, got = np.zeros(1, np.int64), np.zeros(1)
-    came: list[
-        np.ndarray
-    ] = []  # Of each set, which one it was before; counted on beyond them if it took the thing.
+    # Of each set, which one it was before; counted on beyond them if it took the thing.
+    came: list[np.ndarray] = []
     best, looked_at = 0.0, 0
     for k in range(able.size):
         used, got = np.concatenate([used, used + takes[k]]), np.concatenate([got, got + own[k]])
