@@ -10,7 +10,6 @@ import importlib.resources
 import json
 import math
 import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 import numpy as np
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -32,7 +30,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from genedge.cell.types import Box, Models, Params
-from genedge.errors import InputError
+from genedge.errors import InputError, in_brief, shortened
+from genedge.text import read_yaml, text_of_file, write_yaml
 
 # --- The settings, section by section ---------------------------------------------------------------------
 
@@ -318,7 +317,7 @@ class Hcras(_Section):
 class Settings(_Section):
     """All settings of a scenario, with the units in their names."""
 
-    name: Annotated[str, Field(strict=True, min_length=1)]
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
     seed: Annotated[int, Field(strict=True, ge=0)]
     cell: Cell
     radio: Radio
@@ -430,7 +429,7 @@ class Scenario:
                 tree.setdefault(section, {})[rest] = leaf
             else:
                 tree[section] = leaf
-        return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110)
+        return write_yaml(tree)
 
     def _physics(self) -> dict[str, Any]:
         s, p = self.settings, self.params
@@ -508,9 +507,10 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenar
         source += " with --set"
     for override in overrides:
         key, equals, value = override.partition("=")
+        told = f"--set {in_brief(override)}"
         if not equals:
-            raise InputError(f"--set {override}: write key=value, for example --set objective.alpha=0.5")
-        _put(table, key.strip(), Setting(_parse(value, f"--set {override}"), "user", ""), f"--set {override}")
+            raise InputError(f"{told}: write key=value, for example --set objective.alpha=0.5")
+        _put(table, key.strip(), Setting(read_yaml(value, told), "user", ""), told)
     return _build(table, name, source)
 
 
@@ -519,14 +519,16 @@ def _find(scenario: str) -> tuple[str, str]:
         resource = importlib.resources.files("genedge") / "scenarios" / f"{scenario}.yaml"
         return resource.read_text(encoding="utf-8"), f"preset {scenario}"
     try:
-        return Path(scenario).read_text(encoding="utf-8"), scenario
+        return text_of_file(Path(scenario)), scenario
     except (FileNotFoundError, NotADirectoryError):
         hint = _did_you_mean(scenario, presets())
         raise InputError(
-            f"scenario {scenario!r}: no such preset or file{hint}; the presets are {', '.join(presets())}"
+            f"scenario {in_brief(repr(scenario), 300)}: no such preset or file{hint}; the presets are "
+            f"{', '.join(presets())}"
         ) from None
-    except (OSError, UnicodeDecodeError) as e:
-        raise InputError(f"scenario {scenario!r}: cannot be read as a text file: {e}") from None
+    except (OSError, ValueError) as e:  # ValueError: of a name with a NUL.
+        why, named = getattr(e, "strerror", None) or e, in_brief(repr(scenario), 300)
+        raise InputError(f"scenario {named}: cannot be read as a text file: {why}") from None
 
 
 def refuse_box(scenario: Scenario) -> None:
@@ -546,38 +548,9 @@ def refuse_box(scenario: Scenario) -> None:
         )
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose keys must be unique, and in which 1e6 is a number, as people expect."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"a setting's name must be text, not {key!r}", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _parse(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(e).split())}") from None
-
-
 def _table(text: str, source: str) -> tuple[dict[str, Setting], str]:
     """The settings of a file by dotted key, on top of those of its base, and the scenario's name."""
-    tree = _parse(text, source)
+    tree = read_yaml(text, source)
     if not isinstance(tree, dict):
         raise InputError(f"{source}: a scenario is a mapping of settings, such as 'name: mine'")
     name = tree.pop("name", Path(source).stem)
@@ -585,14 +558,16 @@ def _table(text: str, source: str) -> tuple[dict[str, Setting], str]:
     table: dict[str, Setting] = {}
     if base is not None:
         if base not in presets():
-            raise InputError(f"{source}: base: {base!r} is no preset; the presets are {', '.join(presets())}")
+            known = ", ".join(presets())
+            raise InputError(f"{source}: base: {shortened(base)} is no preset; the presets are {known}")
         table, _ = _table(*_find(base))
     for section, content in tree.items():
         if section in SECTIONS and isinstance(content, dict) and "value" not in content:
             for key, leaf in content.items():
-                _put(table, f"{section}.{key}", _setting(leaf, f"{source}: {section}.{key}"), source)
+                place = f"{source}: {section}.{in_brief(key)}"
+                _put(table, f"{section}.{key}", _setting(leaf, place), source)
         else:
-            _put(table, section, _setting(content, f"{source}: {section}"), source)
+            _put(table, section, _setting(content, f"{source}: {in_brief(section)}"), source)
     return table, name
 
 
@@ -601,12 +576,13 @@ def _setting(leaf: Any, place: str) -> Setting:
         return Setting(leaf, "user", "")
     unknown = set(leaf) - {"value", "provenance", "note"}
     provenance = leaf.get("provenance", "user")
-    if unknown or provenance not in get_args(Provenance):
+    note = leaf.get("note") or ""
+    if unknown or provenance not in get_args(Provenance) or isinstance(note, dict | list):
         raise InputError(
             f"{place}: a setting is a value or {{value, provenance, note}}, "
-            f"its provenance one of paper, restored, assumed, user"
+            f"its provenance one of paper, restored, assumed, user, its note a text"
         )
-    return Setting(leaf["value"], provenance, str(leaf.get("note") or ""))
+    return Setting(leaf["value"], provenance, str(note))
 
 
 def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> None:
@@ -620,7 +596,9 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> 
         for old in [k for k in table if k.startswith("models.")]:
             del table[old]
     elif key.startswith("models.") and "models" in table:
-        raise InputError(f"{source}: {key}: this scenario gives its models one by one; set 'models' as a whole")
+        raise InputError(
+            f"{source}: {in_brief(key)}: this scenario gives its models one by one; set 'models' as a whole"
+        )
     elif key in SECTIONS:
         example = next(k for k in known if k.startswith(f"{key}."))
         raise InputError(f"{source}: {key} is a section; set its keys one by one, such as {example}")
@@ -634,7 +612,7 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> 
                 names[n] for n in get_close_matches(last, names, 1, cutoff=0.55)
             ]
             hint = f"; did you mean {close[0]}?" if close else "; 'genedge scenario show paper' lists all keys"
-            raise InputError(f"{source}: there is no setting {key!r}{hint}")
+            raise InputError(f"{source}: there is no setting {shortened(key)}{hint}")
     table[key] = setting
 
 
@@ -692,12 +670,12 @@ def _explain(key: str, errors: list[ErrorDetails]) -> str:
         return f"{key} is missing"
     if kind == "extra_forbidden":
         hint = _did_you_mean(key.rpartition(".")[2], [*GivenModel.model_fields, *QualityFloor.model_fields])
-        return f"there is no setting {key!r}{hint}"
+        return f"there is no setting {shortened(key)}{hint}"
     if kind == "value_error":
         message = message.removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
     expected = " or ".join(_expected(error, unit_of(key)) for error in errors)
-    return f"{key} must be {expected}, not {reprlib.repr(value)}"
+    return f"{key} must be {expected}, not {shortened(value)}"
 
 
 def _expected(error: ErrorDetails, unit: str) -> str:
@@ -721,6 +699,8 @@ def _expected(error: ErrorDetails, unit: str) -> str:
         return f"a list of at least {error['ctx']['min_length']}"
     if kind == "too_long":
         return f"a list of at most {error['ctx']['max_length']}"
+    if kind in ("string_too_short", "string_too_long"):
+        return "a text of 1 to 255 characters"
     return error["msg"].removeprefix("Input should be ") + of_unit
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genedge.errors import InputError
+from genedge.errors import InputError, in_brief
+from genedge.text import read_yaml
 
 Count = Annotated[int, Field(strict=True, ge=1)]
 # The presets' cells have 18 places, and their episodes 50 slots.
@@ -108,12 +108,10 @@ def changed(plan: Plan, changes: Sequence[str]) -> Plan:
     tree: dict[str, Any] = plan.model_dump()
     for change in changes:
         key, equals, text = change.partition("=")
+        told = f"--plan {in_brief(change)}"
         if not equals or key not in tree:
-            raise InputError(f"--plan {change}: write key=value, the key one of {', '.join(tree)}")
-        try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as e:  # ValueError: of a date that is none.
-            raise InputError(f"--plan {change}: not valid YAML: {' '.join(str(e).split())}") from None
+            raise InputError(f"{told}: write key=value, the key one of {', '.join(tree)}")
+        value = read_yaml(text, told)
         several = isinstance(tree[key], tuple)
         if several:
             value = tuple(
@@ -125,7 +123,7 @@ def changed(plan: Plan, changes: Sequence[str]) -> Plan:
         try:
             tree = Plan(**tree).model_dump()
         except ValidationError as e:
-            raise InputError(f"--plan {change}: {e.errors()[0]['msg']}") from None
+            raise InputError(f"{told}: {e.errors()[0]['msg']}") from None
         if several and len(set(tree[key])) < len(tree[key]):
-            raise InputError(f"--plan {change}: a value is there twice; give each once")
+            raise InputError(f"{told}: a value is there twice; give each once")
     return Plan(**tree)

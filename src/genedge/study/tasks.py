@@ -29,7 +29,7 @@ from genedge.study.evaluate import METRICS, Evaluation, evaluate
 TEST_SEED = 1000
 
 # What results depend on. Pictures and the command line may change without anything being measured again.
-SOURCES = ("cell", "env", "learn", "optimum", "policies", "scenarios", "scenario.py", "checked.py")
+SOURCES = ("cell", "env", "learn", "optimum", "policies", "scenarios", "scenario.py", "text.py", "checked.py")
 STUDY_SOURCES = ("study/evaluate.py", "study/scoring.py", "study/tasks.py")
 
 # What a run's folder keeps; the checkpoint, which holds the replay buffer, has served its purpose.
