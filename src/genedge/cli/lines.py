@@ -10,12 +10,9 @@ import numpy as np
 
 from genedge.cell.types import Decision, Slot
 from genedge.errors import InputError, shortened
+from genedge.limits import BITS, GAIN
 from genedge.scenario import Scenario
 from genedge.text import read_json
-
-# What single precision computes with, far beyond any real request or channel.
-BITS = (1.0, 1e15)
-GAIN = (1e-30, 1e6)
 
 
 def lines_of_file(path: Path, option: str) -> list[str]:

@@ -9,15 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from genedge.errors import InputError, in_brief
 from genedge.text import read_yaml
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+# Test episodes are drawn together; this many are some gigabytes.
+Episodes = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Catalogues = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 # The presets' cells have 18 places, and their episodes 50 slots.
 Users = Annotated[int, Field(strict=True, ge=1, le=18)]
 Slots = Annotated[int, Field(strict=True, ge=1, le=50)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Population = Annotated[int, Field(strict=True, ge=2, multiple_of=2)]
-Several = Field(min_length=1)
+Population = Annotated[int, Field(strict=True, ge=2, le=100_000, multiple_of=2)]
+Several = Field(min_length=1, max_length=1000)
 
 
 class Plan(BaseModel):
@@ -47,14 +50,14 @@ class Plan(BaseModel):
     users: Annotated[tuple[Users, ...], Several]
     episodes: Count
     learner_episodes: Count
-    test_episodes: Count
+    test_episodes: Episodes
     learning_rates: Annotated[tuple[Rate, ...], Several]
     alphas: Annotated[tuple[Share, ...], Several]
     budgets: Annotated[tuple[tuple[Population, Count], ...], Several]
-    bound_catalogues: Count
-    bound_episodes: Count
-    sensitivity_catalogues: Count
-    sensitivity_episodes: Count
+    bound_catalogues: Catalogues
+    bound_episodes: Episodes
+    sensitivity_catalogues: Catalogues
+    sensitivity_episodes: Episodes
     watched_slots: Slots
 
 
