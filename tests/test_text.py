@@ -10,6 +10,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from genedge.cli.lines import read_decisions, read_slots
 from genedge.errors import InputError, in_brief, shortened
 from genedge.replay.catalogue import load_catalogue
 from genedge.scenario import load_scenario
@@ -285,6 +286,22 @@ def test_bad_json_is_refused_in_one_short_line(text, message):
     assert message in told
     assert told.isprintable()
     assert len(told) < 200
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda line: read_slots([line], "slots", load_scenario("paper")),
+        lambda line: read_decisions([line], "slots", 10, [1], "slots"),
+    ],
+    ids=["slots", "decisions"],
+)
+@pytest.mark.parametrize(
+    "line", ['{"cache": [1], "cache": [0]}', "[" * 10**5, "1" + "0" * 5000, "NaN", "[Infinity]"]
+)
+def test_lines_are_read_as_carefully(read, line):
+    with pytest.raises(InputError, match=r"^slots line 1"):
+        read(line)
 
 
 # --- What messages quote
