@@ -10,7 +10,6 @@ import importlib.resources
 import json
 import math
 import re
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 import numpy as np
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -32,7 +30,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from genedge.cell.types import Box, Models, Params
-from genedge.errors import InputError
+from genedge.errors import InputError, in_brief, shortened
+from genedge.limits import MOST_PLACES, check_cell, check_models, check_radio
+from genedge.reading import read_yaml, text_of_file, write_yaml
 
 # --- The settings, section by section ---------------------------------------------------------------------
 
@@ -42,26 +42,59 @@ def _as_range(value: object) -> object:
     return value if isinstance(value, list | tuple) else [value, value]
 
 
+def _carried(least: float, largest: float, or_zero: bool = False) -> AfterValidator:
+    """Limits within which every verb can compute with a setting in single precision, see `genedge.limits`."""
+
+    def check(value: float) -> float:
+        if (value == 0 and or_zero) or least <= value <= largest:
+            return value
+        zero = "0 or " if or_zero else ""
+        raise ValueError(f"must be {zero}from {least:g} to {largest:g}, which can be computed with, not {value:g}")
+
+    return AfterValidator(check)
+
+
 def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     if value[0] > value[1]:
         raise ValueError(f"a range is [least, largest], not [{value[0]:g}, {value[1]:g}]")
     return value
 
 
-# The bound keeps powers and bandwidths finite in single precision.
+# Models are told apart in pairs.
+MOST_MODELS = 10_000
+
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e15, le=1e15)]
 Decibels = Annotated[Number, Field(ge=-300, le=300)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Count = Annotated[int, Field(strict=True, gt=0)]
-Seconds = Annotated[NotNegative, Field(le=1e6)]
-Length = Annotated[Positive, Field(le=1e6)]
-Megabytes = Annotated[Number, Field(ge=1e-6)]
+Tuned = Annotated[Positive, _carried(1e-9, 1e15)]
+# JAX counts in 32 bits.
+Count = Annotated[int, Field(strict=True, gt=0, le=10**9)]
+Power = Annotated[Decibels, _carried(-40, 100)]
+Bandwidth = Annotated[Positive, _carried(1e-3, 1e6)]
+Rate = Annotated[Positive, _carried(1e-6, 1e9)]
+Length = Annotated[Positive, _carried(1e-3, 1e6)]
+# A line of slots holds requests from a byte to 10¹⁵ bits.
+Megabytes = Annotated[Positive, _carried(1e-6, 1e8)]
+Gigabytes = Annotated[Positive, _carried(1e-6, 1e9)]
+GigabytesOrNone = Annotated[NotNegative, _carried(1e-6, 1e9, or_zero=True)]
+Seconds = Annotated[NotNegative, _carried(1e-9, 1e6, or_zero=True)]
+Steps = Annotated[Positive, _carried(1e-3, 1e9)]
+StepsOrNone = Annotated[NotNegative, _carried(1e-3, 1e9, or_zero=True)]
+Quality = Annotated[NotNegative, _carried(1e-6, 1e9, or_zero=True)]
+Weight = Annotated[Share, _carried(1e-6, 1, or_zero=True)]
+GigabytesRange = Annotated[tuple[Gigabytes, Gigabytes], BeforeValidator(_as_range), AfterValidator(_ordered)]
+GigabytesOrNoneRange = Annotated[
+    tuple[GigabytesOrNone, GigabytesOrNone], BeforeValidator(_as_range), AfterValidator(_ordered)
+]
 MegabytesRange = Annotated[tuple[Megabytes, Megabytes], BeforeValidator(_as_range), AfterValidator(_ordered)]
-PositiveRange = Annotated[tuple[Positive, Positive], BeforeValidator(_as_range), AfterValidator(_ordered)]
 SecondsRange = Annotated[tuple[Seconds, Seconds], BeforeValidator(_as_range), AfterValidator(_ordered)]
-NotNegativeRange = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_as_range), AfterValidator(_ordered)]
+StepsRange = Annotated[tuple[Steps, Steps], BeforeValidator(_as_range), AfterValidator(_ordered)]
+StepsOrNoneRange = Annotated[tuple[StepsOrNone, StepsOrNone], BeforeValidator(_as_range), AfterValidator(_ordered)]
+QualityRange = Annotated[tuple[Quality, Quality], BeforeValidator(_as_range), AfterValidator(_ordered)]
+WeightRange = Annotated[tuple[Weight, Weight], BeforeValidator(_as_range), AfterValidator(_ordered)]
+CountRange = Annotated[tuple[Count, Count], BeforeValidator(_as_range), AfterValidator(_ordered)]
 
 
 class _Section(BaseModel):
@@ -75,10 +108,10 @@ class Cell(_Section):
     """Users, area and time."""
 
     users: Count
-    places: Annotated[Count, Field(le=100_000)]
+    places: Annotated[Count, Field(le=MOST_PLACES)]
     area_m: tuple[Length, Length]
     slots_per_episode: Count
-    slot_duration_s: Positive
+    slot_duration_s: Annotated[Positive, _carried(1e-9, 1e9)]
 
     @model_validator(mode="after")
     def _users_fit(self) -> Self:
@@ -90,22 +123,22 @@ class Cell(_Section):
 class Radio(_Section):
     """Bandwidths, powers, noise and path loss."""
 
-    uplink_bandwidth_mhz: Positive
-    downlink_bandwidth_mhz: Positive
-    user_power_dbm: Decibels
-    bs_power_dbm: Decibels
-    noise_dbm_per_hz: Decibels
+    uplink_bandwidth_mhz: Bandwidth
+    downlink_bandwidth_mhz: Bandwidth
+    user_power_dbm: Power
+    bs_power_dbm: Power
+    noise_dbm_per_hz: Annotated[Decibels, _carried(-250, 0)]
     noise_bandwidth: Literal["own", "whole"]
     path_loss_db_at_1_km: Decibels
     path_loss_db_per_decade: Annotated[Decibels, Field(ge=0)]
-    least_distance_m: Positive
+    least_distance_m: Length
 
 
 class Backhaul(_Section):
     """Rates between the base station and the cloud, and how many requests the cloud serves at once."""
 
-    to_cloud_mbit_per_s: Positive
-    from_cloud_mbit_per_s: Positive
+    to_cloud_mbit_per_s: Rate
+    from_cloud_mbit_per_s: Rate
     shared: Annotated[bool, Field(strict=True)]
     cloud_generators: Annotated[Count, Field(le=100_000)] | None
 
@@ -114,7 +147,7 @@ class Requests(_Section):
     """Request sizes and the Markov chain of the popularity's skew."""
 
     input_size_mb: MegabytesRange
-    skew_states: Annotated[tuple[NotNegative, ...], Field(min_length=1)]
+    skew_states: Annotated[tuple[Annotated[NotNegative, Field(le=100)], ...], Field(min_length=1, max_length=100)]
     transition: tuple[tuple[Share, ...], ...]
     first_skew: Literal["stationary"] | Annotated[int, Field(strict=True, ge=0)]
     rank_drift: Share
@@ -138,8 +171,8 @@ class QualityFloor(_Section):
     `largest_tv: best` asks of every model the best TV it can reach.
     """
 
-    largest_tv: Positive | Literal["best"] | None = None
-    least_steps: NotNegative | None = None
+    largest_tv: Annotated[Positive, _carried(1e-6, 1e9)] | Literal["best"] | None = None
+    least_steps: StepsOrNone | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -151,8 +184,8 @@ class QualityFloor(_Section):
 class Server(_Section):
     """What the base station has."""
 
-    total_steps: Positive
-    storage_gb: NotNegative
+    total_steps: Steps
+    storage_gb: GigabytesOrNone
     quality_floor: QualityFloor | None
     pinned: tuple[Annotated[int, Field(strict=True, ge=0)], ...]
     cache_every_slots: Annotated[Count, Field(le=100_000)] | None
@@ -162,39 +195,39 @@ class Server(_Section):
 class Objective(_Section):
     """The weights of Eq. (14)."""
 
-    alpha: Share
+    alpha: Weight
     alpha_weighs: Literal["delay", "tv"]
 
 
 class DrawnModels(_Section):
     """Ranges from which the seed draws the catalogue, uniformly."""
 
-    count: Count
-    storage_gb: PositiveRange
+    count: Annotated[Count, Field(le=MOST_MODELS)]
+    storage_gb: GigabytesRange
     output_size_mb: MegabytesRange
-    A1_steps: NotNegativeRange
-    A2_tv: NotNegativeRange
-    A3_steps: PositiveRange
-    A4_tv: NotNegativeRange
-    B1_s_per_step: NotNegativeRange
-    B2_s: NotNegativeRange
-    working_gb: NotNegativeRange
+    A1_steps: StepsOrNoneRange
+    A2_tv: QualityRange
+    A3_steps: StepsRange
+    A4_tv: QualityRange
+    B1_s_per_step: SecondsRange
+    B2_s: SecondsRange
+    working_gb: GigabytesOrNoneRange
     load_s: SecondsRange
 
 
 class GivenModel(_Section):
     """One model of a catalogue given model by model."""
 
-    storage_gb: Positive
+    storage_gb: Gigabytes
     output_size_mb: Megabytes
-    A1_steps: NotNegative
-    A2_tv: NotNegative
-    A3_steps: Positive
-    A4_tv: NotNegative
-    B1_s_per_step: NotNegative
-    B2_s: NotNegative
+    A1_steps: StepsOrNone
+    A2_tv: Quality
+    A3_steps: Steps
+    A4_tv: Quality
+    B1_s_per_step: Seconds
+    B2_s: Seconds
     # Of a real box; a list of models need not give them.
-    working_gb: NotNegative = 0.0
+    working_gb: GigabytesOrNone = 0.0
     load_s: Seconds = 0.0
 
 
@@ -211,7 +244,7 @@ class _OneCell(_Agent):
     """Which networks an agent has that is trained on one cell."""
 
     network: Literal["mlp", "equivariant"]
-    hidden_layers: Annotated[tuple[Count, ...], Field(min_length=1)]
+    hidden_layers: Annotated[tuple[Count, ...], Field(min_length=1, max_length=32)]
 
 
 class _OffPolicy(_OneCell):
@@ -219,8 +252,8 @@ class _OffPolicy(_OneCell):
 
     discount: Annotated[Number, Field(ge=0, lt=1)]
     target_rate: Annotated[Number, Field(gt=0, le=1)]
-    actor_learning_rate: Positive
-    critic_learning_rate: Positive
+    actor_learning_rate: Tuned
+    critic_learning_rate: Tuned
     critics: Annotated[Count, Field(le=8)]
     credit: Literal["total", "per_user"]
     centring_rate: Share
@@ -248,7 +281,7 @@ class TwoTimescale(Ddpg):
     """Settings of the pair for boxes: DDPG for bandwidth and steps, and double DQN for the cache."""
 
     cache_width: Count
-    cache_learning_rate: Positive
+    cache_learning_rate: Tuned
     cache_discount: Annotated[Number, Field(ge=0, lt=1)]
     cache_target_rate: Annotated[Number, Field(gt=0, le=1)]
     cache_batch: Count
@@ -256,29 +289,26 @@ class TwoTimescale(Ddpg):
     cache_updates: Annotated[Count, Field(le=100)]
     chance_first: Share
     chance_last: Share
-    chance_until: Annotated[Number, Field(gt=0, le=1)]
+    chance_until: Annotated[Tuned, Field(le=1)]
 
 
 class Sac(_OffPolicy):
     """Settings of the soft actor-critic."""
 
-    first_temperature: Positive
+    first_temperature: Tuned
     temperature_learning_rate: NotNegative
     target_entropy: Number
-
-
-CountRange = Annotated[tuple[Count, Count], BeforeValidator(_as_range), AfterValidator(_ordered)]
 
 
 class _Reinforce(_Agent):
     """What REINFORCE has, on one cell and on any."""
 
-    learning_rate: Positive
+    learning_rate: Tuned
     decisions_per_slot: Annotated[Count, Field(ge=2)]
     updates_per_episode: Count
-    noise_first: Positive
-    noise_last: Positive
-    limit: Positive
+    noise_first: Tuned
+    noise_last: Tuned
+    limit: Tuned
 
 
 class Reinforce(_Reinforce, _OneCell):
@@ -290,9 +320,9 @@ class AnyCell(_Reinforce):
 
     users: CountRange
     models: CountRange
-    total_steps: PositiveRange
-    storage_gb: PositiveRange
-    delay_weight: Annotated[tuple[Share, Share], BeforeValidator(_as_range), AfterValidator(_ordered)]
+    total_steps: StepsRange
+    storage_gb: GigabytesRange
+    delay_weight: WeightRange
     floor: Share
 
     @property
@@ -318,7 +348,7 @@ class Hcras(_Section):
 class Settings(_Section):
     """All settings of a scenario, with the units in their names."""
 
-    name: Annotated[str, Field(strict=True, min_length=1)]
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
     seed: Annotated[int, Field(strict=True, ge=0)]
     cell: Cell
     radio: Radio
@@ -345,6 +375,10 @@ class Settings(_Section):
         if isinstance(models, list):
             if not models:
                 raise ValueError("models: the list is empty; give at least one model, or ranges")
+            if len(models) > MOST_MODELS:
+                raise ValueError(
+                    f"models: {len(models)} of them; at most {MOST_MODELS} can be told apart in a slot"
+                )
             given = tuple(_validated(GivenModel, model, f"models.{i}") for i, model in enumerate(models))
             return tree | {"models": given}
         return tree | {"models": _validated(DrawnModels, models, "models")}
@@ -430,7 +464,7 @@ class Scenario:
                 tree.setdefault(section, {})[rest] = leaf
             else:
                 tree[section] = leaf
-        return yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, allow_unicode=True, width=110)
+        return write_yaml(tree)
 
     def _physics(self) -> dict[str, Any]:
         s, p = self.settings, self.params
@@ -508,9 +542,10 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenar
         source += " with --set"
     for override in overrides:
         key, equals, value = override.partition("=")
+        told = f"--set {in_brief(override)}"
         if not equals:
-            raise InputError(f"--set {override}: write key=value, for example --set objective.alpha=0.5")
-        _put(table, key.strip(), Setting(_parse(value, f"--set {override}"), "user", ""), f"--set {override}")
+            raise InputError(f"{told}: write key=value, for example --set objective.alpha=0.5")
+        _put(table, key.strip(), Setting(read_yaml(value, told), "user", ""), told)
     return _build(table, name, source)
 
 
@@ -519,14 +554,16 @@ def _find(scenario: str) -> tuple[str, str]:
         resource = importlib.resources.files("genedge") / "scenarios" / f"{scenario}.yaml"
         return resource.read_text(encoding="utf-8"), f"preset {scenario}"
     try:
-        return Path(scenario).read_text(encoding="utf-8"), scenario
+        return text_of_file(Path(scenario)), scenario
     except (FileNotFoundError, NotADirectoryError):
         hint = _did_you_mean(scenario, presets())
         raise InputError(
-            f"scenario {scenario!r}: no such preset or file{hint}; the presets are {', '.join(presets())}"
+            f"scenario {in_brief(repr(scenario), 300)}: no such preset or file{hint}; the presets are "
+            f"{', '.join(presets())}"
         ) from None
-    except (OSError, UnicodeDecodeError) as e:
-        raise InputError(f"scenario {scenario!r}: cannot be read as a text file: {e}") from None
+    except (OSError, ValueError) as e:  # ValueError: of a name with a NUL.
+        why, named = getattr(e, "strerror", None) or e, in_brief(repr(scenario), 300)
+        raise InputError(f"scenario {named}: cannot be read as a text file: {why}") from None
 
 
 def refuse_box(scenario: Scenario) -> None:
@@ -546,38 +583,9 @@ def refuse_box(scenario: Scenario) -> None:
         )
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose keys must be unique, and in which 1e6 is a number, as people expect."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"a setting's name must be text, not {key!r}", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def _parse(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise InputError(f"{source}: not valid YAML: {' '.join(str(e).split())}") from None
-
-
 def _table(text: str, source: str) -> tuple[dict[str, Setting], str]:
     """The settings of a file by dotted key, on top of those of its base, and the scenario's name."""
-    tree = _parse(text, source)
+    tree = read_yaml(text, source)
     if not isinstance(tree, dict):
         raise InputError(f"{source}: a scenario is a mapping of settings, such as 'name: mine'")
     name = tree.pop("name", Path(source).stem)
@@ -585,14 +593,16 @@ def _table(text: str, source: str) -> tuple[dict[str, Setting], str]:
     table: dict[str, Setting] = {}
     if base is not None:
         if base not in presets():
-            raise InputError(f"{source}: base: {base!r} is no preset; the presets are {', '.join(presets())}")
+            known = ", ".join(presets())
+            raise InputError(f"{source}: base: {shortened(base)} is no preset; the presets are {known}")
         table, _ = _table(*_find(base))
     for section, content in tree.items():
         if section in SECTIONS and isinstance(content, dict) and "value" not in content:
             for key, leaf in content.items():
-                _put(table, f"{section}.{key}", _setting(leaf, f"{source}: {section}.{key}"), source)
+                place = f"{source}: {section}.{in_brief(key)}"
+                _put(table, f"{section}.{key}", _setting(leaf, place), source)
         else:
-            _put(table, section, _setting(content, f"{source}: {section}"), source)
+            _put(table, section, _setting(content, f"{source}: {in_brief(section)}"), source)
     return table, name
 
 
@@ -601,12 +611,13 @@ def _setting(leaf: Any, place: str) -> Setting:
         return Setting(leaf, "user", "")
     unknown = set(leaf) - {"value", "provenance", "note"}
     provenance = leaf.get("provenance", "user")
-    if unknown or provenance not in get_args(Provenance):
+    note = leaf.get("note") or ""
+    if unknown or provenance not in get_args(Provenance) or isinstance(note, dict | list):
         raise InputError(
             f"{place}: a setting is a value or {{value, provenance, note}}, "
-            f"its provenance one of paper, restored, assumed, user"
+            f"its provenance one of paper, restored, assumed, user, its note a text"
         )
-    return Setting(leaf["value"], provenance, str(leaf.get("note") or ""))
+    return Setting(leaf["value"], provenance, str(note))
 
 
 def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> None:
@@ -620,7 +631,9 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> 
         for old in [k for k in table if k.startswith("models.")]:
             del table[old]
     elif key.startswith("models.") and "models" in table:
-        raise InputError(f"{source}: {key}: this scenario gives its models one by one; set 'models' as a whole")
+        raise InputError(
+            f"{source}: {in_brief(key)}: this scenario gives its models one by one; set 'models' as a whole"
+        )
     elif key in SECTIONS:
         example = next(k for k in known if k.startswith(f"{key}."))
         raise InputError(f"{source}: {key} is a section; set its keys one by one, such as {example}")
@@ -634,7 +647,7 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> 
                 names[n] for n in get_close_matches(last, names, 1, cutoff=0.55)
             ]
             hint = f"; did you mean {close[0]}?" if close else "; 'genedge scenario show paper' lists all keys"
-            raise InputError(f"{source}: there is no setting {key!r}{hint}")
+            raise InputError(f"{source}: there is no setting {shortened(key)}{hint}")
     table[key] = setting
 
 
@@ -659,9 +672,10 @@ def _build(table: dict[str, Setting], name: str, source: str) -> Scenario:
     try:
         settings = _validated(Settings, tree, "")
         scenario = Scenario(settings, table)
-        for m, model in enumerate(scenario.models):
-            _check_model(m, model)
+        check_models(scenario.models)
         _check_server(settings, scenario.models)
+        check_cell(settings, len(scenario.models))
+        check_radio(scenario.params)
     except InputError as e:
         raise InputError(f"{source}: {e}") from None
     return scenario
@@ -692,12 +706,12 @@ def _explain(key: str, errors: list[ErrorDetails]) -> str:
         return f"{key} is missing"
     if kind == "extra_forbidden":
         hint = _did_you_mean(key.rpartition(".")[2], [*GivenModel.model_fields, *QualityFloor.model_fields])
-        return f"there is no setting {key!r}{hint}"
+        return f"there is no setting {shortened(key)}{hint}"
     if kind == "value_error":
         message = message.removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
     expected = " or ".join(_expected(error, unit_of(key)) for error in errors)
-    return f"{key} must be {expected}, not {reprlib.repr(value)}"
+    return f"{key} must be {expected}, not {shortened(value)}"
 
 
 def _expected(error: ErrorDetails, unit: str) -> str:
@@ -721,6 +735,8 @@ def _expected(error: ErrorDetails, unit: str) -> str:
         return f"a list of at least {error['ctx']['min_length']}"
     if kind == "too_long":
         return f"a list of at most {error['ctx']['max_length']}"
+    if kind in ("string_too_short", "string_too_long"):
+        return "a text of 1 to 255 characters"
     return error["msg"].removeprefix("Input should be ") + of_unit
 
 
@@ -761,24 +777,15 @@ def unit_of(key: str) -> str:
 
 def _draw(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
     """Draws the catalogue: a stream per property, so that a changed range leaves the others' draws alone."""
-    drawn = {}
+    drawn: dict[str, Any] = {}
     for i, key in enumerate(GivenModel.model_fields):
         low, high = getattr(ranges, key)
-        drawn[key] = low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)
+        drawn[key] = (low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)).tolist()
+    # Not validated again: between 0 and the least number of a setting there are smaller ones.
     return tuple(
-        GivenModel(**{key: float(values[m]) for key, values in drawn.items()}) for m in range(ranges.count)
+        GivenModel.model_construct(**dict(zip(drawn, model, strict=True)))
+        for model in zip(*drawn.values(), strict=True)
     )
-
-
-def _check_model(m: int, model: GivenModel) -> None:
-    if not model.A1_steps < model.A3_steps:
-        raise InputError(
-            f"models: model {m}: A1 ({model.A1_steps:g} steps) must be below A3 ({model.A3_steps:g} steps)"
-        )
-    if not model.A4_tv <= model.A2_tv:
-        raise InputError(
-            f"models: model {m}: A4 ({model.A4_tv:g}, the best TV) must not exceed A2 ({model.A2_tv:g})"
-        )
 
 
 def _check_server(s: Settings, models: tuple[GivenModel, ...]) -> None:

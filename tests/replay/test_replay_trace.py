@@ -114,7 +114,9 @@ def test_generated_users_return_to_their_model():
     ("text", "message"),
     [
         ("[]", "is a mapping"),
-        ("name: [", "not YAML"),
+        ("name: [", "not valid YAML"),
+        ("FULL\nmodels: {a: {load_s: 1}, a: {load_s: 2}}", "'a' is given twice"),
+        ("FULL\nmodels: {a: {load_s: 2024-13-45}}", "models.a.load_s.value: Input should be a valid number"),
         ("name: x", "Field required"),
         ("FULL\ncolour: 3", "colour: Extra inputs"),
         ("FULL\nmodels: {a: {memory_gb: 0}}", "models.a.memory_gb: must be at least 0.001"),

@@ -69,8 +69,11 @@ def main() -> None:
         if e.code == 130:  # So typer turns Ctrl-C into an exit, without a word.
             _stop("interrupted")
         raise
-    except MemoryError:
-        _stop("out of memory; ask for fewer slots, episodes or users")
+    except (MemoryError, RuntimeError) as e:
+        # JAX says it so; to name its error would import it.
+        if isinstance(e, RuntimeError) and not str(e).startswith("RESOURCE_EXHAUSTED"):
+            raise
+        _stop("out of memory; ask for fewer slots, episodes, users or models, or a smaller batch or population")
 
 
 def _stop(message: str) -> None:

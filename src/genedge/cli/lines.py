@@ -4,18 +4,15 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from reprlib import repr as shortened
 from typing import Any
 
 import numpy as np
 
 from genedge.cell.types import Decision, Slot
-from genedge.errors import InputError
+from genedge.errors import InputError, shortened
+from genedge.limits import BITS, GAIN
+from genedge.reading import read_json
 from genedge.scenario import Scenario
-
-# What single precision computes with, far beyond any real request or channel.
-BITS = (1.0, 1e15)
-GAIN = (1e-30, 1e6)
 
 
 def lines_of_file(path: Path, option: str) -> list[str]:
@@ -240,14 +237,7 @@ def _placed(lines: Iterable[str], source: str) -> Iterator[tuple[str, str]]:
 
 
 def _mapping(line: str, place: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as e:
-        raise InputError(f"{place}, column {e.colno}: not valid JSON: {e.msg}") from None
-    except RecursionError:
-        raise InputError(f"{place}: not valid JSON: nested too deeply") from None
-    except ValueError:  # What Python says of a number with thousands of digits.
-        raise InputError(f"{place}: a number with too many digits") from None
+    row = read_json(line, place)
     if not isinstance(row, dict):
         raise InputError(f"{place}: must be a JSON object, such as {{...}}")
     return row

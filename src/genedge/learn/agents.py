@@ -1,21 +1,25 @@
 """The agents that can be trained, by name, and what a run asks of each: the same of all."""
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 from jax import Array
 
+from genedge.cell.feasible import action_size
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Models
+from genedge.env.observation import observation_size
 from genedge.errors import InputError
 from genedge.learn import loop, reinforce
 from genedge.learn.actor import Network, Pair, init_actor
 from genedge.learn.ddpg import DDPG
-from genedge.learn.double_dqn import init_q, largest_caches
+from genedge.learn.double_dqn import FEATURES, init_q, largest_caches
 from genedge.learn.networks import OfCaches
 from genedge.learn.sac import SAC
+from genedge.limits import decided, refuse_large
 from genedge.scenario import AgentSettings, AnyCell, DrawnModels, Reinforce, Scenario, TwoTimescale
 
 # Fixed episodes that an evaluation during training takes.
@@ -156,6 +160,50 @@ def refuse_scenario(scenario: Scenario, agent: str) -> None:
                 f"{2 * box.every} or more, not {T}"
             )
         largest_caches(scenario.params)
+
+
+def refuse_large_agent(scenario: Scenario, agent: str, places: int) -> None:
+    """Refuses agents whose networks, batches or buffer would not fit into memory, before any is made.
+
+    Args:
+        scenario: the scenario.
+        agent: its name.
+        places: number of places that it is made for; of any-cell, the most users.
+
+    Raises:
+        InputError: names the settings that make it large.
+    """
+    s, T, name = settings_of(scenario, agent), scenario.settings.cell.slots_per_episode, agent.replace("-", "_")
+    models = s.models[1] if isinstance(s, AnyCell) else len(scenario.models)
+    of_cell = "the numbers of models and places"
+    if isinstance(s, Reinforce | AnyCell):
+        rows = T
+        # A key and two metrics each.
+        refuse_large(f"{name}.updates_per_episode", 4 * s.updates_per_episode)
+        several = decided(T * s.decisions_per_slot, models, places)
+        refuse_large(f"{name}.decisions_per_slot, cell.slots_per_episode, {of_cell}", several)
+    else:
+        rows = max(T, s.batch)
+        # Two slots and an action; of a box also two rankings and memories.
+        transition = 14 * places + 6 * models + 2
+        refuse_large(f"{name}.replay_size and {of_cell}", s.replay_size * transition)
+        refuse_large(f"{name}.batch and {of_cell}", decided(s.batch, models, places))
+    if isinstance(s, TwoTimescale):
+        said = len(largest_caches(scenario.params)) * models * s.cache_width
+        refuse_large(
+            f"{name}.cache_replay_size and the number of models", 2 * FEATURES * models * s.cache_replay_size
+        )
+        refuse_large(f"{name}.cache_batch, {name}.cache_width and the number of models", said * s.cache_batch)
+        refuse_large(f"{name}.cache_width", s.cache_width**2)
+    if s.network == "equivariant":
+        refuse_large(f"{name}.width", s.width**2)
+        refuse_large(f"{name}.width, the slots of a batch, {of_cell}", rows * s.width * (models + places))
+        return
+    assert not isinstance(s, AnyCell)
+    sizes = observation_size(models, places, scenario.params.box is not None), 2 * action_size(models, places)
+    layers = (sizes[0], *s.hidden_layers, sizes[1])
+    refuse_large(f"{name}.hidden_layers and {of_cell}", max(a * b for a, b in pairwise(layers)))
+    refuse_large(f"{name}.hidden_layers, the slots of a batch, {of_cell}", rows * max(layers))
 
 
 def training(agent: str, scenario: Scenario, users: int, episodes: int, seed: int) -> Training:

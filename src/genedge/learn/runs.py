@@ -34,6 +34,7 @@ from genedge.learn.agents import (
     actor_like,
     metrics_of,
     places_of,
+    refuse_large_agent,
     refuse_scenario,
     settings_of,
     training,
@@ -148,6 +149,7 @@ def create_run(
         raise InputError(
             f"--users {users}: the cell has {places} places; give it more with --set cell.places={users}"
         )
+    refuse_large_agent(scenario, agent, places)
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")

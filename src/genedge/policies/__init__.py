@@ -18,7 +18,7 @@ from genedge.errors import InputError
 from genedge.policies.certified import optimal, priced
 from genedge.policies.cloud_only import cloud_only
 from genedge.policies.greedy import greedy
-from genedge.policies.hcras import hcras
+from genedge.policies.hcras import hcras_of
 from genedge.policies.knapsack import knapsack
 from genedge.policies.rcars import rcars
 from genedge.scenario import Scenario, refuse_box
@@ -28,7 +28,7 @@ Policy = Callable[[Params, Slot, Array], Decision]
 REGISTRY: Mapping[str, Callable[[Scenario], Policy]] = MappingProxyType(
     {
         "rcars": lambda scenario: rcars,
-        "hcras": lambda scenario: partial(hcras, scenario.settings.hcras),
+        "hcras": hcras_of,
         "cloud-only": lambda scenario: cloud_only,
         "greedy": lambda scenario: greedy,
         "knapsack": lambda scenario: knapsack,

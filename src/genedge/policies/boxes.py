@@ -24,7 +24,7 @@ from genedge.optimum.bandwidth import links, split
 from genedge.optimum.dynamic import Solver, best_decision
 from genedge.policies import REGISTRY, made
 from genedge.policies.greedy import greedy
-from genedge.policies.hcras import hcras
+from genedge.policies.hcras import hcras_of
 from genedge.policies.knapsack import knapsack
 from genedge.policies.rcars import rcars
 from genedge.scenario import Scenario
@@ -242,7 +242,7 @@ RULES: Mapping[str, Callable[[Scenario, Solver], Rule]] = MappingProxyType(
         "rcars": lambda scenario, solve: stateless(partial(_cache_of, rcars)),
         "greedy": lambda scenario, solve: stateless(partial(_cache_of, greedy)),
         "knapsack": lambda scenario, solve: stateless(partial(_cache_of, knapsack)),
-        "hcras": lambda scenario, solve: stateless(partial(hcras, scenario.settings.hcras)),
+        "hcras": lambda scenario, solve: stateless(hcras_of(scenario)),
         "optimal": _optimal,
     }
 )

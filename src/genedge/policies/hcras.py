@@ -5,6 +5,7 @@ best among parents and children; the chromosome with the lowest Eq. (15) wins. A
 learners use too, so that every one is feasible and the comparison is between searches, not between encodings.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -15,7 +16,22 @@ from jaxtyping import Float
 from genedge.cell.feasible import action_size, decode
 from genedge.cell.service import total_utility
 from genedge.cell.types import Decision, Params, Slot
-from genedge.scenario import Hcras
+from genedge.limits import decided, refuse_large
+from genedge.scenario import Hcras, Scenario
+
+
+def hcras_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
+    """The policy with a scenario's settings.
+
+    Args:
+        scenario: the scenario.
+
+    Raises:
+        InputError: a generation would not fit into memory.
+    """
+    settings, models, places = scenario.settings.hcras, len(scenario.models), scenario.settings.cell.places
+    refuse_large("hcras.population, the numbers of models and places", decided(settings.population, models, places))
+    return partial(hcras, settings)
 
 
 def hcras(settings: Hcras, params: Params, slots: Slot, key: Array) -> Decision:

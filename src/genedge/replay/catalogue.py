@@ -4,10 +4,10 @@ import importlib.resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from genedge.errors import InputError
+from genedge.errors import InputError, in_brief
+from genedge.reading import read_yaml, text_of_file
 
 MB_PER_GB = 1000
 Provenance = Literal["paper", "measured", "assumed", "user"]
@@ -77,7 +77,7 @@ class Defaults(_Section):
 class Catalogue(_Section):
     """A catalogue file."""
 
-    name: Annotated[str, Field(strict=True, min_length=1)]
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
     alpha: NotNegative
     cloud: Cloud
     defaults: Defaults
@@ -166,16 +166,13 @@ def load_catalogue(catalogue: str) -> Catalogue:
         text = (folder / f"{catalogue}.yaml").read_text(encoding="utf-8")
     else:
         try:
-            text = Path(catalogue).read_text(encoding="utf-8")
+            text = text_of_file(Path(catalogue))
         except FileNotFoundError:
             known = ", ".join(catalogues())
             raise InputError(f"{catalogue}: no such catalogue; give a file, or one of {known}") from None
-        except (OSError, UnicodeDecodeError) as e:
-            raise InputError(f"{catalogue}: cannot be read: {getattr(e, 'strerror', None) or e}") from None
-    try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as e:
-        raise InputError(f"{catalogue}: not YAML: {' '.join(str(e).split())}") from None
+        except OSError as e:
+            raise InputError(f"{in_brief(catalogue)}: cannot be read: {e.strerror or e}") from None
+    tree = read_yaml(text, catalogue)
     if not isinstance(tree, dict):
         raise InputError(f"{catalogue}: a catalogue is a mapping with the keys {', '.join(Catalogue.model_fields)}")
     try:
@@ -183,7 +180,7 @@ def load_catalogue(catalogue: str) -> Catalogue:
     except ValidationError as e:
         error = e.errors()[0]
         where = ".".join(str(part) for part in error["loc"])
-        raise InputError(f"{catalogue}: {where}: {error['msg'].removeprefix('Value error, ')}") from None
+        raise InputError(f"{catalogue}: {in_brief(where)}: {error['msg'].removeprefix('Value error, ')}") from None
     if read.alpha.value > 1:
         raise InputError(f"{catalogue}: alpha: a weight from 0 to 1, not {read.alpha.value:g}")
     return read

@@ -4,20 +4,23 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genedge.errors import InputError
+from genedge.errors import InputError, in_brief
+from genedge.reading import read_yaml
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+# Test episodes are drawn together; this many are some gigabytes.
+Episodes = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Catalogues = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 # The presets' cells have 18 places, and their episodes 50 slots.
 Users = Annotated[int, Field(strict=True, ge=1, le=18)]
 Slots = Annotated[int, Field(strict=True, ge=1, le=50)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Population = Annotated[int, Field(strict=True, ge=2, multiple_of=2)]
-Several = Field(min_length=1)
+Population = Annotated[int, Field(strict=True, ge=2, le=100_000, multiple_of=2)]
+Several = Field(min_length=1, max_length=1000)
 
 
 class Plan(BaseModel):
@@ -47,14 +50,14 @@ class Plan(BaseModel):
     users: Annotated[tuple[Users, ...], Several]
     episodes: Count
     learner_episodes: Count
-    test_episodes: Count
+    test_episodes: Episodes
     learning_rates: Annotated[tuple[Rate, ...], Several]
     alphas: Annotated[tuple[Share, ...], Several]
     budgets: Annotated[tuple[tuple[Population, Count], ...], Several]
-    bound_catalogues: Count
-    bound_episodes: Count
-    sensitivity_catalogues: Count
-    sensitivity_episodes: Count
+    bound_catalogues: Catalogues
+    bound_episodes: Episodes
+    sensitivity_catalogues: Catalogues
+    sensitivity_episodes: Episodes
     watched_slots: Slots
 
 
@@ -108,12 +111,10 @@ def changed(plan: Plan, changes: Sequence[str]) -> Plan:
     tree: dict[str, Any] = plan.model_dump()
     for change in changes:
         key, equals, text = change.partition("=")
+        told = f"--plan {in_brief(change)}"
         if not equals or key not in tree:
-            raise InputError(f"--plan {change}: write key=value, the key one of {', '.join(tree)}")
-        try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as e:  # ValueError: of a date that is none.
-            raise InputError(f"--plan {change}: not valid YAML: {' '.join(str(e).split())}") from None
+            raise InputError(f"{told}: write key=value, the key one of {', '.join(tree)}")
+        value = read_yaml(text, told)
         several = isinstance(tree[key], tuple)
         if several:
             value = tuple(
@@ -125,7 +126,7 @@ def changed(plan: Plan, changes: Sequence[str]) -> Plan:
         try:
             tree = Plan(**tree).model_dump()
         except ValidationError as e:
-            raise InputError(f"--plan {change}: {e.errors()[0]['msg']}") from None
+            raise InputError(f"{told}: {e.errors()[0]['msg']}") from None
         if several and len(set(tree[key])) < len(tree[key]):
-            raise InputError(f"--plan {change}: a value is there twice; give each once")
+            raise InputError(f"{told}: a value is there twice; give each once")
     return Plan(**tree)

@@ -31,6 +31,7 @@ def decide(
     from genedge.cell.feasible import in_float64
     from genedge.cli.lines import decision_line, lines_of_standard_input, read_slots
     from genedge.compiled import keep_compiled_code
+    from genedge.limits import decided, refuse_large
     from genedge.optimum import certify
     from genedge.policies import policy as policy_of
     from genedge.policies.certified import SOLVERS
@@ -42,6 +43,8 @@ def decide(
     slots, widths = read_slots(lines_of_standard_input(), "standard input", loaded)
     if not widths:
         return
+    keys = "the slots of standard input, their places and the number of models"
+    refuse_large(keys, decided(len(widths), len(loaded.models), max(widths)))
     extras: list[dict[str, Any]] = [{} for _ in widths]
     if policy in SOLVERS:
         solved = SOLVERS[policy](loaded.params, slots)
