@@ -26,9 +26,6 @@ SetOption = Annotated[
         help="Change a setting: a dotted key and a YAML value, such as objective.alpha=0.5. Repeatable.",
     ),
 ]
-# Slots are drawn all at once; this many draws of a user take some gigabytes.
-MOST_DRAWS = 10**8
-
 # Larger seeds would repeat smaller ones: JAX takes 32 bits of them.
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]
 
@@ -43,6 +40,8 @@ def check_draws(users: int, slots: int) -> None:
     Raises:
         InputError: it is too much.
     """
+    from genedge.checked import MOST_DRAWS
+
     if users * slots > MOST_DRAWS:
         raise InputError(
             f"{slots} slots of {users} users are too many at once; users times slots may be {MOST_DRAWS}"

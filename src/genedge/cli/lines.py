@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 
 from genedge.cell.types import Decision, Slot
+from genedge.checked import BITS, GAIN
 from genedge.errors import InputError
 from genedge.scenario import Scenario
-
-# What single precision computes with, far beyond any real request or channel.
-BITS = (1.0, 1e15)
-GAIN = (1e-30, 1e6)
 
 
 def lines_of_file(path: Path, option: str) -> list[str]:

@@ -18,7 +18,7 @@ from genedge.errors import InputError
 from genedge.optimum.bandwidth import delay, links, lower_bound, split
 from genedge.optimum.dynamic import Dynamic, Solver, regret
 from genedge.scenario import Scenario
-from genedge.study.scoring import score
+from genedge.study.scoring import outcome as outcome_of
 from genedge.study.statistics import Interval, interval, mean
 
 METRICS = {
@@ -215,7 +215,7 @@ def _one(
     met, decision = follow(params, rule._replace(decide=timed), slots, key)
     if broken := breaches(params, met, decision):
         raise InputError(f"policy {name} broke a constraint: {broken[0]}")
-    outcome = score(params, met, decision)
+    outcome = outcome_of(params, met, decision)
     radio = float(params.delay_weight) * (outcome.uplink_s + outcome.downlink_s).sum(axis=-1)
     losses = {}
     if solution is not None:
