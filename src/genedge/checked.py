@@ -24,6 +24,7 @@ from genedge.errors import InputError
 # What single precision computes with, far beyond any real request or channel.
 BITS = (1.0, 1e15)
 GAIN = (1e-30, 1e6)
+LARGEST = float(np.finfo(np.float32).max)
 
 # Slots are drawn all at once; this many draws of a user take some gigabytes.
 MOST_DRAWS = 10**8
@@ -198,19 +199,18 @@ def refuse_traced(function: str, instead: str, **arguments: Any) -> None:
             )
 
 
-def check_count(name: str, value: object, least: int = 1) -> None:
-    """Refuses what is no whole number of at least so much.
+def check_count(name: str, value: object) -> None:
+    """Refuses what is no number of things to draw.
 
     Args:
         name: the argument.
         value: what was given.
-        least: the least that makes sense.
 
     Raises:
         InputError: it is something else.
     """
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} must be a whole number from {least}, not {what(value)}")
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 1 <= value <= MOST_DRAWS:
+        raise InputError(f"{name} must be a whole number from 1 to {MOST_DRAWS}, not {what(value)}")
 
 
 def check_seed(name: str, value: object) -> None:
@@ -263,8 +263,10 @@ def check_params(params: Params) -> None:
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
     if not (params.box is None or isinstance(params.box, Box)):
         raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
-    models = _shape("params.models.A1", params.models.A1)[:1]
-    states = _shape("params.skews", params.skews)[:1]
+    models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
+    for name, shape, of in (("models.A1", models, "models"), ("skews", states, "states")):
+        if len(shape) != 1 or shape == (0,):
+            raise InputError(f"params.{name} has shape {shape}; it must be one number for each of the {of}")
     shapes = {"": (), "2": (2,), "M": models, "K": states, "K K": (*states, *states)}
     known = {}
     for (name, kind, axes), value in zip(
@@ -273,7 +275,7 @@ def check_params(params: Params) -> None:
         if value is None and name == "box.every":
             continue
         # What a scenario gives; a hot loop has no time for more.
-        if type(value) is np.ndarray and value.shape == shapes[axes] and value.dtype == float:
+        if kind == NUMBERS and type(value) is np.ndarray and value.shape == shapes[axes] and value.dtype == float:
             known[name] = value
         else:
             looked = _array(
@@ -310,12 +312,12 @@ def _check_numbers(known: dict[str, np.ndarray]) -> None:
     # All at once, as a hot loop has no time; which one it was is looked for only where one is wrong.
     everything = np.concatenate([np.ravel(value) for value in known.values()] or [np.zeros(0)])
     positive = [known[field].item() for field in POSITIVE if field in known]
-    if np.isfinite(everything).all() and (everything >= 0).all() and all(value > 0 for value in positive):
+    if ((everything >= 0) & (everything <= LARGEST)).all() and all(value > 0 for value in positive):
         return
     for field, value in known.items():
         good, must = ~np.isnan(value), "a number"
         if field not in INFINITE:
-            good, must = np.isfinite(value), "a finite number"
+            good, must = np.abs(value) <= LARGEST, "a finite number of single precision"
         if field not in NEGATIVE:
             above = value > 0 if field in POSITIVE else value >= 0
             good, must = good & above, f"{must} {'above 0' if field in POSITIVE else 'from 0'}"
@@ -387,7 +389,7 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
             # Places without a user hold anything.
             check(field, numbers, lambda x: ((x >= least) & (x <= most)) | ~active, f"from {least:g} to {most:g}")  # noqa: B023
     position_m = look("position_m", slots.position_m, (*whole, 2), NUMBERS)
-    check("position_m", position_m, np.isfinite, "a finite number")
+    check("position_m", position_m, lambda x: np.abs(x) <= LARGEST, "a finite number of single precision")
     skew = look("skew", slots.skew, whole[:-1], NUMBERS)
     if not isinstance(params.skews, Tracer):
         states = np.asarray(params.skews)
@@ -443,7 +445,7 @@ def check_feasible(params: Params, slots: Slot, decision: Decision) -> None:
     if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((params, slots, decision))):
         return
     with at_once(), np.errstate(over="ignore"):  # Of shares beyond all reason, which are breaches.
-        broken = breaches(params, slots, decision)
+        broken = breaches(*jax.tree.map(np.asarray, (params, slots, decision)))
     if broken:
         raise InputError(f"decision breaks {broken[0]}")
 
@@ -455,7 +457,7 @@ def _array(name: str, value: Any, shape: tuple[int, ...], kind: str, because: st
     dtype = value.dtype if isinstance(value, Array | np.ndarray | np.generic) else np.asarray(value).dtype
     # Short numbers, such as bfloat16, are not NumPy's own.
     short = kind == NUMBERS and jnp.issubdtype(dtype, jnp.floating)
-    if getattr(dtype, "kind", "") not in KINDS[kind] and not short:
+    if getattr(dtype, "kind", "key") not in KINDS[kind] and not short:
         raise InputError(f"{name} must be an array of {kind}, not of {dtype}")
     return None if isinstance(value, Tracer) else np.asarray(value)
 

@@ -107,7 +107,7 @@ def check_options(gap: object, render_mode: object) -> None:
     """
     if not isinstance(gap, bool | np.bool_):
         raise InputError(f"gap must be True or False, not {what(gap)}")
-    if render_mode not in (None, "rgb_array"):
+    if not (render_mode is None or (isinstance(render_mode, str) and render_mode == "rgb_array")):
         raise InputError(f"render_mode must be None or 'rgb_array', not {what(render_mode)}")
 
 
@@ -123,7 +123,7 @@ def check_reset(seed: object, options: object) -> None:
     """
     if not (seed is None or (isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0)):
         raise InputError(f"seed must be None or a whole number from 0, not {what(seed)}")
-    if not (options is None or options == {}):
+    if not (options is None or (isinstance(options, dict) and not options)):
         raise InputError(f"options must be None, as none are known, not {what(options)}")
 
 

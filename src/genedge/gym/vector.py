@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
-from genedge.checked import check_count, in_single
+from genedge.checked import MOST_DRAWS, check_count, in_single
 from genedge.compiled import at_once
 from genedge.env.functional import State
 from genedge.errors import InputError
@@ -84,6 +84,10 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         """
         check_count("num_envs", num_envs)
         self.scenario = load_scenario(scenario, overrides)
+        if num_envs * self.scenario.settings.cell.places > MOST_DRAWS:
+            raise InputError(
+                f"num_envs: so many cells do not fit into memory; cells times places may be {MOST_DRAWS}"
+            )
         check_options(gap, render_mode)
         check_gap(self.scenario, gap)
         self.num_envs = num_envs
@@ -124,7 +128,9 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         Raises:
             InputError: a seed is no whole number from 0, there are not as many as cells, or there are options.
         """
-        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str | bytes):
+        if isinstance(seed, np.ndarray) and seed.ndim == 1:
+            seed = seed.tolist()
+        if isinstance(seed, Sequence) and not isinstance(seed, str | bytes):
             seeds = list(seed)
         else:
             check_reset(seed, options)

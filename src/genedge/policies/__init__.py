@@ -66,7 +66,7 @@ def policy(name: str, scenario: Scenario) -> Policy:
     Raises:
         InputError: there is neither such a policy nor such a run or model, or it does not fit the scenario.
     """
-    if not isinstance(name, str) or "\0" in name:
+    if not isinstance(name, str) or not name or "\0" in name:
         raise InputError(f"name must be a policy's name, not {what(name)}; the policies are {', '.join(REGISTRY)}")
     check_scenario(scenario)
     refuse_box(scenario)

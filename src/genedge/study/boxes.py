@@ -13,6 +13,7 @@ from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
+from genedge.compiled import at_once
 from genedge.env.episodes import Rule, follow
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import delay, links, lower_bound, split
@@ -145,6 +146,7 @@ class BoxEvaluation:
         }
 
 
+@at_once()
 def evaluate_box(
     scenario: Scenario,
     rules: Mapping[str, Rule],
