@@ -264,10 +264,13 @@ def check_params(params: Params) -> None:
     if not (params.box is None or isinstance(params.box, Box)):
         raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
-    for name, shape, of in (("models.A1", models, "models"), ("skews", states, "states")):
+    for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
         if len(shape) != 1 or shape == (0,):
-            raise InputError(f"params.{name} has shape {shape}; it must be one number for each of the {of}")
+            raise InputError(f"params.{name} has shape {shape}; it must be a number for each model, or each state")
+        _array(f"params.{name}", value, shape, NUMBERS, "")
     shapes = {"": (), "2": (2,), "M": models, "K": states, "K K": (*states, *states)}
+    why = {"M": "params.models.A1 has one for each model", "K": "params.skews has one for each state"}
+    why["K K"] = why["K"]
     known = {}
     for (name, kind, axes), value in zip(
         _PARAMS, (*params[:-2], *params.models, *(params.box or ())), strict=False
@@ -278,9 +281,7 @@ def check_params(params: Params) -> None:
         if kind == NUMBERS and type(value) is np.ndarray and value.shape == shapes[axes] and value.dtype == float:
             known[name] = value
         else:
-            looked = _array(
-                f"params.{name}", value, shapes[axes], kind, f"it is one number for each of: {axes or 1}"
-            )
+            looked = _array(f"params.{name}", value, shapes[axes], kind, why.get(axes, ""))
             if looked is not None and kind != BOOLEANS:
                 known[name] = looked
     _check_numbers(known)

@@ -13,7 +13,7 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.checked import MOST_DRAWS, check_count, check_decision, check_seed, in_single, what
-from genedge.compiled import as_stated, at_once
+from genedge.compiled import at_once
 from genedge.errors import InputError
 from genedge.optimum import Solved, solve_optimal, solve_priced
 from genedge.policies import REGISTRY, Policy, check_scenario
@@ -282,7 +282,9 @@ def _check_arguments(
                 f"policies[{what(name)}] must be a function such as genedge.policy('rcars', scenario), by a name, "
                 f"not {what(policy)}"
             )
-    if isinstance(users, str | bytes) or not isinstance(users, Sequence | np.ndarray):
+    if isinstance(users, np.ndarray) and users.ndim == 1:
+        users = users.tolist()
+    if isinstance(users, str | bytes) or not isinstance(users, Sequence) or not users:
         raise InputError(f"users must be a list of whole numbers, such as [10, 14], not {what(users)}")
     for i, count in enumerate(users):
         check_count(f"users[{i}]", count)
@@ -347,7 +349,9 @@ def _one(
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
         decision, took = _timed(policy, name, params, batch, key, e)
         seconds.append(took)
-        if broken := breaches(params, batch, decision):
+        with at_once():
+            broken = breaches(params, batch, decision)
+        if broken:
             raise InputError(f"policy {name} broke a constraint: {broken[0]}")
         metrics.append(_metrics(scenario, batch, decision, outcome(params, batch, decision)))
     if episodes == 1:
@@ -364,7 +368,7 @@ def _one(
 def _timed(
     policy: Policy, name: str, params: Params, slots: Slot, key: jax.Array, episode: int
 ) -> tuple[Decision, float]:
-    with as_stated():
+    with at_once():
         key = jax.random.fold_in(key, episode)
     start = perf_counter()
     with jax.core.eval_context():  # The policy itself meets JAX as it is set.
