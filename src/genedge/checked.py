@@ -1,20 +1,43 @@
-"""The cell's public functions, and a look at the shapes that people give: an error names the argument.
+"""The door of the cell's public functions: what people give is looked at, and an error names the argument.
 
-Inside the package nobody pays for it. Shapes are known while a function is traced, so these work under `jax.jit`,
-`jax.vmap` and `jax.grad` too.
+Inside the package nobody pays for it. Shapes and types are known while a function is traced, so these work under
+`jax.jit`, `jax.vmap` and `jax.grad` too; values are looked at where they are known. Whatever JAX is set to, and
+whatever it is asked for in between, behind the door is single precision, see `genedge.compiled`.
 """
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from numpy.typing import ArrayLike
+from jax.core import Tracer
 
 from genedge.cell import sampling, service
-from genedge.cell.types import Decision, Outcome, Params, Slot
-from genedge.errors import InputError
+from genedge.cell.feasible import breaches
+from genedge.cell.types import Box, Decision, Memory, Models, Outcome, Params, Slot
+from genedge.compiled import as_stated, at_once
+from genedge.errors import InputError, shortened
+from genedge.limits import BITS, GAIN, MOST_DRAWS
+
+LARGEST = float(np.finfo(np.float32).max)
+
+# What an array may hold, and how NumPy calls it.
+NUMBERS, WHOLE, BOOLEANS = "numbers", "whole numbers", "booleans"
+KINDS = {NUMBERS: "fiu", WHOLE: "iu", BOOLEANS: "b"}
+
+# The only fields of params that may be infinite, and the only one that may be negative.
+INFINITE = ("models.storage_gb", "models.floor_steps", "box.generators")
+NEGATIVE = ("path_loss_db",)
+# Costs are divided by these.
+POSITIVE = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S")
+
+_T = TypeVar("_T")
+Decide = Callable[[Params, Slot, Array], Decision]
+
+
+# --- The public functions ---------------------------------------------------------------------------------
 
 
 def sample_episode(params: Params, key: Array, users: int, places: int, slots: int) -> Slot:
@@ -33,22 +56,28 @@ def sample_episode(params: Params, key: Array, users: int, places: int, slots: i
         `position_m` [m] (T, N, 2). Those of a box also have `ranking` (T, M); their memories follow from decisions.
 
     Raises:
-        InputError: an argument has another type or shape, or there are more users than places.
+        InputError: an argument has another type, shape or value, or there are more users than places.
     """
     check_params(params)
-    if not _is_key(key):
-        raise InputError(f"key must be a JAX random key, such as jax.random.key(0), not {_what(key)}")
+    check_key(key)
     for name, value in (("users", users), ("places", places), ("slots", slots)):
-        if not isinstance(value, int | np.integer) or value < 1:
-            raise InputError(f"{name} must be a whole number from 1, not {value!r}")
+        check_count(name, value)
     if users > places:
         raise InputError(f"users is {users}, more than the {places} places")
-    drawn: Slot = sampling.sample_episode(params, key, users, places, slots)
-    return drawn
+    if places * slots > MOST_DRAWS:
+        raise InputError(
+            f"places and slots: {slots} slots of {places} places are too many at once; their product may be "
+            f"{MOST_DRAWS}"
+        )
+    with as_stated():
+        drawn: Slot = sampling.sample_episode(in_single(params), key, users, places, slots)
+        return drawn
 
 
 def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
-    """Delays, quality and utility of every user, Eq. (4), (6), (10) to (14), in JAX's precision.
+    """Delays, quality and utility of every user, Eq. (4), (6), (10) to (14), in single precision.
+
+    Works under `jax.jit`, `jax.vmap` and `jax.grad`; values are then not checked where they are not known.
 
     Args:
         params: the scenario, `scenario.params`.
@@ -61,24 +90,156 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         The outcome, every field (*batch, N), times in seconds; zero at inactive places.
 
     Raises:
-        InputError: an argument has another type or shape.
+        InputError: an argument has another type, shape or value, or a decision breaks a constraint.
     """
     check_decision(params, slot, decision, "slot")
-    return service.serve(params, slot, decision)
+    check_feasible(params, slot, decision)
+    with as_stated():
+        return service.serve(*in_single((params, slot, decision)))
 
 
-def checked_policy(decide: Callable[[Params, Slot, Array], Decision]) -> Callable[[Params, Slot, Array], Decision]:
-    """A policy that refuses slots of a wrong shape.
+def compiled_policy(decide: Decide) -> Decide:
+    """A policy for everybody, of one that computes in JAX; it can be traced.
 
     Args:
         decide: the policy.
     """
 
     def checked(params: Params, slots: Slot, key: Array) -> Decision:
-        check_slots(params, slots, "slots", batched=True)
+        check_asked(params, slots, key)
+        with as_stated():
+            return decide(*in_single((params, slots)), key)
+
+    return checked
+
+
+def host_policy(decide: Decide, name: str) -> Decide:
+    """A policy for everybody, of one that computes outside of JAX and cannot be traced.
+
+    Args:
+        decide: the policy.
+        name: its name.
+    """
+
+    def checked(params: Params, slots: Slot, key: Array) -> Decision:
+        instead = "policy 'knapsack' or 'learned', which can be traced"
+        refuse_traced(f"policy {name!r}", instead, params=params, slots=slots, key=key)
+        check_asked(params, slots, key)
+        with at_once():
+            return decide(params, slots, key)
+
+    return checked
+
+
+def own_policy(decide: Decide) -> Decide:
+    """A policy of the reader's own, which meets JAX as the reader has set it.
+
+    Args:
+        decide: the policy.
+    """
+
+    def checked(params: Params, slots: Slot, key: Array) -> Decision:
+        check_asked(params, slots, key)
         return decide(params, slots, key)
 
     return checked
+
+
+def in_single(tree: _T) -> _T:
+    """Arrays in the precision that the cell computes in.
+
+    JAX remembers what it once made of a NumPy array inside `jit`, in the precision of that moment, and hands that
+    back in another one. So it is given arrays that it has never seen, in a precision that needs no change.
+
+    Args:
+        tree: arrays, maybe traced.
+    """
+    single: _T = jax.tree.map(_single, tree)
+    return single
+
+
+_DOUBLE: dict[Any, Any] = {
+    np.dtype(double): np.dtype(single)
+    for double, single in ((np.float64, np.float32), (np.int64, np.int32), (np.uint64, np.uint32))
+}
+
+
+def _single(x: Any) -> Any:
+    if not isinstance(x, Array):
+        x = np.asarray(x)
+        return x.astype(_DOUBLE.get(x.dtype, x.dtype))
+    return jax.lax.convert_element_type(x, _DOUBLE[x.dtype]) if x.dtype in _DOUBLE else x
+
+
+# --- What they are given ----------------------------------------------------------------------------------
+
+
+def refuse_traced(function: str, instead: str, **arguments: Any) -> None:
+    """Refuses what is being traced, for a function that gives NumPy arrays.
+
+    Args:
+        function: what to call it.
+        instead: what can be traced.
+        **arguments: its arguments by name.
+
+    Raises:
+        InputError: one of them is traced.
+    """
+    for name, value in arguments.items():
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+            raise InputError(
+                f"{name} is traced, and {function} computes outside of JAX: call it outside of jax.jit, jax.vmap "
+                f"and jax.grad, or use {instead}"
+            )
+
+
+def check_count(name: str, value: object) -> None:
+    """Refuses what is no number of things to draw.
+
+    Args:
+        name: the argument.
+        value: what was given.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 1 <= value <= MOST_DRAWS:
+        raise InputError(f"{name} must be a whole number from 1 to {MOST_DRAWS}, not {what(value)}")
+
+
+def check_seed(name: str, value: object) -> None:
+    """Refuses what is no seed.
+
+    Args:
+        name: the argument.
+        value: what was given.
+
+    Raises:
+        InputError: it is something else.
+    """
+    # Larger seeds would repeat smaller ones: JAX takes 32 bits of them.
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 0 <= value < 2**32:
+        raise InputError(f"{name} must be a whole number from 0 to {2**32 - 1}, not {what(value)}")
+
+
+def check_key(key: object) -> None:
+    """Refuses what is no random key of the kind that draws here.
+
+    Args:
+        key: what was given.
+
+    Raises:
+        InputError: it is something else.
+    """
+    must = "key must be a JAX random key, such as jax.random.key(0"
+    if not isinstance(key, Array):
+        raise InputError(f"{must}), not {what(key)}")
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        # What `jax.random.PRNGKey` makes.
+        if key.shape != (2,) or key.dtype != np.uint32:
+            raise InputError(f"{must}), not {what(key)}")
+    elif key.shape != () or str(jax.random.key_impl(key)) != "threefry2x32":
+        raise InputError(f"{must}, impl='threefry2x32'), not {what(key)} of {jax.random.key_impl(key)}")
 
 
 def check_params(params: Params) -> None:
@@ -88,54 +249,159 @@ def check_params(params: Params) -> None:
         params: what was given.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is something else, or a field has another type, shape or value.
     """
     if not isinstance(params, Params):
-        raise InputError(f"params must be a genedge.Params, such as scenario.params, not {_what(params)}")
+        raise InputError(f"params must be a genedge.Params, such as scenario.params, not {what(params)}")
+    if not isinstance(params.models, Models):
+        raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
+    if not (params.box is None or isinstance(params.box, Box)):
+        raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
+    models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
+    for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
+        if len(shape) != 1 or shape == (0,):
+            raise InputError(f"params.{name} has shape {shape}; it must be a number for each model, or each state")
+        _array(f"params.{name}", value, shape, NUMBERS, "")
+    shapes = {"": (), "2": (2,), "M": models, "K": states, "K K": (*states, *states)}
+    why = {"M": "params.models.A1 has one for each model", "K": "params.skews has one for each state"}
+    why["K K"] = why["K"]
+    known = {}
+    for (name, kind, axes), value in zip(
+        _PARAMS, (*params[:-2], *params.models, *(params.box or ())), strict=False
+    ):
+        if value is None and name == "box.every":
+            continue
+        # What a scenario gives; a hot loop has no time for more.
+        if kind == NUMBERS and type(value) is np.ndarray and value.shape == shapes[axes] and value.dtype == float:
+            known[name] = value
+        else:
+            looked = _array(f"params.{name}", value, shapes[axes], kind, why.get(axes, ""))
+            if looked is not None and kind != BOOLEANS:
+                known[name] = looked
+    _check_numbers(known)
+
+
+def _table_of_params() -> tuple[tuple[str, str, str], ...]:
+    """Each field of params in their order: its name, what it holds, and its axes."""
+    names = [*Params._fields[:-2], *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
+    axes = {
+        "area_m": "2",
+        "path_loss_db": "2",
+        "input_bits": "2",
+        "skews": "K",
+        "transition": "K K",
+        "first_skew": "K",
+    }
+    axes |= dict.fromkeys((f"models.{f}" for f in Models._fields), "M")
+    axes |= dict.fromkeys(("box.weights_gb", "box.load_s", "box.load_slots", "box.pinned"), "M")
+    kinds = {"box.load_slots": WHOLE, "box.every": WHOLE}
+    kinds |= dict.fromkeys(("noise_over_own_band", "box.pinned", "box.offload", "box.shared"), BOOLEANS)
+    return tuple((name, kinds.get(name, NUMBERS), axes.get(name, "")) for name in names)
+
+
+_PARAMS = _table_of_params()
+
+
+def _check_numbers(known: dict[str, np.ndarray]) -> None:
+    """Refuses params that are NaN, and what is infinite or negative and may not be."""
+    # All at once, as a hot loop has no time; which one it was is looked for only where one is wrong.
+    everything = np.concatenate([np.ravel(value) for value in known.values()] or [np.zeros(0)])
+    positive = [known[field].item() for field in POSITIVE if field in known]
+    if ((everything >= 0) & (everything <= LARGEST)).all() and all(value > 0 for value in positive):
+        return
+    for field, value in known.items():
+        good, must = ~np.isnan(value), "a number"
+        if field not in INFINITE:
+            good, must = np.abs(value) <= LARGEST, "a finite number of single precision"
+        if field not in NEGATIVE:
+            above = value > 0 if field in POSITIVE else value >= 0
+            good, must = good & above, f"{must} {'above 0' if field in POSITIVE else 'from 0'}"
+        _check_values(f"params.{field}", value, good, must)
+
+
+def check_asked(params: Params, slots: Slot, key: Array) -> None:
+    """Refuses what is no question to a policy.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+        key: a JAX random key.
+
+    Raises:
+        InputError: one of them has another type, shape or value, or there are no slots.
+    """
+    check_slots(params, slots, "slots", batched=True)
+    check_key(key)
 
 
 def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -> None:
-    """Refuses slots whose fields do not fit together.
+    """Refuses slots whose fields do not fit together, or hold what a slot of the scenario cannot.
 
     Args:
         params: the scenario.
         slots: slots, leading axes *batch.
         name: what the function calls them.
-        batched: whether exactly one leading axis is needed.
+        batched: whether exactly one leading axis is needed, and one slot at least.
 
     Raises:
-        InputError: it is something else, or a field has another shape.
+        InputError: it is something else, or a field has another type, shape or value.
     """
     check_params(params)
     if not isinstance(slots, Slot):
-        raise InputError(f"{name} must be a genedge.Slot, not {_what(slots)}")
-    whole = np.shape(slots.requests)
+        raise InputError(f"{name} must be a genedge.Slot, not {what(slots)}")
+    whole = _shape(f"{name}.requests", slots.requests)
     if batched and len(whole) != 2:
         raise InputError(f"{name}.requests has shape {whole}; it must be (K, N), K slots of N places at a time")
     if not whole:
         raise InputError(f"{name}.requests has shape (); it must be (*batch, N)")
-    other = {"skew": whole[:-1], "position_m": (*whole, 2)}
-    models = (*whole[:-1], len(params.models.A1))
-    fields = slots._asdict()
-    memory = fields.pop("memory")
-    if memory is not None:
-        fields |= {f"memory.{field}": value for field, value in memory._asdict().items()}
-        other |= {"memory.held": models, "memory.wait": models, "memory.until": whole[:-1]}
-    if params.box is not None and (memory is None or slots.ranking is None):
+    if whole[-1] == 0 or (batched and whole[0] == 0):
+        raise InputError(f"{name}.requests has shape {whole}; there must be a slot and a place at least")
+    if slots.memory is not None and not isinstance(slots.memory, Memory):
+        raise InputError(f"{name}.memory must be None or a memory, as decisions leave it, not {what(slots.memory)}")
+    if params.box is not None and (slots.memory is None or slots.ranking is None):
         raise InputError(
             f"{name}: no memory or no ranking, but the scenario is of a box, whose slots only come one after the "
             f"other; genedge.study.boxes.evaluate_box and genedge.env.episodes.follow decide whole episodes"
         )
-    if memory is not None:
-        if params.box is None:
-            raise InputError(f"{name}: a memory, but the scenario is of no box; leave it out")
-        if (kind := memory.held.dtype) != np.dtype(bool):
-            raise InputError(f"{name}.memory.held must be an array of booleans, not of {kind}")
-    if fields["ranking"] is None:
-        del fields["ranking"]
-    other["ranking"] = models
-    for field, value in fields.items():
-        _check(f"{name}.{field}", value, other.get(field, whole), f"{name}.requests has {whole}")
+    if params.box is None and slots.memory is not None:
+        raise InputError(f"{name}: a memory, but the scenario is of no box; leave it out")
+
+    models, because = np.shape(params.models.A1)[0], f"{name}.requests has {whole}"
+
+    def look(field: str, value: object, shape: tuple[int, ...], kind: str) -> np.ndarray | None:
+        return _array(f"{name}.{field}", value, shape, kind, because)
+
+    def check(field: str, value: np.ndarray | None, good: Callable[[np.ndarray], Any], must: str) -> None:
+        if value is not None:
+            _check_values(f"{name}.{field}", value, good(value), must)
+
+    requests = look("requests", slots.requests, whole, WHOLE)
+    check("requests", requests, lambda x: (x >= 0) & (x < models), f"a model's index, from 0 to {models - 1}")
+    active = look("active", slots.active, whole, BOOLEANS)
+    for field, value, (least, most) in (("input_bits", slots.input_bits, BITS), ("gain", slots.gain, GAIN)):
+        numbers = look(field, value, whole, NUMBERS)
+        if active is not None:
+            # Places without a user hold anything.
+            check(field, numbers, lambda x: ((x >= least) & (x <= most)) | ~active, f"from {least:g} to {most:g}")  # noqa: B023
+    position_m = look("position_m", slots.position_m, (*whole, 2), NUMBERS)
+    check("position_m", position_m, lambda x: np.abs(x) <= LARGEST, "a finite number of single precision")
+    skew = look("skew", slots.skew, whole[:-1], NUMBERS)
+    if not isinstance(params.skews, Tracer):
+        states = np.asarray(params.skews)
+        known = f"a state of params.skews, which are {', '.join(f'{state:g}' for state in states)}"
+        near = 1e-8 + 1e-5 * np.abs(states)  # Slots are in single precision.
+        check("skew", skew, lambda x: (np.abs(x[..., None] - states) <= near).any(axis=-1), known)
+    if slots.ranking is not None:
+        ranking = look("ranking", slots.ranking, (*whole[:-1], models), WHOLE)
+        must = f"every index from 0 to {models - 1}, once each"
+        check("ranking", ranking, lambda x: np.sort(x, axis=-1) == np.arange(models), must)
+    if slots.memory is not None:
+        look("memory.held", slots.memory.held, (*whole[:-1], models), BOOLEANS)
+        for field, value, shape in (
+            ("memory.wait", slots.memory.wait, (*whole[:-1], models)),
+            ("memory.until", slots.memory.until, whole[:-1]),
+        ):
+            check(field, look(field, value, shape, WHOLE), lambda x: x >= 0, "a number of slots, from 0")
 
 
 def check_decision(params: Params, slots: Slot, decision: Decision, name: str) -> None:
@@ -148,34 +414,73 @@ def check_decision(params: Params, slots: Slot, decision: Decision, name: str) -
         name: what the function calls the slots.
 
     Raises:
-        InputError: one of them is something else, or a field has another shape.
+        InputError: one of them is something else, or a field has another type or shape.
     """
     check_slots(params, slots, name)
     if not isinstance(decision, Decision):
-        raise InputError(f"decision must be a genedge.Decision, not {_what(decision)}")
-    whole, models = np.shape(slots.requests), len(params.models.A1)
+        raise InputError(f"decision must be a genedge.Decision, not {what(decision)}")
+    whole, models = np.shape(slots.requests), np.shape(params.models.A1)[0]
     because = f"{name}.requests has {whole}, and there are {models} models"
-    for field, value in decision._asdict().items():
-        _check(f"decision.{field}", value, (*whole[:-1], models) if field == "cache" else whole, because)
-    kind = getattr(decision.cache, "dtype", type(decision.cache).__name__)
-    if kind != np.dtype(bool):
-        raise InputError(f"decision.cache must be an array of booleans, not of {kind}")
+    _array("decision.cache", decision.cache, (*whole[:-1], models), BOOLEANS, because)
+    _array("decision.bandwidth", decision.bandwidth, whole, NUMBERS, because)
+    _array("decision.steps", decision.steps, whole, NUMBERS, because)
 
 
-def _check(name: str, value: ArrayLike, shape: tuple[int, ...], because: str) -> None:
-    if np.shape(value) != shape:
-        raise InputError(f"{name} has shape {np.shape(value)}; it must be {shape}, as {because}")
+def check_feasible(params: Params, slots: Slot, decision: Decision) -> None:
+    """Refuses a decision that breaks a constraint, as `genedge score` does, where all values are known.
+
+    Args:
+        params: the scenario.
+        slots: slots, leading axes *batch.
+        decision: a decision for each.
+
+    Raises:
+        InputError: it breaks one.
+    """
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((params, slots, decision))):
+        return
+    with at_once(), np.errstate(over="ignore"):  # Of shares beyond all reason, which are breaches.
+        broken = breaches(*jax.tree.map(np.asarray, (params, slots, decision)))
+    if broken:
+        raise InputError(f"decision breaks {broken[0]}")
 
 
-def _is_key(key: object) -> bool:
-    if not isinstance(key, Array):
-        return False
-    # The second form is that of `jax.random.PRNGKey`.
-    new = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    return key.shape == () if new else key.shape == (2,) and key.dtype == np.uint32
+def _array(name: str, value: Any, shape: tuple[int, ...], kind: str, because: str) -> np.ndarray | None:
+    """The values of an array of this shape and kind; None while they are traced."""
+    if (given := _shape(name, value)) != shape:
+        raise InputError(f"{name} has shape {given}; it must be {shape}" + (f", as {because}" if because else ""))
+    dtype = value.dtype if isinstance(value, Array | np.ndarray | np.generic) else np.asarray(value).dtype
+    # Short numbers, such as bfloat16, are not NumPy's own.
+    short = kind == NUMBERS and jnp.issubdtype(dtype, jnp.floating)
+    if getattr(dtype, "kind", "key") not in KINDS[kind] and not short:
+        raise InputError(f"{name} must be an array of {kind}, not of {dtype}")
+    return None if isinstance(value, Tracer) else np.asarray(value)
 
 
-def _what(value: object) -> str:
-    shape = getattr(value, "shape", None)
-    kind = type(value).__name__
-    return kind if shape is None else f"{kind} of shape {shape}"
+def _shape(name: str, value: Any) -> tuple[int, ...]:
+    if type(value) is np.ndarray or isinstance(value, np.ndarray | Array | np.generic):
+        return value.shape
+    if isinstance(value, int | float):
+        return ()
+    raise InputError(f"{name} must be an array, not {what(value)}")
+
+
+def _check_values(name: str, value: np.ndarray, good: np.ndarray, must: str) -> None:
+    if not good.all():
+        at = tuple(int(i) for i in np.argwhere(~good)[0])
+        entry = f"[{', '.join(map(str, at))}]" if at else ""
+        raise InputError(f"{name}{entry} is {value[at]}; it must be {must}")
+
+
+def what(value: object) -> str:
+    """What was given, for a message of one line.
+
+    Args:
+        value: anything.
+    """
+    kind, shape = type(value).__name__, getattr(value, "shape", None)
+    if shape is not None:
+        return f"{'traced array' if isinstance(value, Tracer) else kind} of shape {shape}"
+    if value is None or isinstance(value, str | bytes | int | float | complex):
+        return shortened(value)
+    return kind

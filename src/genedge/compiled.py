@@ -1,11 +1,56 @@
-"""Where compiled code is kept between runs."""
+"""What JAX is set to: the same for every computation here, whatever it is set to elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from platformdirs import user_cache_path
 
+# Settings of JAX that change numbers or refuse what is right, as they are when nobody has touched them. All are
+# stated, since a user may set any of them, in the environment or in his program.
+AS_STATED: dict[str, Any] = {
+    "enable_x64": False,
+    "numpy_dtype_promotion": "standard",
+    "numpy_rank_promotion": "allow",
+    "default_matmul_precision": None,
+    "default_prng_impl": "threefry2x32",
+    "threefry_partitionable": True,
+    # NaN and infinities stand in places that are masked; nobody sees them.
+    "debug_nans": False,
+    "debug_infs": False,
+    "disable_jit": False,
+}
+
 
 def keep_compiled_code() -> None:
-    """Lets JAX keep what it compiles in the user's cache folder, so that the next run starts at once."""
+    """Sets JAX up for a program that is ours alone, a command or a worker.
+
+    What it compiles is kept in the user's cache folder, so that the next run starts at once; and its settings are
+    as stated, whatever the environment says.
+    """
     import jax
 
+    for name, value in AS_STATED.items():
+        jax.config.update(f"jax_{name}", value)
     jax.config.update("jax_compilation_cache_dir", str(user_cache_path("genedge") / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+@contextmanager
+def as_stated() -> Iterator[None]:
+    """Settings of JAX as stated, for the length of a call from a program that is not ours; also a decorator."""
+    import jax
+
+    with ExitStack() as stack:
+        for name, value in AS_STATED.items():
+            stack.enter_context(getattr(jax, name)(value))
+        yield
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """The same for what gives NumPy arrays: it is computed at once, even while the caller is being traced."""
+    import jax
+
+    with jax.core.eval_context(), as_stated():
+        yield

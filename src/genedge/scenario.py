@@ -536,6 +536,17 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenar
     Raises:
         InputError: the file is missing or broken, a key is unknown, or a value makes no sense.
     """
+    if not isinstance(scenario, str | Path) or "\0" in str(scenario):
+        raise InputError(f"scenario must be a preset's name or the path of a file, not {shortened(scenario)}")
+    if isinstance(overrides, str) or not isinstance(overrides, Sequence):
+        raise InputError(
+            f"overrides must be a list of settings, such as ['objective.alpha=0.5'], not {shortened(overrides)}"
+        )
+    for override in overrides:
+        if not isinstance(override, str):
+            raise InputError(
+                f"overrides must be text, such as 'objective.alpha=0.5', each of them, not {shortened(override)}"
+            )
     text, source = _find(str(scenario))
     table, name = _table(text, source)
     if overrides:

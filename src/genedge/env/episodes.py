@@ -11,6 +11,7 @@ from jax import Array
 from genedge.cell.feasible import first_memory, in_float64
 from genedge.cell.memory import advance
 from genedge.cell.types import Decision, Params, Slot
+from genedge.compiled import at_once
 
 
 class Rule(NamedTuple):
@@ -26,6 +27,7 @@ class Rule(NamedTuple):
     decide: Callable[[Params, Any, Slot, Array], tuple[Any, Decision]]
 
 
+@at_once()
 def follow(params: Params, rule: Rule, slots: Slot, key: Array) -> tuple[Slot, Decision]:
     """Lets a policy decide whole episodes, one slot after the other.
 

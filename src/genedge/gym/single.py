@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
+from genedge.checked import in_single
+from genedge.compiled import at_once
 from genedge.env.functional import State
 from genedge.gym.compiled import (
     MEANS,
@@ -24,7 +26,14 @@ from genedge.gym.compiled import (
     start,
     words,
 )
-from genedge.gym.spaces import action_space, checked, observation_space
+from genedge.gym.spaces import (
+    action_space,
+    check_options,
+    check_reset,
+    checked,
+    observation_space,
+    refuse_unbegun,
+)
 from genedge.scenario import load_scenario
 
 Numbers = NDArray[np.float32]
@@ -70,6 +79,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     _state: State
     _shown: tuple[Slot, Numbers | None]
 
+    @at_once()
     def __init__(
         self,
         scenario: str | Path = "paper",
@@ -84,16 +94,21 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             overrides: settings to change, `key=value` each, such as `cell.users=14`.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
+
+        Raises:
+            InputError: an argument has another type or value.
         """
         self.scenario = load_scenario(scenario, overrides)
+        check_options(gap, render_mode)
         check_gap(self.scenario, gap)
         cell = self.scenario.settings.cell
         self.observation_space = observation_space(self.scenario.params, cell.places)
         self.action_space = action_space(len(self.scenario.models), cell.places)
         self.render_mode = render_mode
         self._gap = gap
-        self._params = jax.device_put(self.scenario.params)
+        self._params = jax.device_put(in_single(self.scenario.params))
 
+    @at_once()
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Numbers, dict[str, Any]]:
@@ -105,13 +120,18 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
 
         Returns:
             The first observation, and an empty `info`.
+
+        Raises:
+            InputError: the seed is no whole number from 0, or there are options.
         """
+        check_reset(seed, options)
         super().reset(seed=seed)
         cell = self.scenario.settings.cell
         observation, self._state = start(self._params, words(self.np_random), cell.users, cell.places)
         self._shown = self._state.slot, None
         return np.array(observation, np.float32), {}
 
+    @at_once()
     def step(self, action: Numbers) -> tuple[Numbers, float, bool, bool, dict[str, Any]]:
         """Decides the slot last observed and moves on to the next.
 
@@ -122,9 +142,10 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             The next observation, the reward, False, whether the time limit is reached, and `info`.
 
         Raises:
-            InputError: the action has another shape.
+            InputError: the action has another type or shape, or no episode has begun.
         """
         action = checked(action, self.action_space)
+        refuse_unbegun(self)
         slot = self._state.slot
         T = self.scenario.settings.cell.slots_per_episode
         self._state, packed = advance(self._params, self._state, action, T)
@@ -137,10 +158,12 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             info |= {key: float(value[0]) for key, value in gaps(self.scenario.params, alone, decision).items()}
         return told[OBSERVATION_AT], float(told[REWARD_AT]), False, bool(told[TRUNCATED_AT]), info
 
+    @at_once()
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override, unused-ignore]
         """A picture of the slot last decided, or of the first one before it is decided; None without a mode."""
         if self.render_mode is None:
             return None
+        refuse_unbegun(self)
         # Imported late: whoever draws nothing does not wait for matplotlib.
         from genedge.gym.picture import draw_cell
 

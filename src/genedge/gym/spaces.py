@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from genedge.cell.feasible import action_size
 from genedge.cell.radio import channel_gain
 from genedge.cell.types import Params, Slot
+from genedge.checked import refuse_traced, what
 from genedge.env.observation import observe
 from genedge.errors import InputError
 
@@ -77,9 +78,63 @@ def checked(action: ArrayLike, space: Space[Any]) -> NDArray[np.float32]:
         space: what it must fit.
 
     Raises:
-        InputError: its shape is another.
+        InputError: it is no array of numbers, or its shape is another.
     """
-    array = np.asarray(action, np.float32)
+    refuse_traced("the environment's step", "genedge.env.functional.step", action=action)
+    try:
+        array = np.asarray(action)
+        numbers = array.dtype.kind in "fiu"
+    except (TypeError, ValueError):  # A ragged list, or what else is no array.
+        numbers = False
+    if not numbers:
+        raise InputError(f"action must be an array of numbers from -1 to 1, not {what(action)}")
     if array.shape != space.shape:
         raise InputError(f"action has shape {array.shape}; this environment takes {space.shape}")
-    return array
+    if np.isnan(array).any():
+        raise InputError(f"action has NaN at {np.argwhere(np.isnan(array))[0].tolist()}; give numbers from -1 to 1")
+    return array.astype(np.float32)
+
+
+def check_options(gap: object, render_mode: object) -> None:
+    """Refuses what is no way to make an environment.
+
+    Args:
+        gap: whether to tell it.
+        render_mode: how to draw.
+
+    Raises:
+        InputError: one of them is something else.
+    """
+    if not isinstance(gap, bool | np.bool_):
+        raise InputError(f"gap must be True or False, not {what(gap)}")
+    if not (render_mode is None or (isinstance(render_mode, str) and render_mode == "rgb_array")):
+        raise InputError(f"render_mode must be None or 'rgb_array', not {what(render_mode)}")
+
+
+def check_reset(seed: object, options: object) -> None:
+    """Refuses what no episode can begin with.
+
+    Args:
+        seed: None or a whole number.
+        options: None, or nothing in a dictionary.
+
+    Raises:
+        InputError: one of them is something else.
+    """
+    if not (seed is None or (isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0)):
+        raise InputError(f"seed must be None or a whole number from 0, not {what(seed)}")
+    if not (options is None or (isinstance(options, dict) and not options)):
+        raise InputError(f"options must be None, as none are known, not {what(options)}")
+
+
+def refuse_unbegun(environment: object) -> None:
+    """Refuses to go on where no episode has begun.
+
+    Args:
+        environment: one cell, or many.
+
+    Raises:
+        InputError: none has.
+    """
+    if not hasattr(environment, "_shown"):
+        raise InputError("no episode has begun: call reset first")

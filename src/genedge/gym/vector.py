@@ -13,6 +13,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
+from genedge.checked import MOST_DRAWS, check_count, in_single
+from genedge.compiled import at_once
 from genedge.env.functional import State
 from genedge.errors import InputError
 from genedge.gym.compiled import (
@@ -28,7 +30,14 @@ from genedge.gym.compiled import (
     start_all,
     words,
 )
-from genedge.gym.spaces import action_space, checked, observation_space
+from genedge.gym.spaces import (
+    action_space,
+    check_options,
+    check_reset,
+    checked,
+    observation_space,
+    refuse_unbegun,
+)
 from genedge.scenario import load_scenario
 
 Numbers = NDArray[np.float32]
@@ -52,6 +61,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
     _over: bool
     _shown: tuple[Slot, Numbers | None]
 
+    @at_once()
     def __init__(
         self,
         num_envs: int = 1,
@@ -68,8 +78,17 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             overrides: settings to change, `key=value` each, such as `cell.users=14`.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
+
+        Raises:
+            InputError: an argument has another type or value.
         """
+        check_count("num_envs", num_envs)
         self.scenario = load_scenario(scenario, overrides)
+        if num_envs * self.scenario.settings.cell.places > MOST_DRAWS:
+            raise InputError(
+                f"num_envs: so many cells do not fit into memory; cells times places may be {MOST_DRAWS}"
+            )
+        check_options(gap, render_mode)
         check_gap(self.scenario, gap)
         self.num_envs = num_envs
         self.render_mode = render_mode
@@ -79,7 +98,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._gap = gap
-        self._params = jax.device_put(self.scenario.params)
+        self._params = jax.device_put(in_single(self.scenario.params))
         self._seeded = [seeding.np_random() for _ in range(num_envs)]
 
     @property  # type: ignore[misc]
@@ -92,6 +111,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         """The seed of each cell."""
         return tuple(seed for _, seed in self._seeded)
 
+    @at_once()
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Numbers, dict[str, Any]]:
@@ -106,14 +126,21 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             The first observations, and an empty `info`.
 
         Raises:
-            InputError: there are not as many seeds as cells.
+            InputError: a seed is no whole number from 0, there are not as many as cells, or there are options.
         """
-        if seed is None or isinstance(seed, int | np.integer):
-            seed = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise InputError(f"seed has {len(seed)} entries; there are {self.num_envs} cells")
+        if isinstance(seed, np.ndarray) and seed.ndim == 1:
+            seed = seed.tolist()
+        if isinstance(seed, Sequence) and not isinstance(seed, str | bytes):
+            seeds = list(seed)
+        else:
+            check_reset(seed, options)
+            seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        for of_one in seeds:
+            check_reset(of_one, options)
+        if len(seeds) != self.num_envs:
+            raise InputError(f"seed has {len(seeds)} entries; there are {self.num_envs} cells")
         self._seeded = [
-            kept if new is None else seeding.np_random(new) for kept, new in zip(self._seeded, seed, strict=True)
+            kept if new is None else seeding.np_random(new) for kept, new in zip(self._seeded, seeds, strict=True)
         ]
         return self._begin(), {}
 
@@ -125,6 +152,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         self._shown = self._states.slot, None
         return np.array(observations, np.float32)
 
+    @at_once()
     def step(
         self, actions: Numbers
     ) -> tuple[Numbers, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
@@ -137,9 +165,10 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             The next observations, the rewards, no terminations, where the time limit is reached, and `info`.
 
         Raises:
-            InputError: the actions have another shape.
+            InputError: the actions have another type or shape, or no episode has begun.
         """
         actions = checked(actions, self.action_space)
+        refuse_unbegun(self)
         never = np.zeros(self.num_envs, bool)
         if self._over:
             return self._begin(), np.zeros(self.num_envs), never, never.copy(), {}
@@ -158,10 +187,12 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         info |= {f"_{key}": np.ones(self.num_envs, bool) for key in info}
         return told[:, OBSERVATION_AT], told[:, REWARD_AT].astype(np.float64), never, truncated, info
 
+    @at_once()
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override, unused-ignore]
         """A picture of each cell, see `CellEnv.render`."""
         if self.render_mode is None:
             return None
+        refuse_unbegun(self)
         # Imported late: whoever draws nothing does not wait for matplotlib.
         from genedge.gym.picture import draw_cell
 

@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeVar
 import jax
 import numpy as np
 
+from genedge.compiled import at_once
 from genedge.errors import InputError
 from genedge.files import whole_file
 from genedge.folders import is_empty, one_writer
@@ -398,6 +399,7 @@ def _plain(leaf: Any) -> Any:
     return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
+@at_once()
 def train_run(run: Run, report: Callable[[Row], None]) -> None:
     """Trains until the run's last episode, from its checkpoint if there is one.
 
@@ -479,6 +481,7 @@ def _write_metrics(run: Run, rows: list[Row]) -> None:
         file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
+@at_once()
 def load_actor(run: Run, which: Literal["best", "last"] = "best") -> Network | Pair:
     """An actor of a run.
 

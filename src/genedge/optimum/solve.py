@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from genedge.cell.feasible import in_float64
 from genedge.cell.types import Decision, Params, Slot
+from genedge.compiled import at_once
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
 from genedge.optimum.caches import near_best, search_price, worth_at
@@ -76,6 +77,7 @@ def solve_optimal(params: Params, slots: Slot) -> Solved:
     return _solve(params, slots, exact=True)
 
 
+@at_once()
 def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
     if params.box is not None:
         raise InputError(

@@ -13,9 +13,10 @@ from types import MappingProxyType
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
-from genedge.checked import checked_policy
+from genedge.checked import compiled_policy, host_policy, own_policy, what
+from genedge.compiled import at_once
 from genedge.errors import InputError
-from genedge.policies.certified import optimal, priced
+from genedge.policies.certified import SOLVERS, optimal, priced
 from genedge.policies.cloud_only import cloud_only
 from genedge.policies.greedy import greedy
 from genedge.policies.hcras import hcras_of
@@ -59,15 +60,47 @@ def policy(name: str, scenario: Scenario) -> Policy:
 
     Returns:
         The policy: a function of `scenario.params`, K slots (fields with one leading axis, see `Slot`) and a JAX
-        random key, which returns K decisions; it raises an InputError for slots of another shape.
+        random key, which returns K decisions; it raises an InputError for arguments of another type, shape or
+        value. All but `optimal`, `priced` and `sb3:` work under `jax.jit` and `jax.vmap`.
 
     Raises:
         InputError: there is neither such a policy nor such a run or model, or it does not fit the scenario.
     """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise InputError(f"name must be a policy's name, not {what(name)}; the policies are {', '.join(REGISTRY)}")
+    check_scenario(scenario)
     refuse_box(scenario)
-    if name in REGISTRY:
-        return checked_policy(REGISTRY[name](scenario))
-    return checked_policy(made(name, scenario, REGISTRY))
+    if own_file(name):
+        return own_policy(made(name, scenario, REGISTRY))
+    with at_once():
+        decide = REGISTRY[name](scenario) if name in REGISTRY else made(name, scenario, REGISTRY)
+    if name in SOLVERS or name.startswith("sb3:"):
+        return host_policy(decide, name)
+    return compiled_policy(decide)
+
+
+def check_scenario(scenario: object) -> None:
+    """Refuses what is no scenario.
+
+    Args:
+        scenario: what was given.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(scenario, Scenario):
+        raise InputError(
+            f"scenario must be a genedge.Scenario, such as genedge.load_scenario('paper'), not {what(scenario)}"
+        )
+
+
+def own_file(name: str) -> bool:
+    """Whether a policy's name is `FILE.py:FUNCTION`.
+
+    Args:
+        name: the name.
+    """
+    return name not in REGISTRY and not name.startswith("sb3:") and name.rpartition(":")[0].endswith(".py")
 
 
 def made(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
@@ -85,10 +118,10 @@ def made(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
         from genedge.policies.sb3 import sb3
 
         return sb3(Path(name.removeprefix("sb3:")), scenario)
-    file, _, function = name.rpartition(":")
-    if file.endswith(".py"):
+    if own_file(name):
         from genedge.policies.own import own
 
+        file, _, function = name.rpartition(":")
         return own(Path(file), function)
     if Path(name).is_dir():
         from genedge.policies.trained import trained

@@ -12,6 +12,7 @@ from jax import Array
 
 from genedge.cell.feasible import action_size, decode
 from genedge.cell.types import Decision, Params, Slot, with_places
+from genedge.checked import in_single
 from genedge.env.observation import observation_size, observe
 from genedge.errors import InputError
 from genedge.scenario import Scenario
@@ -51,6 +52,7 @@ def sb3(file: Path, scenario: Scenario) -> Callable[[Params, Slot, Array], Decis
             raise InputError(
                 f"sb3:{file}: serves up to {places} users, not {users}; train it with cell.places={users}"
             )
+        params, slots = in_single((params, slots))
         wide = with_places(slots, places)
         action, _ = model.predict(np.asarray(_observe(params, wide), np.float32), deterministic=True)
         decision = _decode(params, wide, action)

@@ -13,12 +13,13 @@ from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
+from genedge.compiled import at_once
 from genedge.env.episodes import Rule, follow
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import delay, links, lower_bound, split
 from genedge.optimum.dynamic import Dynamic, Solver, regret
 from genedge.scenario import Scenario
-from genedge.study.scoring import score
+from genedge.study.scoring import outcome as outcome_of
 from genedge.study.statistics import Interval, interval, mean
 
 METRICS = {
@@ -145,6 +146,7 @@ class BoxEvaluation:
         }
 
 
+@at_once()
 def evaluate_box(
     scenario: Scenario,
     rules: Mapping[str, Rule],
@@ -215,7 +217,7 @@ def _one(
     met, decision = follow(params, rule._replace(decide=timed), slots, key)
     if broken := breaches(params, met, decision):
         raise InputError(f"policy {name} broke a constraint: {broken[0]}")
-    outcome = score(params, met, decision)
+    outcome = outcome_of(params, met, decision)
     radio = float(params.delay_weight) * (outcome.uplink_s + outcome.downlink_s).sum(axis=-1)
     losses = {}
     if solution is not None:

@@ -12,11 +12,13 @@ from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.checked import MOST_DRAWS, check_count, check_decision, check_seed, in_single, what
+from genedge.compiled import at_once
 from genedge.errors import InputError
 from genedge.optimum import Solved, solve_optimal, solve_priced
-from genedge.policies import REGISTRY, Policy
+from genedge.policies import REGISTRY, Policy, check_scenario
 from genedge.scenario import Scenario, refuse_box
-from genedge.study.scoring import score
+from genedge.study.scoring import outcome
 from genedge.study.statistics import Interval, excess_of_base, interval, left_of_distance, mean, saved_of_base
 
 # With more models than this, the bound of `priced` serves as the optimum: a little below it, so gaps look larger.
@@ -91,7 +93,13 @@ class Evaluation:
             policy: its name.
             users: number of users.
         """
-        return next(r for r in self.results if (r.policy, r.users) == (policy, users))
+        found = next((r for r in self.results if (r.policy, r.users) == (policy, users)), None)
+        if found is None:
+            raise InputError(
+                f"policy {policy!r} at users {users!r} was not evaluated; there are {', '.join(self.policies)} at "
+                f"{', '.join(map(str, self.users))} users"
+            )
+        return found
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -247,22 +255,56 @@ def evaluate(
         The results.
 
     Raises:
-        InputError: a policy cannot serve so many users, or broke a constraint, which is a defect of that policy.
+        InputError: an argument has another type or value; or a policy cannot serve so many users, or broke a
+            constraint, which is a defect of that policy.
     """
+    _check_arguments(scenario, policies, users, episodes, seed, report)
     refuse_box(scenario)
     results, bounds = [], []
-    T = scenario.settings.cell.slots_per_episode
     for count in users:
-        if count < 1:
-            raise InputError(f"--users {count}: at least one user is needed")
-        key = jax.random.key(seed)
-        slots = jax.tree.map(np.asarray, sample_episodes(scenario.params, key, count, count, T, episodes))
-        policy_key = jax.random.fold_in(key, count)
+        slots, policy_key = _draw(scenario, count, episodes, seed)
         report(f"the optimum, {count} users")
         bounds.append(_bound(scenario, count, slots, policy_key))
         for name, policy in policies.items():
             results.append(_one(scenario, name, policy, count, slots, policy_key, report))
     return Evaluation(scenario, episodes, seed, results, bounds)
+
+
+def _check_arguments(
+    scenario: object, policies: object, users: object, episodes: object, seed: object, report: object
+) -> None:
+    check_scenario(scenario)
+    if not isinstance(policies, Mapping):
+        raise InputError(f"policies must be a mapping of names to policies, not {what(policies)}")
+    for name, policy in policies.items():
+        if not (isinstance(name, str) and callable(policy)):
+            raise InputError(
+                f"policies[{what(name)}] must be a function such as genedge.policy('rcars', scenario), by a name, "
+                f"not {what(policy)}"
+            )
+    if isinstance(users, np.ndarray) and users.ndim == 1:
+        users = users.tolist()
+    if isinstance(users, str | bytes) or not isinstance(users, Sequence) or not users:
+        raise InputError(f"users must be a list of whole numbers, such as [10, 14], not {what(users)}")
+    for i, count in enumerate(users):
+        check_count(f"users[{i}]", count)
+    check_count("episodes", episodes)
+    check_seed("seed", seed)
+    if not callable(report):
+        raise InputError(f"report must be a function of a text, such as print, not {what(report)}")
+
+
+@at_once()
+def _draw(scenario: Scenario, users: int, episodes: int, seed: int) -> tuple[Slot, jax.Array]:
+    """The episodes at a number of users, in NumPy, and the policies' key."""
+    T, key = scenario.settings.cell.slots_per_episode, jax.random.key(seed)
+    if users * T * episodes > MOST_DRAWS:
+        raise InputError(
+            f"users and episodes: {episodes} episodes of {T} slots of {users} users are too many at once; their "
+            f"product may be {MOST_DRAWS}"
+        )
+    drawn = sample_episodes(in_single(scenario.params), key, users, users, T, episodes)
+    return jax.tree.map(np.asarray, drawn), jax.random.fold_in(key, users)
 
 
 def solve(params: Params, slots: Slot) -> Solved:
@@ -276,6 +318,7 @@ def solve(params: Params, slots: Slot) -> Solved:
     return (solve_optimal if few else solve_priced)(params, slots)
 
 
+@at_once()
 def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bounds:
     params, episodes = scenario.params, slots.skew.shape[0]
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
@@ -284,8 +327,8 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
     costs = []
     for e in range(episodes):
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
-        decision = in_float64(rcars(params, batch, jax.random.fold_in(key, e)))
-        costs.append(score(params, batch, decision).utility.sum(axis=-1).mean())
+        decision = in_float64(rcars(in_single(params), batch, jax.random.fold_in(key, e)))
+        costs.append(outcome(params, batch, decision).utility.sum(axis=-1).mean())
     return Bounds(users, optimum, np.array(costs))
 
 
@@ -304,13 +347,15 @@ def _one(
     for e in range(episodes):
         report(f"{name}, {users} users")
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
-        decision, took = _timed(policy, params, batch, jax.random.fold_in(key, e))
+        decision, took = _timed(policy, name, params, batch, key, e)
         seconds.append(took)
-        if broken := breaches(params, batch, decision):
+        with at_once():
+            broken = breaches(params, batch, decision)
+        if broken:
             raise InputError(f"policy {name} broke a constraint: {broken[0]}")
-        metrics.append(_metrics(scenario, batch, decision, score(params, batch, decision)))
+        metrics.append(_metrics(scenario, batch, decision, outcome(params, batch, decision)))
     if episodes == 1:
-        seconds.append(_timed(policy, params, batch, jax.random.fold_in(key, 0))[1])
+        seconds.append(_timed(policy, name, params, batch, key, 0)[1])
     return Result(
         policy=name,
         users=users,
@@ -320,12 +365,23 @@ def _one(
     )
 
 
-def _timed(policy: Policy, params: Params, slots: Slot, key: jax.Array) -> tuple[Decision, float]:
+def _timed(
+    policy: Policy, name: str, params: Params, slots: Slot, key: jax.Array, episode: int
+) -> tuple[Decision, float]:
+    with at_once():
+        key = jax.random.fold_in(key, episode)
     start = perf_counter()
-    decision = jax.block_until_ready(policy(params, slots, key))
-    return in_float64(decision), perf_counter() - start
+    with jax.core.eval_context():  # The policy itself meets JAX as it is set.
+        decision = jax.block_until_ready(policy(params, slots, key))
+    took = perf_counter() - start
+    try:
+        check_decision(params, slots, decision, "slots")
+    except InputError as e:
+        raise InputError(f"policy {name}: what it returns: {e}") from None
+    return in_float64(decision), took
 
 
+@at_once()
 def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
     active, params = slots.active, scenario.params
     cached, hits = int(decision.cache.sum()), int(outcome.hit[active].sum())

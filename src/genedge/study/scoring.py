@@ -5,7 +5,8 @@ import numpy as np
 
 from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
-from genedge.checked import check_decision
+from genedge.checked import check_decision, check_feasible, refuse_traced
+from genedge.compiled import at_once
 
 _serve = jax.jit(serve)
 
@@ -23,9 +24,23 @@ def score(params: Params, slots: Slot, decision: Decision) -> Outcome:
         The outcome, every field (*batch, N), times in seconds; zero at inactive places.
 
     Raises:
-        InputError: an argument has another type or shape.
+        InputError: an argument has another type, shape or value, or is traced, or a decision breaks a constraint,
+            as `genedge score` refuses it.
     """
+    refuse_traced("genedge.score", "genedge.serve", params=params, slots=slots, decision=decision)
     check_decision(params, slots, decision, "slots")
-    with jax.enable_x64(True):
-        outcome: Outcome = jax.tree.map(np.asarray, _serve(params, slots, decision))
-        return outcome
+    check_feasible(params, slots, decision)
+    return outcome(params, slots, decision)
+
+
+def outcome(params: Params, slots: Slot, decision: Decision) -> Outcome:
+    """The same for those who have looked at the decisions themselves.
+
+    Args:
+        params: the scenario.
+        slots: slots, leading axes *batch.
+        decision: a decision for each.
+    """
+    with at_once(), jax.enable_x64(True):
+        scored: Outcome = jax.tree.map(np.asarray, _serve(params, slots, decision))
+        return scored

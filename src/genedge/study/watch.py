@@ -39,7 +39,7 @@ from genedge.study.picture import (
     pixels,
 )
 from genedge.study.player import Frame, png
-from genedge.study.scoring import score
+from genedge.study.scoring import outcome as outcome_of
 
 # Gaps below this one are rounding: the decision is the optimum.
 CERTIFIED = 1e-6
@@ -169,7 +169,7 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
         raise InputError(f"policy {name} broke a constraint: {broken[0]}")
     kept, decision = jax.tree.map(lambda x: x[:slots], (whole, decision))
     solved = solve(params, kept)
-    outcome = score(params, kept, solved.decision)
+    outcome = outcome_of(params, kept, solved.decision)
     cost = outcome.utility.sum(axis=-1)
     gap = float(np.max((cost - solved.lower_bound) / np.maximum(cost, 1)))
     # Rounded up: no more is promised than was proved.
@@ -178,7 +178,7 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
         scenario,
         seed,
         kept,
-        Side(name, decision, score(params, kept, decision)),
+        Side(name, decision, outcome_of(params, kept, decision)),
         Side(best, solved.decision, outcome),
     )
 

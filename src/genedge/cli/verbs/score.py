@@ -31,7 +31,7 @@ def score(
     from genedge.cli.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
     from genedge.errors import InputError
     from genedge.scenario import load_scenario, refuse_box
-    from genedge.study.scoring import score as outcome_of
+    from genedge.study.scoring import outcome as outcome_of
 
     loaded = load_scenario(scenario, set_)
     refuse_box(loaded)
