@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, get_args
@@ -33,6 +32,7 @@ from genedge.cell.types import Box, Models, Params
 from genedge.errors import InputError, in_brief, shortened
 from genedge.limits import MOST_PLACES, check_cell, check_models, check_radio
 from genedge.reading import read_yaml, text_of_file, write_yaml
+from genedge.text import nearest
 
 # --- The settings, section by section ---------------------------------------------------------------------
 
@@ -653,11 +653,12 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str) -> 
         if parent in known:  # A dotted key may reach into a value that is a mapping.
             key, setting = parent, setting._replace(value={last: setting.value})
         else:
-            names = {k.rpartition(".")[2]: k for k in known}
-            close = get_close_matches(key, known, 1) or [
-                names[n] for n in get_close_matches(last, names, 1, cutoff=0.55)
-            ]
-            hint = f"; did you mean {close[0]}?" if close else "; 'genedge scenario show paper' lists all keys"
+            meant = nearest(last, [k.rpartition(".")[2] for k in known])
+            # Of the sections that have it the one that is like what was written, else the first.
+            there = [k for k in known if k.rpartition(".")[2] == meant]
+            section = nearest(parent, [k.rpartition(".")[0] for k in there])
+            near = f"{section}.{meant}" if section else next(iter(there), None)
+            hint = f"; did you mean {near}?" if near else "; 'genedge scenario show paper' lists all keys"
             raise InputError(f"{source}: there is no setting {shortened(key)}{hint}")
     table[key] = setting
 
@@ -752,8 +753,8 @@ def _expected(error: ErrorDetails, unit: str) -> str:
 
 
 def _did_you_mean(word: str, words: Sequence[str]) -> str:
-    close = get_close_matches(word, words, 1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    near = nearest(word, words)
+    return f" (did you mean {near}?)" if near else ""
 
 
 # --- Units, and the arrays --------------------------------------------------------------------------------

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from gymnasium.utils import seeding
 from gymnasium.utils.env_checker import check_env
+from hostile import NAMES, renamed, texts_of
 from matplotlib.colors import to_rgb
 
 import genedge.gym
 from genedge.cell.feasible import breaches, decode, in_float64
 from genedge.cell.sampling import sample_episode
+from genedge.drawing import named
 from genedge.env.observation import observe
 from genedge.errors import InputError
 from genedge.gym.compiled import advance, words
+from genedge.gym.picture import draw_cell
 from genedge.optimum import solve_optimal
 from genedge.study.picture import HIT, MISS, WAITING
 from genedge.study.scoring import score
@@ -176,6 +179,15 @@ def test_a_picture_of_many_users():
     env = make("cell.users=200", "cell.places=200", render_mode="rgb_array")
     env.reset(seed=0)
     assert env.render().shape == (500, 1000, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_holds_the_scenarios_name_as_it_is(name, paper, draw_slot, monkeypatch):
+    kept = []
+    monkeypatch.setattr("genedge.gym.picture.pixels", kept.append)
+    slot = draw_slot(np.random.default_rng(0), places=2)
+    draw_cell(renamed(paper, name), slot, None, 1)
+    assert any(text.startswith(f"scenario {named(name)}, slot 1 of ") for text in texts_of(kept[0]))
 
 
 def test_without_a_render_mode_there_is_no_picture():

@@ -1,6 +1,10 @@
 """The adapter, on made-up rows of the dataset's shape."""
 
+from datetime import datetime, timedelta
+
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from genedge.errors import InputError
 from genedge.replay.catalogue import Models, load_catalogue
@@ -53,6 +57,46 @@ def test_every_row_is_accounted_for(tmp_path):
     assert [models.names[m] for m in chunk.model] == ["M2", "M1", "M1"]
     assert chunk.user == [-1, users["G1"], users["G2"]]
     assert chunk.local_s == pytest.approx([18 + 0.04 * steps for steps in (30, 120, 40)])
+
+
+SUCCEEDED = ",TXT_2_IMG,SUCCEED,20.0,G1,50.0,,1.0,30.0,{model},0\n"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29)),
+            st.none() | st.integers(-24 * 60 + 1, 24 * 60 - 1),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@example([(datetime(2024, 11, 15, 16, 57, 50), 8 * 60), (datetime(2024, 11, 15, 9, 57, 50), None)])
+def test_times_are_those_of_their_offsets(tmp_path_factory, times):
+    folder = tmp_path_factory.mktemp("times")
+    lines, expected = [], {}
+    for i, (time, offset) in enumerate(times):
+        told = time.isoformat()
+        if offset is not None:
+            hours, minutes = divmod(abs(offset), 60)
+            told += f"{'-' if offset < 0 else '+'}{hours:02}:{minutes:02}"
+        lines.append(told + SUCCEEDED.format(model=f"M{i}"))
+        expected[f"M{i}"] = (time - timedelta(minutes=offset or 0) - datetime(1970, 1, 1)).total_seconds()
+    (folder / "requests.csv").write_text(HEADER + "".join(lines))
+    converted = convert(folder / "requests.csv", folder / "trace.csv")
+    models = Models(load_catalogue("gentd26"))
+    (chunk,) = read_trace(folder / "trace.csv", models, {})
+    found = dict(zip((models.names[m] for m in chunk.model), chunk.time, strict=True))
+    assert found == pytest.approx(expected, abs=0.002)
+    without = sum(offset is None for _, offset in times)
+    told = converted.noted.get("without an offset from UTC, unlike others; taken as UTC", 0)
+    assert told == (without if without < len(times) else 0)
+
+
+def test_a_trace_of_another_name_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(InputError, match=r"a name that ends in \.csv"):
+        convert(tmp_path / "none.csv", tmp_path / "trace.jsonl")
 
 
 def test_other_files_are_refused(tmp_path):

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile import NAMES, texts_of
 from made_up import made_up
 
+from genedge.drawing import OPEN, encoded, named
 from genedge.errors import InputError
 from genedge.learn.runs import evaluated_after
-from genedge.study.charts import OPTIMUM, Chart, Forest, Grid, HeatMap, encoded
+from genedge.study.charts import OPTIMUM, Chart, Forest, Grid, HeatMap
 from genedge.study.paper import (
     AGENTS,
     ATTAINABLE,
@@ -169,8 +171,20 @@ def test_what_is_within_reach_recomputed(s, told):
 
 def test_pictures_are_the_same_bytes_each_time(s, pictures):
     for kind in ("png", "pdf"):
-        first, second = (encoded(pictures["budget"].draw(s.styles), kind) for _ in range(2))
+        first, second = (encoded(pictures["budget"].draw(s.styles), kind, 100, OPEN) for _ in range(2))
         assert first == second
+
+
+def test_names_of_ones_own_stand_in_every_figure(told):
+    own = dict.fromkeys(NAMES, "priced")
+    s = study(SMALL, [])._replace(own=own)
+    for section in SECTIONS.values():
+        told = {task: made_up(task) for task in section.tasks(s)}
+        for picture in section.pictures(s, told):
+            shown_there = "\n".join(texts_of(picture.draw(s.styles)))
+            assert "mathdefault" not in shown_there
+            if isinstance(picture, Forest) or picture.name in ("utility", "convergence"):
+                assert all(named(name) in shown_there for name in NAMES), picture.name
 
 
 def test_two_policies_of_one_name_keep_apart(tmp_path):

@@ -6,11 +6,14 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hostile import NAMES
 from made_up import write_made_up_report
+from markupsafe import escape
 
 from genedge.errors import InputError
 from genedge.study.paper import SECTIONS
 from genedge.study.report import section_names
+from genedge.text import shown
 
 
 class Page(HTMLParser):
@@ -119,3 +122,21 @@ def test_section_names():
     for text, message in (("hit", "no such section; there are claims"), (" , ", "empty")):
         with pytest.raises(InputError, match=message):
             section_names(text)
+
+
+def test_names_of_ones_own_do_no_harm(tmp_path, monkeypatch):
+    """Neither on the page nor in a spreadsheet nor to names of files; nothing is lost because names look alike."""
+    monkeypatch.setattr("genedge.study.report._players", lambda s, folder: [])  # They are tested alone.
+    page = write_made_up_report(tmp_path, ["claims"], dict.fromkeys(NAMES, "priced")).read_text(encoding="utf-8")
+    assert not Page(page).open
+    assert "<script" not in page
+    assert "&lt;script&gt;alert" in page
+    assert all(c.isprintable() or c == "\n" for c in page)
+    assert all(escape(shown(name)) in page for name in NAMES)
+    tables = list((tmp_path / "tables").iterdir())
+    assert len([path for path in tables if path.name.startswith("claims-on-paper--")]) == 2 + len(NAMES)
+    for path in tables:
+        with path.open(newline="", encoding="utf-8") as file:
+            for cell in (cell for row in csv.reader(file) for cell in row):
+                if cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+                    float(cell)

@@ -1,12 +1,15 @@
 """Evaluations on a box: metrics recomputed from settings and episodes, and gaps from the regrets."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hostile import NAMES, renamed, texts_of
 
 from genedge.cell.types import Decision
 from genedge.cli.box_table import print_boxes
+from genedge.drawing import named
 from genedge.env.episodes import Rule
 from genedge.errors import InputError
 from genedge.optimum.dynamic import solver
@@ -85,6 +88,27 @@ def test_json_is_strict_and_says_the_same(evaluation):
         assert {name: row["lost"][name]["mean"] for name in LOSSES} == {
             name: pytest.approx(lost.mean()) for name, lost in result.losses.items()
         }
+
+
+def test_names_stand_in_the_figure_as_they_are(evaluation, monkeypatch, tmp_path):
+    kept = []
+    monkeypatch.setattr("genedge.study.box_figure.write_figure", lambda figure, path, look: kept.append(figure))
+    results = tuple(evaluation.results[0]._replace(policy=name) for name in NAMES)
+    odd = replace(evaluation, scenario=renamed(evaluation.scenario, "$x$"), results=results)
+    draw_boxes(odd, tmp_path / "box.png")
+    texts = texts_of(kept[0])
+    # Beside the panels and beside what it held; matplotlib keeps another beside the right end of an axis.
+    assert all(texts.count(named(name)) >= 2 for name in NAMES)
+    assert any(text.startswith("$x$, 4 users") for text in texts)
+
+
+def test_that_optimal_cannot_is_told_before_any_policy_works():
+    s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=4"])
+    solve, told = solver(s.params, USERS, 4), []
+    rules = {name: rule(name, s, solve) for name in ("lru", "optimal")}
+    with pytest.raises(InputError, match=r"policy 'optimal': 9 models and 4 users are too many .*; leave it out"):
+        evaluate_box(s, rules, solve, USERS, 1, 0, told.append)
+    assert told == ["the optimum, 4 users"]
 
 
 def test_without_a_known_optimum_it_says_why(tmp_path):

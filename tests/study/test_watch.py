@@ -1,14 +1,18 @@
 """Animations show the numbers that `score` gives and the certified optimum, and need nothing but themselves."""
 
+import html
 import io
 import re
+from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from hostile import PAIRS, renamed, texts_of
 from PIL import Image
 
 from genedge.cell.types import Decision
+from genedge.drawing import named, pixels
 from genedge.errors import InputError
 from genedge.policies import policy
 from genedge.scenario import load_scenario
@@ -16,6 +20,7 @@ from genedge.study.evaluate import evaluate
 from genedge.study.picture import HIT, MISS
 from genedge.study.player import Frame, gif, page_html, player_html, png, writer_for
 from genedge.study.watch import cell_figure, decisions_figure, draw_frame, episode
+from genedge.text import shown as harmless
 
 T, USERS, SEED = 4, 6, 3
 
@@ -48,6 +53,25 @@ def test_an_episode_is_the_first_that_evaluate_meets(shown):
     assert shown.best.name == "certified optimum"
     assert found.optimum(USERS).mean == pytest.approx(shown.best.utility.mean(), rel=1e-6)
     assert (shown.best.utility <= shown.policy.utility).all()
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_names_are_shown_as_they_are_wherever_an_episode_is(first, second, shown, monkeypatch):
+    odd = replace(shown, scenario=renamed(shown.scenario, first), policy=replace(shown.policy, name=second))
+    halves = []
+    monkeypatch.setattr("genedge.study.watch.pixels", lambda figure: (halves.append(figure), pixels(figure))[1])
+    frames = [draw_frame(odd, 0)]
+    cell, decisions = map(texts_of, halves)
+    assert any(text.startswith(f"scenario {named(first)}, ") for text in cell)
+    assert any(text.endswith(f", {named(second)}") for text in cell)
+    assert named(second) in decisions
+    page = page_html(frames, odd.caption).decode()
+    assert page.count("<script>") == 1
+    assert html.escape(harmless(first)) in page
+    assert html.escape(harmless(second)) in page
+    assert all(c.isprintable() or c == "\n" for c in page)
+    comment = Image.open(io.BytesIO(gif(frames, odd.caption))).info["comment"].decode()
+    assert comment.startswith(f"{harmless(second)} beside"[:200])
 
 
 def test_fewer_slots_are_the_first_ones(shown):

@@ -22,6 +22,7 @@ from genedge.cli.verbs import (
     watch,
 )
 from genedge.errors import InputError
+from genedge.text import shown
 
 __all__ = ["main"]
 
@@ -77,5 +78,5 @@ def main() -> None:
 
 
 def _stop(message: str) -> None:
-    print(f"genedge: {message}", file=sys.stderr)
+    print(f"genedge: {shown(message)}", file=sys.stderr)
     sys.exit(2)

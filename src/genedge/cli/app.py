@@ -1,12 +1,43 @@
 """The typer application, and the options and limits that verbs share."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from genedge.errors import InputError
+from genedge.text import nearest, shown
+
+# typer's error for a command line that makes no sense has no public name; this one is a kind of it.
+UsageError: Any = typer.BadParameter.__base__
+
+
+class Verbs(TyperGroup):
+    """Verbs, whose complaints about a command line do no harm on a terminal, and hint at nothing unrelated."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the verb; of an unknown one says which may have been meant."""
+        name = args[0]
+        if name not in self.commands and not name.startswith("-"):
+            near = nearest(name, self.commands)
+            ctx.fail(f"No such command '{name}'." + (f" Did you mean '{near}'?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a verb; whatever its command line is refused for passes here."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as e:
+            e.message = shown(e.message)
+            if getattr(e, "possibilities", None):
+                near = nearest(e.option_name, e.possibilities)
+                e.possibilities = [near] if near else None
+            raise
+
 
 app = typer.Typer(
+    cls=Verbs,
     help="Which generative models should an edge server keep in memory, and how should it share bandwidth and "
     "denoising steps among its users?",
     no_args_is_help=True,
@@ -26,6 +57,32 @@ SetOption = Annotated[
         help="Change a setting: a dotted key and a YAML value, such as objective.alpha=0.5. Repeatable.",
     ),
 ]
+POLICY_HELP = (
+    "a policy's name, a run's folder, FILE.py:FUNCTION, or sb3:FILE, a model that Stable-Baselines3 has saved. Of "
+    "both kinds of files the code that they contain is run: name only what you trust."
+)
+
+
+def _drawable(figure: Path | None) -> Path | None:
+    """Refuses a figure that could not be drawn, before there is any work to lose."""
+    if figure is not None:
+        from genedge.drawing import check_figure
+
+        check_figure(figure)
+    return figure
+
+
+FigureOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--figure",
+        dir_okay=False,
+        metavar="FILE",
+        callback=_drawable,
+        help="Also draw a figure, in the format that its name says: .png, .pdf, .svg, .eps, .jpg, .webp or .tif.",
+    ),
+]
+
 # Larger seeds would repeat smaller ones: JAX takes 32 bits of them.
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]
 

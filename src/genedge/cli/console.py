@@ -1,8 +1,20 @@
-"""The console that tables are printed on."""
+"""The console that tables are printed on, and the lines beside them."""
 
 import sys
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
+
+from genedge.text import shown
+
+
+class _Harmless(Console):
+    """Shows text as it stands: no styles in square brackets, nothing that steers a terminal."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Every plain text that is printed, title and cell of a table passes here."""
+        return super().render_str(shown(text), **how)
 
 
 def console() -> Console:
@@ -10,4 +22,13 @@ def console() -> Console:
 
     Square brackets are intervals and units here, not styles.
     """
-    return Console(width=None if sys.stdout.isatty() else 240, markup=False, highlight=False)
+    return _Harmless(width=None if sys.stdout.isatty() else 240, markup=False, highlight=False, emoji=False)
+
+
+def say(line: str) -> None:
+    """Prints a line for people.
+
+    Args:
+        line: with names in it that are not ours.
+    """
+    print(shown(line))

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Protocol
 
+from genedge.text import shown
+
 # In a pipe, a line at most this often, and always the first and last.
 LINE_EVERY_S = 5.0
 
@@ -36,11 +38,11 @@ def progress(total: int) -> Iterator[Tick]:
             TimeElapsedColumn(),
             TextColumn("left"),
             Remaining(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
         )
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("", total=total)
-            yield lambda text, done: bar.update(task, completed=done, description=text)
+            yield lambda text, done: bar.update(task, completed=done, description=shown(text))
         return
 
     start, last, before = monotonic(), -LINE_EVERY_S, 0
@@ -55,6 +57,6 @@ def progress(total: int) -> Iterator[Tick]:
         last = now
         left = (now - start) / (done - before) * (total - done) if done > before else None
         estimate = f", about {left:.0f} s left" if left is not None else ""
-        print(f"[{done}/{total}] {text} ({now - start:.0f} s{estimate})", file=sys.stderr, flush=True)
+        print(f"[{done}/{total}] {shown(text)} ({now - start:.0f} s{estimate})", file=sys.stderr, flush=True)
 
     yield line

@@ -2,11 +2,11 @@
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from genedge.cell.memory import in_slot
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
+from genedge.drawing import Figure, named, pixels, style
 from genedge.scenario import Scenario
 from genedge.study.picture import (
     SMALL,
@@ -16,10 +16,10 @@ from genedge.study.picture import (
     draw_shares,
     kinds_of,
     name_users,
-    pixels,
 )
 
 
+@style()
 def draw_cell(
     scenario: Scenario, slot: Slot, decided: tuple[Decision, Outcome] | None, number: int
 ) -> NDArray[np.uint8]:
@@ -37,7 +37,7 @@ def draw_cell(
     slot, decided = jax.tree.map(np.asarray, (slot, decided))
     users = np.flatnonzero(slot.active)
     requests = slot.requests[users]
-    title = f"scenario {scenario.name}, slot {number} of {scenario.settings.cell.slots_per_episode}"
+    title = f"scenario {named(scenario.name)}, slot {number} of {scenario.settings.cell.slots_per_episode}"
     if decided is None:
         kinds = np.full(len(users), UNDECIDED, object)
         cache: AnyArray = np.zeros(len(scenario.models), bool)

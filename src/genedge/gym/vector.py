@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
-from genedge.checked import MOST_DRAWS, check_count, in_single
+from genedge.checked import check_count, in_single
 from genedge.compiled import at_once
 from genedge.env.functional import State
 from genedge.errors import InputError
@@ -38,6 +38,7 @@ from genedge.gym.spaces import (
     observation_space,
     refuse_unbegun,
 )
+from genedge.limits import MOST_DRAWS
 from genedge.scenario import load_scenario
 
 Numbers = NDArray[np.float32]

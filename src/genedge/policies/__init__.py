@@ -5,7 +5,6 @@ a time; the key feeds whatever the policy draws. Every decision keeps the constr
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from genedge.policies.hcras import hcras_of
 from genedge.policies.knapsack import knapsack
 from genedge.policies.rcars import rcars
 from genedge.scenario import Scenario, refuse_box
+from genedge.text import nearest
 
 Policy = Callable[[Params, Slot, Array], Decision]
 
@@ -138,8 +138,8 @@ def no_such_policy(name: str, known: Iterable[str]) -> InputError:
         known: names that would have been.
     """
     known = list(known)
-    close = get_close_matches(name, known, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    near = nearest(name, known)
+    hint = f"; did you mean {near}?" if near else ""
     return InputError(
         f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(known)}, "
         f"a run's folder, sb3:FILE, and FILE.py:FUNCTION"

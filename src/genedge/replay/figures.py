@@ -3,15 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from genedge.files import whole_file
+from genedge.drawing import OPEN, Axes, Figure, named, style, write_figure
 from genedge.palette import DASHES, PALETTE
 from genedge.replay.replay import Replay
 
@@ -21,6 +15,7 @@ PANELS = {
     "delay_s": "mean delay [s]\n(lower is better)",
     "loads_per_hour": "loads per hour\n(lower is better)",
 }
+LOOK = {**OPEN, "font.size": 9}
 BOUND: dict[str, Any] = {"color": "black", "ls": "--", "lw": 1.2}
 
 
@@ -29,12 +24,12 @@ def draw_replay(replay: Replay, path: Path) -> None:
 
     Args:
         replay: the results.
-        path: PNG to write.
+        path: file to write, in the format that its suffix says.
     """
     results = replay.as_json()
     rows, bounds = results["policies"], results["bounds"]
     names = list(rows)
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    with style(LOOK):
         figure = Figure(figsize=(10, 4.2 + 0.28 * len(names)), layout="constrained")
         grid = figure.add_gridspec(2, len(PANELS), height_ratios=[0.8 + 0.28 * len(names), 2.6])
         alpha = replay.catalogue.alpha.value
@@ -64,12 +59,11 @@ def draw_replay(replay: Replay, path: Path) -> None:
                 axes.axvline(alpha * bounds["delay_s"] + quality, **BOUND)
         _over_time(figure.add_subplot(grid[1, :]), replay)
         figure.suptitle(
-            f"{Path(replay.trace).name}: {rows[names[0]]['requests']} requests for {replay.models} models, "
-            f"{replay.memory_gb:g} GB, catalogue {replay.catalogue.name}; dashed: certified bounds",
+            f"{named(Path(replay.trace).name)}: {rows[names[0]]['requests']} requests for {replay.models} models, "
+            f"{replay.memory_gb:g} GB, catalogue {named(replay.catalogue.name)}; dashed: certified bounds",
             fontsize=10,
         )
-        with whole_file(path) as file:
-            figure.savefig(file, format="png", dpi=150)
+        write_figure(figure, path, LOOK)
 
 
 def _over_time(axes: Axes, replay: Replay) -> None:
@@ -80,8 +74,8 @@ def _over_time(axes: Axes, replay: Replay) -> None:
     hours = (np.arange(requests.size) + 1)[busy] * width_s / 3600
     so_far = requests.cumsum()[busy]
     for i, (name, tally) in enumerate(tallies.items()):
-        style: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "ls": DASHES[i % len(DASHES)], "lw": 1.3}
-        axes.plot(hours, tally.course.sums[1].cumsum()[busy] / so_far, label=name, **style)
+        line: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "ls": DASHES[i % len(DASHES)], "lw": 1.3}
+        axes.plot(hours, tally.course.sums[1].cumsum()[busy] / so_far, label=name, **line)
     if replay.limits is not None:
         most = replay.limits.hits_course.sums[0].cumsum()[busy]
         axes.plot(hours, most / so_far, label="load-free bound", **BOUND)

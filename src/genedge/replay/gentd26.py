@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genedge.errors import InputError
-from genedge.replay.trace import Row, write_trace
+from genedge.replay.trace import Row, check_trace_name, write_trace
 
 COLUMNS = (
     "gmt_create",
@@ -42,7 +42,8 @@ class Converted(NamedTuple):
 def convert(source: Path, path: Path) -> Converted:
     """Turns GenTD26's requests into a trace, sorted by time.
 
-    A request's steps are those of all its images. Requests that did not succeed are set aside: they have no result
+    Times without an offset from UTC are taken as UTC, all others as they are; it is noted where a file has both. A
+    request's steps are those of all its images. Requests that did not succeed are set aside: they have no result
     that could come early or late. All rows are held in memory while they are sorted.
 
     Args:
@@ -52,10 +53,11 @@ def convert(source: Path, path: Path) -> Converted:
     Raises:
         InputError: the source cannot be read, lacks a column or has no usable row, or the trace cannot be written.
     """
+    check_trace_name(path)
     set_aside: Counter[str] = Counter()
     noted: Counter[str] = Counter()
     requests: list[Row] = []
-    rows, last = 0, -math.inf
+    rows, offsets, last = 0, 0, -math.inf
     try:
         with source.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
@@ -68,30 +70,34 @@ def convert(source: Path, path: Path) -> Converted:
                 if isinstance(read, str):
                     set_aside[read] += 1
                     continue
-                requests.append(read)
-                noted["earlier than the row before it; sorted"] += read.time < last
-                noted["without a group; the user is left empty"] += read.user == ""
-                last = read.time
+                request, offset = read
+                requests.append(request)
+                offsets += offset
+                noted["earlier than the row before it; sorted"] += request.time < last
+                noted["without a group; the user is left empty"] += request.user == ""
+                last = request.time
     except OSError as e:
         raise InputError(f"{source}: cannot be read: {e.strerror or e}") from None
     except (UnicodeDecodeError, csv.Error) as e:
         raise InputError(f"{source}: cannot be read as CSV in UTF-8: {e}") from None
     if not requests:
         raise InputError(f"{source}: none of its {rows} rows is a request that could be replayed")
+    if offsets:
+        noted["without an offset from UTC, unlike others; taken as UTC"] = len(requests) - offsets
     requests.sort(key=lambda row: row.time)
     written = write_trace(path, requests)
     return Converted(rows, written, dict(set_aside), {what: n for what, n in noted.items() if n})
 
 
-def _request(fields: dict[str, str]) -> Row | str:
-    """The request in a row, or why there is none."""
+def _request(fields: dict[str, str]) -> tuple[Row, bool] | str:
+    """The request in a row, and whether its time has an offset from UTC; or why there is none."""
     if fields["predict_status"] != "SUCCEED":
         return f"predict_status {fields['predict_status'] or 'empty'}"
     for column in ("checkpoint_model_version_id", "gmt_create"):
         if not fields[column]:
             return f"{column} empty"
     try:
-        time = datetime.fromisoformat(fields["gmt_create"]).replace(tzinfo=UTC).timestamp()
+        time = datetime.fromisoformat(fields["gmt_create"])
     except ValueError:
         return "gmt_create not a time"
     numbers = []
@@ -103,4 +109,6 @@ def _request(fields: dict[str, str]) -> Row | str:
         if not 0 <= number <= 1e4:
             return f"{column} {'no number' if fields[column] else 'empty'}"
         numbers.append(number)
-    return Row(time, fields["checkpoint_model_version_id"], fields["groupId"], numbers[0] * numbers[1])
+    offset = time.tzinfo is not None
+    since = (time if offset else time.replace(tzinfo=UTC)).timestamp()
+    return Row(since, fields["checkpoint_model_version_id"], fields["groupId"], numbers[0] * numbers[1]), offset

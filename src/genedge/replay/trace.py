@@ -200,8 +200,24 @@ def _checked(path: Path, line: int, fields: dict[str, Any]) -> Row:
     return Row(number("time", -1e15, 1e15), model, user, number("steps", 0, 1e9), *sizes)
 
 
+def check_trace_name(path: Path) -> None:
+    """Refuses a name under which no trace is written; to be called before there is any work to lose.
+
+    Args:
+        path: the file to be.
+
+    Raises:
+        InputError: it does not end in `.csv`.
+    """
+    if path.suffix != ".csv":
+        raise InputError(f"{path}: a trace is written as CSV; give a name that ends in .csv")
+
+
 def write_trace(path: Path, rows: Iterable[Row]) -> int:
     """Writes a trace as CSV, whole or not at all.
+
+    Names are written as they are, for `read_trace` and the catalogue to know them again, also where a spreadsheet
+    would take one for a formula.
 
     Args:
         path: where; it is named `.csv`.
@@ -213,8 +229,7 @@ def write_trace(path: Path, rows: Iterable[Row]) -> int:
     Raises:
         InputError: the file cannot be written.
     """
-    if path.suffix != ".csv":
-        raise InputError(f"{path}: a trace is written as CSV; give a name that ends in .csv")
+    check_trace_name(path)
     count = 0
     with whole_file(path) as file:
         file.write((",".join(FIELDS) + "\n").encode())

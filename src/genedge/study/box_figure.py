@@ -2,18 +2,9 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-
-from genedge.files import whole_file
+from genedge.drawing import OPEN, Axes, Figure, Line2D, ListedColormap, Patch, named, style, write_figure
 from genedge.palette import PALETTE
 from genedge.study.boxes import BoxEvaluation, Result
 
@@ -23,6 +14,7 @@ PANELS = {
     "hit_ratio": "requests that the box serves\n(share; higher is better)",
     "loads_per_hour": "loads per hour\n(lower is better)",
 }
+LOOK = {**OPEN, "font.size": 9}
 ABSENT, LOADING, SERVING = "#FFFFFF", "#E69F00", "#A6CEE3"
 
 
@@ -31,12 +23,12 @@ def draw_boxes(evaluation: BoxEvaluation, path: Path) -> None:
 
     Args:
         evaluation: the results.
-        path: PNG to write.
+        path: file to write, in the format that its suffix says.
     """
     results = evaluation.results
     models = len(evaluation.scenario.models)
     strip = 0.5 + 0.13 * models
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    with style(LOOK):
         height = 1.6 + 0.28 * len(results)
         figure = Figure(figsize=(10, height + strip * len(results) + 0.9), layout="constrained")
         grid = figure.add_gridspec(1 + len(results), len(PANELS), height_ratios=[height, *[strip] * len(results)])
@@ -60,12 +52,11 @@ def draw_boxes(evaluation: BoxEvaluation, path: Path) -> None:
         bound = "the optimum" if evaluation.exact else "a lower bound"
         known = "" if evaluation.optimum is None else f"; utility in expectation, dashed: {bound}"
         figure.suptitle(
-            f"{evaluation.scenario.name}, {evaluation.users} users: mean and 95 % interval over "
+            f"{named(evaluation.scenario.name)}, {evaluation.users} users: mean and 95 % interval over "
             f"{evaluation.episodes} episodes{known}",
             fontsize=10,
         )
-        with whole_file(path) as file:
-            figure.savefig(file, format="png", dpi=150)
+        write_figure(figure, path, LOOK)
 
 
 def _panel(axes: Axes, evaluation: BoxEvaluation, metric: str, first: bool) -> None:
@@ -87,7 +78,7 @@ def _panel(axes: Axes, evaluation: BoxEvaluation, metric: str, first: bool) -> N
     if expected and evaluation.optimum is not None:
         axes.axvline(evaluation.optimum, color="black", ls="--", lw=1.2)
     axes.grid(alpha=0.3, axis="y")
-    axes.set_yticks(range(len(results)), [result.policy for result in results] if first else [])
+    axes.set_yticks(range(len(results)), [named(result.policy) for result in results] if first else [])
     axes.set_ylim(len(results) - 0.5, -0.8)
     axes.set_xlabel(PANELS[metric])
     axes.margins(x=0.2)
@@ -117,7 +108,7 @@ def _timeline(axes: Axes, result: Result, last: bool) -> None:
         shift = -0.18 if face == "black" else 0.18
         axes.scatter(at + shift, of, s=4 * counts[at, of], facecolors=face, edgecolors="black", linewidths=0.5)
     axes.set_yticks(range(models), [str(m) for m in range(models)], fontsize=7)
-    axes.set_ylabel(result.policy, rotation=0, ha="right", va="center", labelpad=14)
+    axes.set_ylabel(named(result.policy), rotation=0, ha="right", va="center", labelpad=14)
     axes.set_xlim(-0.5, T - 0.5)
     for m in range(1, models):
         axes.axhline(m - 0.5, color="#DDDDDD", lw=0.5)

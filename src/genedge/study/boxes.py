@@ -168,7 +168,8 @@ def evaluate_box(
         report: called with a short text before each piece of work: one for the optimum, one for each policy.
 
     Raises:
-        InputError: a policy broke a constraint, which is a defect of that policy.
+        InputError: `optimal` is among them and the optimum is not known, or a policy broke a constraint, which is a
+            defect of that policy.
     """
     params, T = scenario.params, scenario.settings.cell.slots_per_episode
     if params.box is None:
@@ -180,6 +181,8 @@ def evaluate_box(
     try:
         solution = solve()
     except InputError as e:
+        if "optimal" in rules:  # Told before any policy works.
+            raise InputError(f"policy 'optimal': {e}; leave it out") from None
         why_not = str(e)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     link = links(params, flat)

@@ -5,21 +5,18 @@ A figure is drawn from the rows that stand in the CSV file beside it, and from n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 
+from genedge.drawing import OPEN, Axes, Figure, LogNorm, LogTicks, Patch, Rectangle, named, style
 from genedge.palette import DASHES, MARKERS, PALETTE
 from genedge.study.statistics import Interval
 
 WIDTH_IN = 5.2
-FONT: Any = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42}
 HOLDS, FAILS, UNSURE = "#56B4E9", "#E69F00", "#F0F0F0"
+# Of a column's heading, in letters.
+LONGEST_LINE = 40
 OPTIMUM = "certified optimum"
 # On logarithmic axes a gap of zero would be nowhere; so small ones are drawn here [%].
 LEAST_DRAWN = 1e-3
@@ -87,7 +84,7 @@ class Chart:
         Args:
             styles: number of each label's colour, marker and dash; a chart of other lines has its own.
         """
-        with matplotlib.rc_context(FONT):
+        with style(OPEN):
             figure = Figure(figsize=(WIDTH_IN, 4.3), layout="constrained")
             axes = figure.add_subplot()
             if not all(s.label in styles or s.label == OPTIMUM for s in self.series):
@@ -96,13 +93,14 @@ class Chart:
                 self._line(axes, series, styles)
             for i, (label, level) in enumerate(self.levels.items(), 1):
                 colour, dash = ("black", "--") if label == OPTIMUM else ("#666666", DASHES[i % len(DASHES)])
-                axes.axhline(level, color=colour, ls=dash, lw=1.1, label=label)
+                axes.axhline(level, color=colour, ls=dash, lw=1.1, label=named(label))
             for label, at in self.marks.items():
-                axes.axvline(at, color="#555555", ls=(0, (1, 2)), lw=1.2, label=label)
+                axes.axvline(at, color="#555555", ls=(0, (1, 2)), lw=1.2, label=named(label))
             axes.set(xlabel=self.xlabel, ylabel=self.ylabel, xscale=self.xscale, yscale=self.yscale)
             for scale, axis in ((self.xscale, axes.xaxis), (self.yscale, axes.yaxis)):
                 if scale == "log":
                     axis.set_major_formatter("{x:g}")
+                    axis.set_minor_formatter(LogTicks())
             if self.ticks:
                 where = sorted({x for s in self.series for x in s.x})
                 axes.set_xticks(where, [f"{x:g}" for x in where])
@@ -119,7 +117,7 @@ class Chart:
         if self.yscale == "log":
             centre, low, high = (np.maximum(values, LEAST_DRAWN) for values in (centre, low, high))
         if self.bands:
-            axes.plot(series.x, centre, color=colour, ls=dash, lw=1.6, label=series.label)
+            axes.plot(series.x, centre, color=colour, ls=dash, lw=1.6, label=named(series.label))
             axes.fill_between(series.x, low, high, color=colour, alpha=0.15, lw=0)
         else:
             axes.errorbar(
@@ -133,7 +131,7 @@ class Chart:
                 lw=1.4,
                 capsize=2.5,
                 markerfacecolor="none" if series.label == OPTIMUM else colour,
-                label=series.label,
+                label=named(series.label),
             )
 
 
@@ -197,7 +195,7 @@ class Grid:
             styles: unused; all figures are drawn alike.
         """
         rows, columns = len(self.labels), len(self.columns)
-        with matplotlib.rc_context(FONT):
+        with style(OPEN):
             figure = Figure(figsize=(WIDTH_IN, 1.9 + 0.235 * rows), layout="constrained")
             axes = figure.add_subplot()
             for i, row in enumerate(self.cells):
@@ -207,9 +205,7 @@ class Grid:
                     value, holds = cell
                     colour, hatch = {True: (HOLDS, ""), False: (FAILS, "///"), None: (UNSURE, "")}[holds]
                     axes.add_patch(
-                        matplotlib.patches.Rectangle(
-                            (j, i), 1, 1, facecolor=colour, hatch=hatch, edgecolor="white", lw=1.5
-                        )
+                        Rectangle((j, i), 1, 1, facecolor=colour, hatch=hatch, edgecolor="white", lw=1.5)
                     )
                     text = axes.text(
                         j + 0.5,
@@ -221,14 +217,16 @@ class Grid:
                     )
                     text.set_bbox({"facecolor": colour, "edgecolor": "none", "pad": 0.8})
             axes.set(xlim=(0, columns), ylim=(rows, 0))
-            axes.set_xticks(np.arange(columns) + 0.5, self.columns, rotation=90, fontsize=8)
+            lines = [column.split("\n") for column in self.columns]
+            headings = ["\n".join(named(line, LONGEST_LINE) for line in heading) for heading in lines]
+            axes.set_xticks(np.arange(columns) + 0.5, headings, rotation=90, fontsize=8)
             axes.set_yticks(np.arange(rows) + 0.5, self.labels, fontsize=8)
             axes.xaxis.tick_top()
             axes.tick_params(length=0)
             for spine in axes.spines.values():
                 spine.set_visible(False)
             handles = [
-                matplotlib.patches.Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=label)
+                Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=label)
                 for colour, hatch, label in (
                     (HOLDS, "", "holds"),
                     (FAILS, "///", "does not"),
@@ -281,7 +279,7 @@ class HeatMap:
             styles: unused; all figures are drawn alike.
         """
         means = np.array([[value.mean for value in row] for row in self.values])
-        with matplotlib.rc_context(FONT):
+        with style(OPEN):
             figure = Figure(figsize=(WIDTH_IN, 3.8), layout="constrained")
             axes = figure.add_subplot()
             least = 0.1
@@ -298,7 +296,8 @@ class HeatMap:
             axes.set_yticks(range(len(self.y)), self.y)
             axes.set(xlabel=self.xlabel, ylabel=self.ylabel)
             axes.set_title(self.title, loc="left", fontsize=10.5)
-            figure.colorbar(image, label=self.label)
+            bar = figure.colorbar(image, label=self.label, format=LogTicks())
+            bar.minorformatter = LogTicks()
         return figure
 
 
@@ -357,7 +356,7 @@ class Forest:
         Args:
             styles: number of each label's colour and marker.
         """
-        with matplotlib.rc_context(FONT):
+        with style(OPEN):
             figure = Figure(figsize=(WIDTH_IN, 1.6 + 0.55 * len(self.levels)), layout="constrained")
             axes = figure.add_subplot()
             for i, level in enumerate(self.levels):
@@ -384,7 +383,7 @@ class Forest:
             known = [who for level in self.levels for who in level.measured]
             for who in dict.fromkeys(known):
                 colour, marker, _ = style_of(who, styles)
-                axes.plot([], [], color=colour, marker=marker, ls="", label=who)
+                axes.plot([], [], color=colour, marker=marker, ls="", label=named(who))
             axes.axvline(0, color="#555555", lw=0.8)
             axes.set_yticks(range(len(self.levels)), [level.label for level in self.levels], fontsize=8.5)
             axes.set(ylim=(len(self.levels) - 0.4, -0.6), xlabel=self.xlabel)
@@ -396,17 +395,3 @@ class Forest:
 
 
 Picture = Chart | Grid | HeatMap | Forest
-
-
-def encoded(figure: Figure, kind: Literal["png", "pdf"]) -> bytes:
-    """A figure's file, the same bytes whenever it is drawn.
-
-    Args:
-        figure: the figure.
-        kind: png or pdf.
-    """
-    buffer = BytesIO()
-    with matplotlib.rc_context(FONT):
-        metadata = {"CreationDate": None} if kind == "pdf" else {}
-        figure.savefig(buffer, format=kind, dpi=200, metadata=metadata)
-    return buffer.getvalue()

@@ -12,9 +12,10 @@ from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot
-from genedge.checked import MOST_DRAWS, check_count, check_decision, check_seed, in_single, what
+from genedge.checked import check_count, check_decision, check_seed, in_single, what
 from genedge.compiled import at_once
 from genedge.errors import InputError
+from genedge.limits import MOST_DRAWS
 from genedge.optimum import Solved, solve_optimal, solve_priced
 from genedge.policies import REGISTRY, Policy, check_scenario
 from genedge.scenario import Scenario, refuse_box

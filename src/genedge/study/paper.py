@@ -84,14 +84,14 @@ def study(plan: Plan, own: Sequence[str]) -> Study:
 
 
 def _short(name: str) -> str:
-    """What to call a policy: its function, its file or its folder; as matplotlib shows it."""
+    """What to call a policy: its function, its file or its folder."""
     if ".py:" in name:
         label = name.rpartition(":")[2]
     elif name.startswith("sb3:"):
         label = Path(name.removeprefix("sb3:")).stem
     else:
         label = Path(name).resolve().name if Path(name).exists() else name
-    return label.lstrip("_").replace("$", "") or name
+    return label or name
 
 
 def try_out(s: Study) -> None:
@@ -338,7 +338,7 @@ def convergence(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
             f"{where}; mean over the slots since the last point, exploration included; a run that diverges ends "
             "there. The critic's rate is ten times the actor's. Horizontal lines: the benchmarks, on test slots.",
             "episode",
-            "reward of a slot, −Σ U$_n$",
+            "reward of a slot, −Σ Uₙ",
             series,
             levels,
             {},
@@ -349,7 +349,7 @@ def convergence(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
             "Converged reward over the learning rate",
             f"{where}; mean over the last fifth of training, exploration included.",
             "actor's learning rate",
-            "reward of a slot, −Σ U$_n$",
+            "reward of a slot, −Σ Uₙ",
             [Series(DDPG, rates, final_rewards(s, told))],
             {OPTIMUM: levels[OPTIMUM], "cloud-only": levels["cloud-only"]},
             {},
@@ -416,9 +416,7 @@ def utility(s: Study, told: Mapping[Task, Told]) -> list[Picture]:
         if label != OPTIMUM
     ]
     return [
-        _over_users(
-            s, told, "utility", "Total utility (lower is better)", "utility", "Σ U$_n$ of a slot, Eq. (15)"
-        ),
+        _over_users(s, told, "utility", "Total utility (lower is better)", "utility", "Σ Uₙ of a slot, Eq. (15)"),
         Chart(
             "gap",
             "Gap to the certified optimum",

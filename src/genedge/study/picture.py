@@ -3,13 +3,10 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from genedge.cell.types import AnyArray, Params, Slot
+from genedge.drawing import Axes, MaxNLocator
 from genedge.scenario import Scenario
 
 # Okabe and Ito's palette, told apart by everyone; markers and hatches say the same again.
@@ -143,17 +140,3 @@ def name_users(axes: Axes, users: NDArray[np.int_], requests: AnyArray) -> None:
     axes.tick_params(axis="y", length=0)
     beside: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": SMALL}
     axes.text(-0.04, 1.01, "user →\nmodel", **beside)
-
-
-def pixels(figure: Figure) -> NDArray[np.uint8]:
-    """A figure as red, green and blue.
-
-    Args:
-        figure: H by W pixels large.
-
-    Returns:
-        The picture, shape (H, W, 3).
-    """
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

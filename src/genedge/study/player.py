@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
+from genedge.drawing import to_rgb
 from genedge.errors import InputError
+from genedge.text import shown
 
 # Of a slot in a GIF [ms]; the player begins as fast.
 SLOT_MS = 500
@@ -78,20 +79,20 @@ def player_html(frames: Sequence[Frame], caption: str, identifier: str) -> str:
     Returns:
         A `figure` with its style and script; it refers to nothing outside itself.
     """
-    shown = []
+    pieces = []
     for k, frame in enumerate(frames):
         images = "".join(
             f'<img alt="" decoding="sync" src="data:image/png;base64,{b64encode(picture).decode()}">'
             for picture in frame.pictures
         )
-        shown.append(f'<div class="frame"{" hidden" if k else ""}>{images}</div>')
+        pieces.append(f'<div class="frame"{" hidden" if k else ""}>{images}</div>')
     parts = {
         "identifier": escape(identifier),
-        "caption": escape(caption),
-        "frames": "\n".join(shown),
-        "text": escape(frames[0].text),
+        "caption": escape(shown(caption)),
+        "frames": "\n".join(pieces),
+        "text": escape(shown(frames[0].text)),
         # No end of the script may stand in it.
-        "texts": json.dumps([frame.text for frame in frames], ensure_ascii=False).replace("<", "\\u003c"),
+        "texts": json.dumps([shown(frame.text) for frame in frames], ensure_ascii=False).replace("<", "\\u003c"),
         "last": str(len(frames)),
     }
     html = files("genedge.study").joinpath("player.html").read_text(encoding="utf-8")
@@ -107,7 +108,7 @@ def page_html(frames: Sequence[Frame], caption: str) -> bytes:
     """
     html = files("genedge.study").joinpath("page.html").read_text(encoding="utf-8")
     player = player_html(frames, caption, "player")
-    return _fill(html, {"caption": escape(caption), "player": player}).encode()
+    return _fill(html, {"caption": escape(shown(caption)), "player": player}).encode()
 
 
 def gif(frames: Sequence[Frame], caption: str) -> bytes:
@@ -120,7 +121,9 @@ def gif(frames: Sequence[Frame], caption: str) -> bytes:
     images = [_side_by_side([Image.open(io.BytesIO(picture)) for picture in frame.pictures]) for frame in frames]
     file = io.BytesIO()
     first, *others = images
-    first.save(file, "GIF", save_all=True, append_images=others, duration=SLOT_MS, loop=0, comment=caption.encode())
+    first.save(
+        file, "GIF", save_all=True, append_images=others, duration=SLOT_MS, loop=0, comment=shown(caption).encode()
+    )
     return file.getvalue()
 
 

@@ -7,18 +7,20 @@ import io
 import platform
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
+from genedge.drawing import OPEN, encoded
 from genedge.errors import InputError
 from genedge.files import whole_file
 from genedge.learn.card import versions
 from genedge.policies import policy
 from genedge.scenario import load_scenario, unit_of
 from genedge.study import claims
-from genedge.study.charts import WIDTH_IN, Picture, encoded
+from genedge.study.charts import WIDTH_IN, Picture
 from genedge.study.claims import Judged
 from genedge.study.folder import Told, list_written, load, run_folder
 from genedge.study.paper import (
@@ -38,10 +40,13 @@ from genedge.study.player import player_html
 from genedge.study.statistics import interval_over_runs
 from genedge.study.tasks import TEST_SEED, Task, Train
 from genedge.study.watch import draw_frame, episode
+from genedge.text import in_cell, shown
 
 TITLE = "Model caching and resource allocation at the edge: the evaluation, reproduced and judged"
 
-KINDS: tuple[Literal["png", "pdf"], ...] = ("png", "pdf")
+KINDS = ("png", "pdf")
+# Letters of a file's name; some systems allow 255 bytes.
+LONGEST_STEM = 100
 
 
 class Table(NamedTuple):
@@ -115,8 +120,9 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
             written += [f"tables/{picture.name}.csv", *(f"figures/{picture.name}.{kind}" for kind in KINDS)]
         for table in tables:
             rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
-            _write_csv(folder / f"tables/{_stem(table.title)}.csv", rows)
-            written.append(f"tables/{_stem(table.title)}.csv")
+            of_table = f"tables/{_stem(table.title, written)}.csv"
+            _write_csv(folder / of_table, rows)
+            written.append(of_table)
         sections.append(
             {
                 "name": name,
@@ -150,8 +156,12 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
 
 def _template() -> Any:
     import jinja2
+    from markupsafe import Markup
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    def visible(value: Any) -> Any:
+        return value if isinstance(value, Markup) or not isinstance(value, str) else shown(value)
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=visible)
     source = importlib.resources.files("genedge.study") / "report.html"
     return environment.from_string(source.read_text(encoding="utf-8"))
 
@@ -171,7 +181,7 @@ def _warning(s: Study) -> str:
 
 def _drawn(picture: Picture, s: Study, folder: Path) -> dict[str, Any]:
     figure = picture.draw(s.styles)
-    files: Mapping[str, bytes] = {kind: encoded(figure, kind) for kind in KINDS}
+    files: Mapping[str, bytes] = {kind: encoded(figure, kind, 200, OPEN) for kind in KINDS}
     for kind, content in files.items():
         with whole_file(folder / "figures" / f"{picture.name}.{kind}") as file:
             file.write(content)
@@ -202,15 +212,18 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows(
-        {key: "" if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+        {key: "" if isinstance(value, float) and np.isnan(value) else in_cell(value) for key, value in row.items()}
         for row in rows
     )
     with whole_file(path) as file:
-        file.write(text.getvalue().encode())
+        file.write(text.getvalue().encode(errors="backslashreplace"))
 
 
-def _stem(title: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in title.lower()).strip("-")
+def _stem(title: str, taken: Sequence[str]) -> str:
+    """A title as a table's file name that every system takes, and that is not taken."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in title.lower()).strip("-")
+    stems = (f"{plain[:LONGEST_STEM]}{f'-{i}' if i else ''}" for i in count())
+    return next(stem for stem in stems if f"tables/{stem}.csv" not in taken)
 
 
 # --- The claims in words ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genedge.study.statistics import Interval, interval_over_runs
+from genedge.text import shown
 
 # The most that the paper's agent saves over RCARS at 10 users [%], first reading.
 CLAIMED_SAVING = 30.19
@@ -124,7 +125,7 @@ def within_one_percent(policy: str, label: str) -> Conclusion:
         policy: its name.
         label: what to call it.
     """
-    return Conclusion(f"{label} is within 1 %\n(gap, %)", lambda v: gap(v, policy), 1.0, False, ".2f")
+    return Conclusion(f"{shown(label)} is within 1 %\n(gap, %)", lambda v: gap(v, policy), 1.0, False, ".2f")
 
 
 CONCLUSIONS = (

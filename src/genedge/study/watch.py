@@ -6,17 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Outcome, Slot
+from genedge.drawing import Axes, Figure, Line2D, LineCollection, MaxNLocator, Patch, named, pixels, style
 from genedge.errors import InputError
 from genedge.policies import Policy
 from genedge.scenario import Scenario
@@ -36,7 +31,6 @@ from genedge.study.picture import (
     kinds_of,
     marker_size,
     name_users,
-    pixels,
 )
 from genedge.study.player import Frame, png
 from genedge.study.scoring import outcome as outcome_of
@@ -52,8 +46,6 @@ HALF, DPI = (5.6, 7.4), 100
 
 # The least and the largest width of a line that shows a channel gain [pt], and its grey.
 WIDTHS, GREYS = (0.6, 4.0), (0.8, 0.3)
-
-LONGEST_NAME = 24
 
 
 class Numbers(NamedTuple):
@@ -197,6 +189,7 @@ def draw_frame(episode: Episode, k: int) -> Frame:
     return Frame(tuple(png(pixels(half), COLOURS) for half in halves), _in_words(episode, k))
 
 
+@style()
 def cell_figure(episode: Episode, k: int) -> Figure:
     """Where users are, their channels, hits and misses of the policy; and the utility of both so far.
 
@@ -207,7 +200,7 @@ def cell_figure(episode: Episode, k: int) -> Figure:
     slots, users = episode.slots, np.arange(episode.slots.requests.shape[1])
     figure = Figure(figsize=HALF, dpi=DPI)
     figure.text(0.02, 0.965, f"slot {k + 1} of {len(slots.skew)}", fontsize=13, fontweight="bold")
-    about = f"scenario {_short(episode.scenario.name)}, {len(users)} users, skew γ {slots.skew[k]:g}"
+    about = f"scenario {named(episode.scenario.name)}, {len(users)} users, skew γ {slots.skew[k]:g}"
     figure.text(0.98, 0.965, about, fontsize=TEXT, ha="right")
 
     axes = figure.add_axes((0.16, 0.455, 0.68, 0.495))
@@ -238,6 +231,7 @@ def cell_figure(episode: Episode, k: int) -> Figure:
     return figure
 
 
+@style()
 def decisions_figure(episode: Episode, k: int) -> Figure:
     """What both decide, memory and shares, and the numbers that come of it.
 
@@ -254,7 +248,7 @@ def decisions_figure(episode: Episode, k: int) -> Figure:
     figure.text(0.01, 0.745, "memory [GB]\n(grey: not\nasked for)", fontsize=SMALL, va="center")
 
     for side, left, colour in ((episode.policy, 0.2, POLICY), (episode.best, 0.605, OPTIMUM)):
-        figure.text(left, 0.965, _short(side.name), fontsize=11, fontweight="bold", color=colour)
+        figure.text(left, 0.965, named(side.name), fontsize=11, fontweight="bold", color=colour)
         utility, delay_s, tv, hit_ratio = side.numbers(k)
         told = f"{utility:.1f}{_gap(episode, side, k)}", f"{delay_s:.1f}", f"{tv:.1f}", f"{hit_ratio:.2f}"
         for y, number in zip(rows, told, strict=True):
@@ -307,8 +301,7 @@ def _draw_utilities(axes: Axes, episode: Episode, k: int) -> None:
     count = both.shape[1]
     for side, colour, dash, marker in ((episode.policy, POLICY, "-", "o"), (episode.best, OPTIMUM, "--", "v")):
         so_far = side.utility[: k + 1]
-        # Labels that begin with an underscore would be left out of the legend, so no name begins one.
-        label = f"mean {so_far.mean():.1f}, {_short(side.name)}"
+        label = f"mean {so_far.mean():.1f}, {named(side.name)}"
         slots = np.arange(1, k + 2)
         axes.plot(slots, so_far, color=colour, ls=dash, lw=1.6, marker=marker, markevery=[k], ms=6, label=label)
     margin = 0.08 * max(float(np.ptp(both)), 0.01 * abs(float(both.max())), 1e-3)
@@ -317,16 +310,9 @@ def _draw_utilities(axes: Axes, episode: Episode, k: int) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(3))
     axes.tick_params(labelsize=SMALL)
     axes.set_xlabel("slot", fontsize=TEXT, labelpad=1)
-    axes.set_ylabel("utility Σ U$_n$\n(lower is better)", fontsize=SMALL)
+    axes.set_ylabel("utility Σ Uₙ\n(lower is better)", fontsize=SMALL)
     axes.grid(alpha=0.3)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), fontsize=SMALL, frameon=False, labelspacing=0.3)
-
-
-def _short(name: str) -> str:
-    """A name's end, where it is too long for a picture: of a run's folder that tells most."""
-    short = name if len(name) <= LONGEST_NAME else f"…{name[1 - LONGEST_NAME :]}"
-    # Between two dollars, matplotlib would expect mathematics.
-    return short.replace("$", r"\$")
 
 
 def _in_words(episode: Episode, k: int) -> str:

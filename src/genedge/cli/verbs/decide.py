@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+from genedge.cli.app import POLICY_HELP, ScenarioOption, SeedOption, SetOption
 
 
 def register(app: typer.Typer) -> None:
@@ -13,9 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def decide(
-    policy: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="A policy's name, a run's folder, sb3:FILE or FILE.py:FUNCTION.")
-    ],
+    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help=f"It is {POLICY_HELP}")],
     scenario: ScenarioOption = "paper",
     seed: SeedOption = 0,
     set_: SetOption = [],

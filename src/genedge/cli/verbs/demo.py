@@ -32,6 +32,7 @@ def demo(
 
 def _demo(out: Path) -> None:
     """Does it, in a folder that nobody else writes to."""
+    from genedge.cli.console import say
     from genedge.cli.table import print_evaluation
     from genedge.cli.training import train_with_progress
     from genedge.cli.verbs.evaluate import evaluate_with_progress
@@ -45,7 +46,7 @@ def _demo(out: Path) -> None:
     scenario = load_scenario("paper")
     users = scenario.settings.cell.users
     folder = out / "ddpg"
-    print(f"Training DDPG on scenario paper, {users} users, {scenario.settings.ddpg.episodes} episodes")
+    say(f"Training DDPG on scenario paper, {users} users, {scenario.settings.ddpg.episodes} episodes")
     if (folder / "run.json").exists():
         run = open_run(folder)
         if run.scenario.as_yaml() != scenario.as_yaml():
@@ -54,7 +55,7 @@ def _demo(out: Path) -> None:
         run = create_run(folder, scenario, users, "ddpg", scenario.settings.ddpg.episodes, seed=0)
     try:
         rows = train_with_progress(run)
-        print(f"Comparing on {EPISODES} other episodes, the same for all")
+        say(f"Comparing on {EPISODES} other episodes, the same for all")
         names = [str(folder), *POLICIES]
         evaluation = evaluate_with_progress(scenario, names, [users], EPISODES, seed=1)
     except KeyboardInterrupt:
@@ -69,4 +70,4 @@ def _demo(out: Path) -> None:
     note = f"evaluated on {EVALUATION_EPISODES} fixed episodes; the lines on the {EPISODES} of the comparison"
     draw_learning_curves({"DDPG": rows}, levels, title, note, out / "learning_curve.png")
     draw_policies(evaluation, {str(folder): "DDPG"}, out / "comparison.png")
-    print(f"Written: {out}/learning_curve.png, {out}/comparison.png, {out}/evaluation.json, {folder}/")
+    say(f"Written: {out}/learning_curve.png, {out}/comparison.png, {out}/evaluation.json, {folder}/")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.cli.app import POLICY_HELP, FigureOption, ScenarioOption, SeedOption, SetOption, check_draws
 
 if TYPE_CHECKING:
     from genedge.scenario import Scenario
@@ -19,16 +19,14 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    policies: Annotated[
-        str, typer.Option(metavar="A,B,DIR", help="Names of policies, folders of runs, sb3:FILE, FILE.py:FUNCTION.")
-    ],
+    policies: Annotated[str, typer.Option(metavar="A,B,DIR", help=f"Each {POLICY_HELP}")],
     scenario: ScenarioOption = "paper",
     users: Annotated[str | None, typer.Option(metavar="10,12,...", help="Numbers of users.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,
     seed: SeedOption = 0,
     set_: SetOption = [],
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
-    figure: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw a PNG.")] = None,
+    figure: FigureOption = None,
 ) -> None:
     """Compare policies: means with 95 % intervals, paired differences, both readings of "better by".
 

@@ -30,6 +30,7 @@ def export(
     NumPy, and onnxruntime where the actor is an ONNX file. An actor knows one catalogue, that of its scenario; only
     any-cell, and 'learned', the policy that ships with the package, can be exported for another.
     """
+    from genedge.cli.console import say
     from genedge.compiled import keep_compiled_code
     from genedge.deploy.export import COMPARED_SLOTS, export_actor, export_run
     from genedge.policies.learned import shipped_actor
@@ -41,6 +42,6 @@ def export(
     else:
         made = export_run(Path(run), out, scenario, set_, format_)
     if made.instead_of_onnx is not None:
-        print(f"No ONNX file ({made.instead_of_onnx}); a NumPy archive instead")
+        say(f"No ONNX file ({made.instead_of_onnx}); a NumPy archive instead")
     compared = f"raw actions within {made.difference:.0e} of the run's on {COMPARED_SLOTS} slots"
-    print(f"{out}: {made.file}, runner.py, cell.json; {compared}")
+    say(f"{out}: {made.file}, runner.py, cell.json; {compared}")

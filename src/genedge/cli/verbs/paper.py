@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from genedge.cli.app import POLICY_HELP
+
 
 @contextlib.contextmanager
 def _stops_as_interrupts() -> Iterator[None]:
@@ -34,7 +36,7 @@ def paper(
     ] = [],
     only: Annotated[str | None, typer.Option(metavar="A,B", help="Do the work of these sections alone.")] = None,
     policies: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Your own beside the paper's, such as FILE.py:FUNCTION.")
+        str | None, typer.Option(metavar="A,B", help=f"Your own beside the paper's; each {POLICY_HELP}")
     ] = None,
     engine: Annotated[str, typer.Option(help="Where to work: local (this machine's cores) or ray.")] = "local",
     address: Annotated[
@@ -47,6 +49,7 @@ def paper(
     cores, --quick some minutes. Sections: claims, convergence, hits, utility, quality, trade-off, budget,
     sensitivity, watch.
     """
+    from genedge.cli.console import say
     from genedge.cli.progress import progress
     from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
@@ -89,4 +92,4 @@ def paper(
                 tick("written", len(SECTIONS))
     except KeyboardInterrupt:
         raise InputError("interrupted; the same command goes on from here") from None
-    print(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")
+    say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from genedge.cli.app import FigureOption
+
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
@@ -25,7 +27,7 @@ def replay(
         bool, typer.Option("--bounds/--no-bounds", help="The bounds take memory that grows with the trace.")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
-    figure: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw a PNG.")] = None,
+    figure: FigureOption = None,
 ) -> None:
     """Replay a trace: hits, delay, loads and utility of each policy, beside what no policy could exceed.
 

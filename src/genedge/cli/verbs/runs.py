@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from genedge.cli.app import FigureOption
+
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
@@ -15,7 +17,7 @@ def register(app: typer.Typer) -> None:
 def runs(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Runs, or folders that hold runs.")],
     as_json: Annotated[bool, typer.Option("--json", help="Everything, one JSON line a run.")] = False,
-    figure: Annotated[Path | None, typer.Option(dir_okay=False, help="Draw the learning curves: a PNG.")] = None,
+    figure: FigureOption = None,
 ) -> None:
     """List runs, how far they came, and the settings in which they differ.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genedge.cli.app import SetOption
+from genedge.cli.app import SetOption, Verbs
 
 if TYPE_CHECKING:
     from genedge.scenario import Scenario
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    group = typer.Typer(help="Look at scenarios.", no_args_is_help=True)
+    group = typer.Typer(cls=Verbs, help="Look at scenarios.", no_args_is_help=True)
     group.command("show")(show)
     group.command("list")(list_presets)
     app.add_typer(group, name="scenario")

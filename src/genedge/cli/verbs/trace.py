@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import SeedOption
+from genedge.cli.app import SeedOption, Verbs
 
 OutOption = Annotated[Path, typer.Option("--out", dir_okay=False, metavar="FILE.csv", help="Trace to write.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    trace = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Traces of requests, for genedge replay.")
+    trace = typer.Typer(
+        cls=Verbs, no_args_is_help=True, rich_markup_mode=None, help="Traces of requests, for genedge replay."
+    )
     trace.command("generate")(generate)
     trace.command("convert")(convert)
     app.add_typer(trace, name="trace")
@@ -28,6 +30,7 @@ def generate(
     seed: SeedOption = 0,
 ) -> None:
     """Draw a trace: a Zipf–Markov popularity, users who come back in sessions, mostly for their last model."""
+    from genedge.cli.console import say
     from genedge.cli.progress import progress
     from genedge.replay.generate import generate as draw
     from genedge.replay.trace import Row, write_trace
@@ -42,7 +45,7 @@ def generate(
             tick("drawn", requests)
 
         write_trace(out, counted())
-    print(f"{out}: {requests} requests for {models} models by {users} users")
+    say(f"{out}: {requests} requests for {models} models by {users} users")
 
 
 def convert(
@@ -50,11 +53,12 @@ def convert(
     out: OutOption,
 ) -> None:
     """Turn GenTD26's requests into a trace: sorted by time; what cannot be replayed is set aside and counted."""
+    from genedge.cli.console import say
     from genedge.replay.gentd26 import convert as convert_gentd26
 
     converted = convert_gentd26(source, out)
-    print(f"{out}: {converted.requests} requests of {converted.rows} rows")
+    say(f"{out}: {converted.requests} requests of {converted.rows} rows")
     for reason, count in converted.set_aside.items():
-        print(f"set aside: {count}, {reason}")
+        say(f"set aside: {count}, {reason}")
     for what, count in converted.noted.items():
-        print(f"noted: {count}, {what}")
+        say(f"noted: {count}, {what}")

@@ -35,6 +35,7 @@ def train(
     another for bandwidth and steps. A run can be interrupted at any moment and resumed; it
     then ends with the very same bits.
     """
+    from genedge.cli.console import say
     from genedge.cli.training import train_with_progress
     from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
@@ -59,4 +60,4 @@ def train(
         rows = train_with_progress(run)
     except KeyboardInterrupt:
         raise InputError(f"interrupted; 'genedge train --resume {run.folder}' goes on") from None
-    print(f"{run.folder}: {rows[-1]['episode']} episodes, best evaluated utility {rows[-1]['best_utility']:.1f}")
+    say(f"{run.folder}: {rows[-1]['episode']} episodes, best evaluated utility {rows[-1]['best_utility']:.1f}")

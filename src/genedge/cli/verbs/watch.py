@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.cli.app import POLICY_HELP, ScenarioOption, SeedOption, SetOption, check_draws
 
 
 def register(app: typer.Typer) -> None:
@@ -14,9 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(
-    policy: Annotated[
-        str, typer.Option(metavar="NAME|DIR", help="A policy's name, a run's folder, sb3:FILE or FILE.py:FUNCTION.")
-    ],
+    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help=f"It is {POLICY_HELP}")],
     scenario: ScenarioOption = "paper",
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="How many slots of the episode; else all.")] = None,
@@ -31,6 +29,7 @@ def watch(
     Users where they are, their channels, hits and misses, the models in memory, shares of bandwidth and steps, and
     the utility Σ U_n of both, lower is better. It is the first episode that `evaluate` meets with this seed.
     """
+    from genedge.cli.console import say
     from genedge.cli.progress import progress
     from genedge.compiled import keep_compiled_code
     from genedge.files import whole_file
@@ -54,4 +53,4 @@ def watch(
             frames.append(draw_frame(decided, k))
         tick("drawn", count)
         file.write(written(frames, decided.caption))
-    print(f"Written: {out}")
+    say(f"Written: {out}")

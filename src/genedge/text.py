@@ -1,0 +1,75 @@
+"""Text that somebody else wrote: shown without harm, and compared with what may have been meant."""
+
+from collections.abc import Iterable
+
+
+def shown(text: str) -> str:
+    r"""Text as it may be shown on a terminal, in a page or in a picture, in one line.
+
+    What would not be seen there but do something, such as control characters, ends of lines and marks that turn the
+    direction of writing, is written as Python writes it in a string, such as \x1b; so are halves of characters.
+
+    Args:
+        text: a name, or a message with names in it.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else escaped(c) for c in text)
+
+
+def escaped(character: str) -> str:
+    r"""A character as Python writes it in a string, such as \x1b.
+
+    Args:
+        character: any one.
+    """
+    return character.encode("unicode_escape").decode()
+
+
+def in_cell(value: object) -> object:
+    """A value as a cell of a table that people may open in a spreadsheet, which runs what looks like a formula.
+
+    Args:
+        value: a number, which stays one, or a text; one that would be run gets an apostrophe before it.
+    """
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """The word that was probably meant: for hints, which shall name nothing unrelated.
+
+    Near is a word that takes at most one edit for every three letters, or one that has all parts of the other, as
+    `uplink_bandwidth_mhz` has of `bandwidth`.
+
+    Args:
+        word: what was written.
+        words: what might have been.
+
+    Returns:
+        The nearest, the first of several; None where none is near.
+    """
+    word, edits = word.casefold(), len(word) // 3
+    parts = set(word.split("_"))
+    near = []
+    for other in words:
+        distance = _distance(word, other.casefold()) if abs(len(word) - len(other)) <= edits else edits + 1
+        if distance <= edits or (len(word) > 2 and parts <= set(other.casefold().split("_"))):
+            near.append((distance, other))
+    return min(near, key=lambda found: found[0])[1] if near else None
+
+
+def _distance(a: str, b: str) -> int:
+    """How many letters to insert, drop, change or swap with their neighbour."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        two_before, before, row = before, row, [i]
+        for j, y in enumerate(b, 1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (x != y)))
+            if i > 1 and j > 1 and (x, y) == (b[j - 2], a[i - 2]):
+                row[j] = min(row[j], two_before[j - 2] + 1)
+    return row[-1]
