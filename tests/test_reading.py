@@ -11,11 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genedge.cli.lines import read_decisions, read_slots
-from genedge.errors import InputError, in_brief, shortened
+from genedge.errors import InputError
 from genedge.reading import MOST_BYTES, MOST_DIGITS, MOST_LEVELS, read_json, read_yaml, text_of_file, write_yaml
 from genedge.replay.catalogue import load_catalogue
 from genedge.scenario import load_scenario
 from genedge.study.plan import FULL, changed
+from genedge.text import in_brief, shortened
 
 # --- What is refused, at every door
 

@@ -90,6 +90,7 @@ def test_the_nearest_policy(word, meant):
 
 def test_the_parts_of_a_name_are_near_it():
     assert nearest("bandwidth", ("uplink_bandwidth_mhz", "users")) == "uplink_bandwidth_mhz"
+    assert nearest("sdxl-base", ("sd15", "sdxl")) == "sdxl"
     assert nearest("s", ("load_s", "wait_s")) is None
 
 
@@ -111,6 +112,7 @@ def test_only_what_is_near_is_named(word, words):
     if near is None:
         assert all(distance > len(word) // 3 for distance in distances.values())
     else:
-        contained = len(word) > 2 and set(word.split("_")) <= set(near.split("_"))
+        parts, others = ({part for part in text.split("_") if part} for text in (word, near))
+        contained = min(len(word), len(near)) > 2 and (parts <= others or others <= parts)
         assert distances[near] <= len(word) // 3 or contained
         assert distances[near] == min(distances.values()) or contained

@@ -18,8 +18,9 @@ from genedge.cell import sampling, service
 from genedge.cell.feasible import breaches
 from genedge.cell.types import Box, Decision, Memory, Models, Outcome, Params, Slot
 from genedge.compiled import as_stated, at_once
-from genedge.errors import InputError, shortened
+from genedge.errors import InputError
 from genedge.limits import BITS, GAIN, MOST_DRAWS
+from genedge.text import shortened
 
 LARGEST = float(np.finfo(np.float32).max)
 

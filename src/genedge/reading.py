@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from genedge.errors import InputError, in_brief, shortened
+from genedge.errors import InputError
+from genedge.text import in_brief, shortened
 
 # A hundred times the longest preset; a larger one would take minutes to read.
 MOST_BYTES = 2**20

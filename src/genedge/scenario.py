@@ -29,10 +29,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from genedge.cell.types import Box, Models, Params
-from genedge.errors import InputError, in_brief, shortened
+from genedge.errors import InputError
 from genedge.limits import MOST_PLACES, check_cell, check_models, check_radio
 from genedge.reading import read_yaml, text_of_file, write_yaml
-from genedge.text import nearest
+from genedge.text import in_brief, nearest, shortened
 
 # --- The settings, section by section ---------------------------------------------------------------------
 

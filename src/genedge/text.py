@@ -1,6 +1,11 @@
 """Text that somebody else wrote: shown without harm, and compared with what may have been meant."""
 
+import re
+import reprlib
 from collections.abc import Iterable
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 
 
 def shown(text: str) -> str:
@@ -24,6 +29,29 @@ def escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def shortened(value: object) -> str:
+    """A value of the user's in a message, as Python writes it, however large it is.
+
+    Args:
+        value: what was given.
+    """
+    try:
+        return in_brief(_REPR.repr(value))
+    except ValueError:  # Python writes no numbers of thousands of digits.
+        return "a number with too many digits"
+
+
+def in_brief(text: str, most: int = 100) -> str:
+    """A text of the user's in a message: on one line, cut where it is long, nothing that a terminal would obey.
+
+    Args:
+        text: what was given.
+        most: characters kept.
+    """
+    one_line = shown(" ".join(text[: 2 * most].split()))
+    return one_line[:most] + "..." if len(one_line) > most or len(text) > 2 * most else one_line
+
+
 def in_cell(value: object) -> object:
     """A value as a cell of a table that people may open in a spreadsheet, which runs what looks like a formula.
 
@@ -42,8 +70,8 @@ def in_cell(value: object) -> object:
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word that was probably meant: for hints, which shall name nothing unrelated.
 
-    Near is a word that takes at most one edit for every three letters, or one that has all parts of the other, as
-    `uplink_bandwidth_mhz` has of `bandwidth`.
+    Near is a word that takes at most one edit for every three letters, or of which one has all parts of the other,
+    as `uplink_bandwidth_mhz` has of `bandwidth`, and `sdxl-base` of `sdxl`.
 
     Args:
         word: what was written.
@@ -53,13 +81,18 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
         The nearest, the first of several; None where none is near.
     """
     word, edits = word.casefold(), len(word) // 3
-    parts = set(word.split("_"))
+    parts = _parts(word)
     near = []
     for other in words:
         distance = _distance(word, other.casefold()) if abs(len(word) - len(other)) <= edits else edits + 1
-        if distance <= edits or (len(word) > 2 and parts <= set(other.casefold().split("_"))):
+        others = _parts(other.casefold())
+        if distance <= edits or (min(len(word), len(other)) > 2 and (parts <= others or others <= parts)):
             near.append((distance, other))
     return min(near, key=lambda found: found[0])[1] if near else None
+
+
+def _parts(word: str) -> set[str]:
+    return {part for part in re.split(r"[\W_]+", word) if part}
 
 
 def _distance(a: str, b: str) -> int:

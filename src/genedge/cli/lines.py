@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from genedge.cell.types import Decision, Slot
-from genedge.errors import InputError, shortened
+from genedge.errors import InputError
 from genedge.limits import BITS, GAIN
 from genedge.reading import read_json
 from genedge.scenario import Scenario
+from genedge.text import shortened
 
 
 def lines_of_file(path: Path, option: str) -> list[str]:

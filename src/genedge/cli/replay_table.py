@@ -9,6 +9,7 @@ from genedge.cli.console import console
 from genedge.replay.names import FIRST
 from genedge.replay.replay import Replay
 from genedge.replay.sketch import QuantileSketch
+from genedge.text import in_brief
 
 # Of a name, so many characters are shown.
 LONGEST = 40
@@ -66,7 +67,7 @@ def _remarks(replay: Replay) -> list[str]:
         )
     if names.not_asked_for:
         entries = [
-            _harmless(entry) + (f" (the trace has {_harmless(near)})" if near is not None else "")
+            in_brief(entry, LONGEST) + (f" (the trace has {in_brief(near, LONGEST)})" if near is not None else "")
             for entry, near in names.nearest.items()
         ]
         lines.append(f"The catalogue names what no request is for: {_counted(entries, names.not_asked_for)}.")
@@ -80,17 +81,11 @@ def _remarks(replay: Replay) -> list[str]:
 
 
 def _few(names: Sequence[str], count: int) -> str:
-    return _counted([_harmless(name) for name in names], count)
+    return _counted([in_brief(name, LONGEST) for name in names], count)
 
 
 def _counted(texts: Sequence[str], count: int) -> str:
     return ", ".join(texts) + (f" and {count - len(texts)} more" if count > len(texts) else "")
-
-
-def _harmless(name: str) -> str:
-    """A name of a file's as a terminal may show it: no codes, and not without end."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name[: LONGEST + 1])
-    return shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"
 
 
 def _distances(replay: Replay, results: dict[str, Any]) -> Table:

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from genedge.errors import InputError, in_brief
+from genedge.errors import InputError
 from genedge.reading import read_yaml, text_of_file
+from genedge.text import in_brief
 
 MB_PER_GB = 1000
 Provenance = Literal["paper", "measured", "assumed", "user"]

@@ -1,12 +1,12 @@
 """What a trace and its catalogue do not know of each other: a name spelt in two ways changes results in silence."""
 
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
 from genedge.replay.catalogue import Models
+from genedge.text import nearest
 
 # So many names are given; the rest is counted.
 FIRST = 5
@@ -68,11 +68,7 @@ def compare_names(models: Models, asked: Int[np.ndarray, "M"], memory_mb: int) -
     unused = [name for name in entries if name not in models.ids]
     by_asked = np.argsort(-asked, kind="stable")
     unnamed = [models.names[m] for m in by_asked[~named[by_asked]][:SEARCHED]]
-    spelt = {_folded(name): name for name in reversed(unnamed)}
-
-    def nearest(entry: str) -> str | None:
-        close = get_close_matches(_folded(entry), list(spelt), 1)
-        return spelt[close[0]] if close else None
+    compared = [name for name in unnamed if len(name) <= COMPARED]
 
     def group(which: np.ndarray) -> Group:
         first = by_asked[which[by_asked]][:FIRST]
@@ -82,9 +78,5 @@ def compare_names(models: Models, asked: Int[np.ndarray, "M"], memory_mb: int) -
         group(~named),
         group(np.array(models.memory_mb) > memory_mb),
         len(unused),
-        {entry: nearest(entry) for entry in unused[:FIRST]},
+        {entry: nearest(entry[:COMPARED], compared) for entry in unused[:FIRST]},
     )
-
-
-def _folded(name: str) -> str:
-    return name[:COMPARED].casefold()

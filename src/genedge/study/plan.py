@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from genedge.errors import InputError, in_brief
+from genedge.errors import InputError
 from genedge.reading import read_yaml
+from genedge.text import in_brief
 
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 # Test episodes are drawn together; this many are some gigabytes.
