@@ -33,6 +33,7 @@ from pydantic_core import ErrorDetails
 
 from genedge.cell.types import Box, Models, Params
 from genedge.errors import InputError
+from genedge.files import read_text
 
 # --- The settings, section by section ---------------------------------------------------------------------
 
@@ -519,7 +520,7 @@ def _find(scenario: str) -> tuple[str, str]:
         resource = importlib.resources.files("genedge") / "scenarios" / f"{scenario}.yaml"
         return resource.read_text(encoding="utf-8"), f"preset {scenario}"
     try:
-        return Path(scenario).read_text(encoding="utf-8"), scenario
+        return read_text(Path(scenario)), scenario
     except (FileNotFoundError, NotADirectoryError):
         hint = _did_you_mean(scenario, presets())
         raise InputError(

@@ -25,7 +25,7 @@ import jax
 import numpy as np
 
 from genedge.errors import InputError
-from genedge.files import whole_file
+from genedge.files import read_text, refuse_no_plain_file, whole_file
 from genedge.learn.actor import Network, Pair
 from genedge.learn.agents import (
     AGENTS,
@@ -179,7 +179,7 @@ def open_run(folder: Path) -> Run:
     """
     path = folder / "run.json"
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(read_text(path))
         written, scenario_id = description["format"], description["scenario_id"]
         numbers = {key: description[key] for key in ("users", "places", "episodes", "seed")}
     except (FileNotFoundError, NotADirectoryError):
@@ -255,7 +255,7 @@ def rows_of(run: Run, episodes: int | None = None) -> list[Row]:
     """
     path = run.folder / "metrics.jsonl"
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = read_text(path) if path.exists() else ""
         rows = [{key: row[key] for key in run.row} for row in map(json.loads, text.splitlines())]
         if episodes is None:
             return rows
@@ -298,6 +298,7 @@ def restore(path: Path, like: _Tree, run_id: str) -> _Tree:
     """
     leaves, structure = jax.tree.flatten(like)
     try:
+        refuse_no_plain_file(path)
         with np.load(path, allow_pickle=False) as archive:
             arrays = [archive[f"{i:04d}"] for i in range(len(leaves))]
             ours = archive["run"].item() == run_id and len(archive.files) == len(leaves) + 1

@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from genedge.errors import InputError
+from genedge.files import read_text
 
 MB_PER_GB = 1000
 Provenance = Literal["paper", "measured", "assumed", "user"]
@@ -166,7 +167,7 @@ def load_catalogue(catalogue: str) -> Catalogue:
         text = (folder / f"{catalogue}.yaml").read_text(encoding="utf-8")
     else:
         try:
-            text = Path(catalogue).read_text(encoding="utf-8")
+            text = read_text(Path(catalogue))
         except FileNotFoundError:
             known = ", ".join(catalogues())
             raise InputError(f"{catalogue}: no such catalogue; give a file, or one of {known}") from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genedge.errors import InputError
+from genedge.files import refuse_no_plain_file
 from genedge.replay.trace import Row, write_trace
 
 COLUMNS = (
@@ -56,6 +57,7 @@ def convert(source: Path, path: Path) -> Converted:
     noted: Counter[str] = Counter()
     requests: list[Row] = []
     rows, last = 0, -math.inf
+    refuse_no_plain_file(source)
     try:
         with source.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from genedge.errors import InputError
-from genedge.files import whole_file
+from genedge.files import read_text, whole_file
 from genedge.study.engines import Engine
 from genedge.study.tasks import Result, Task, Train, key_of
 
@@ -33,7 +33,7 @@ def load(folder: Path, task: Task) -> Told | None:
     """
     path = _path(folder, task)
     try:
-        told: Told = json.loads(path.read_text(encoding="utf-8"))
+        told: Told = json.loads(read_text(path))
         complete = {"found", "times"} <= told.keys()
     except (FileNotFoundError, NotADirectoryError):
         return None

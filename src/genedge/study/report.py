@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from genedge.errors import InputError
-from genedge.files import whole_file
+from genedge.files import read_text, whole_file
 from genedge.learn.card import versions
 from genedge.policies import policy
 from genedge.scenario import load_scenario, unit_of
@@ -152,7 +152,7 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
 def _remove_old(folder: Path, written: Sequence[str]) -> None:
     """Removes what an earlier report wrote and this one did not."""
     listing = folder / "written.json"
-    before = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else []
+    before = json.loads(read_text(listing)) if listing.exists() else []
     for name in set(before) - set(written):
         (folder / name).unlink(missing_ok=True)
     with whole_file(listing) as file:
