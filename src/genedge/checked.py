@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from genedge.cell import sampling, service
 from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.compiled import require_device
 from genedge.errors import InputError
 
 
@@ -88,8 +89,9 @@ def check_params(params: Params) -> None:
         params: what was given.
 
     Raises:
-        InputError: it is something else.
+        InputError: it is something else, or JAX has nothing to compute on.
     """
+    require_device()
     if not isinstance(params, Params):
         raise InputError(f"params must be a genedge.Params, such as scenario.params, not {_what(params)}")
 

@@ -14,6 +14,7 @@ from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
 from genedge.checked import checked_policy
+from genedge.compiled import require_device
 from genedge.errors import InputError
 from genedge.policies.certified import optimal, priced
 from genedge.policies.cloud_only import cloud_only
@@ -64,6 +65,7 @@ def policy(name: str, scenario: Scenario) -> Policy:
     Raises:
         InputError: there is neither such a policy nor such a run or model, or it does not fit the scenario.
     """
+    require_device()
     refuse_box(scenario)
     if name in REGISTRY:
         return checked_policy(REGISTRY[name](scenario))
