@@ -1,24 +1,9 @@
 """`genedge paper`: the paper's whole evaluation, reproduced and judged in one report."""
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-
-@contextlib.contextmanager
-def _stops_as_interrupts() -> Iterator[None]:
-    """A closed terminal and a batch system's stop are interruptions, as Ctrl-C is."""
-    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +35,7 @@ def paper(
     from genedge.cli.progress import progress
     from genedge.compiled import keep_compiled_code
     from genedge.errors import InputError
+    from genedge.interruption import resumable
     from genedge.study.engines import on_cores, on_ray
     from genedge.study.folder import do
     from genedge.study.paper import SECTIONS, study, try_out
@@ -72,8 +58,8 @@ def paper(
     command = ["genedge", "paper", "--out", str(out)]
     command += ["--quick"] * quick + [word for change in plan for word in ("--plan", change)]
     command += ["--policies", ",".join(own)] if own else []
-    try:
-        with _stops_as_interrupts(), progress(sum(task.work for task in tasks)) as tick:
+    with resumable("the same command goes on from here"):
+        with progress(sum(task.work for task in tasks)) as tick:
             do(out, tasks, work, tick)
         with progress(len(SECTIONS)) as tick:
             written = 0
@@ -85,6 +71,4 @@ def paper(
 
             shown = write_report(s, out, command, report)
             tick("written", len(SECTIONS))
-    except KeyboardInterrupt:
-        raise InputError("interrupted; the same command goes on from here") from None
     print(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")
