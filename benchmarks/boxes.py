@@ -33,14 +33,14 @@ def main() -> None:
     # One core for each process, so that training and evaluation are the same on any machine.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.learn.runs import Run, create_run, open_run, rows_of, train_run
     from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import rule
     from genedge.scenario import load_scenario
     from genedge.study.boxes import LOSSES, BoxEvaluation, Result, evaluate_box
 
-    keep_compiled_code()
+    set_up_jax()
 
     def trained(catalogue: int, agent: str, seed: int) -> Run:
         folder = asked.runs / f"{agent}-{catalogue}-{seed}"

@@ -388,10 +388,10 @@ def compile_agent(name: str, seed: int, started: float) -> dict[str, float]:
 
 def prepared(name: str) -> tuple[str, Any, int]:
     """An agent's name, its scenario and number of users, the cache of compiled code in use."""
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.scenario import load_scenario
 
-    keep_compiled_code()
+    set_up_jax()
     agent, _, network = name.partition(":")
     changes = [f"{agent}.network={network}"] if network else []
     scenario = load_scenario("paper", [f"cell.users={USERS}", *changes])

@@ -16,7 +16,7 @@ import numpy as np
 from genedge.cell.feasible import in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Slot
-from genedge.compiled import keep_compiled_code
+from genedge.compiled import set_up_jax
 from genedge.files import whole_file
 from genedge.learn.card import card
 from genedge.learn.runs import load_actor, open_run, rows_of, save
@@ -52,7 +52,7 @@ class Band(NamedTuple):
 
 def main(folder: Path) -> None:
     """Ships the run in a folder."""
-    keep_compiled_code()
+    set_up_jax()
     run = open_run(folder)
     if not run.any_cell:
         sys.exit(f"{folder}: trained by {run.agent}; --agent any-cell makes policies for any cell")

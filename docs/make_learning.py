@@ -24,7 +24,7 @@ import numpy as np
 from genedge.cell.feasible import in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Slot
-from genedge.compiled import keep_compiled_code
+from genedge.compiled import set_up_jax
 from genedge.files import whole_file
 from genedge.learn.runs import create_run, open_run, train_run
 from genedge.optimum import solve_optimal
@@ -123,7 +123,7 @@ def cost_of(scenario: Scenario, users: int, decide: Callable[[Slot], Decision]) 
 
 def work(job: Job) -> tuple[Job, float]:
     """Trains a run to its end, unless it has come that far, and measures its gap."""
-    keep_compiled_code()
+    set_up_jax()
     done = job.folder / "gap.json"
     if not done.exists():
         scenario = job.scenario

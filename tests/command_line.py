@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from genedge.cli import main
+from genedge.cli import run
 
 
 class Answer(NamedTuple):
@@ -41,11 +41,7 @@ def call(*arguments: object, stdin: str | bytes = "") -> Answer:
         patch.setattr(sys, "stdin", inside)
         patch.setattr(sys, "stdout", out)
         patch.setattr(sys, "stderr", err)
-        try:
-            main()
-            status = 0
-        except SystemExit as e:
-            status = e.code if isinstance(e.code, int) else int(e.code is not None)
+        status = run()
     return Answer(status, text(out), text(err))
 
 

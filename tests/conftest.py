@@ -11,11 +11,11 @@ from hypothesis import Phase, settings
 from installed import lacks
 
 from genedge.cell.types import Slot
-from genedge.compiled import keep_compiled_code
+from genedge.compiled import set_up_jax
 from genedge.scenario import Scenario, load_scenario
 
 # Most of a test's time is compilation; workers and later runs share what was compiled.
-keep_compiled_code()
+set_up_jax()
 
 # The same examples on every machine; no deadline, as the first example of a test pays for its compilation; and
 # no explanations, which take minutes to find in compiled code.

@@ -14,7 +14,7 @@ import pytest
 
 import genedge
 from genedge.cell import service
-from genedge.compiled import AS_STATED, keep_compiled_code
+from genedge.compiled import AS_STATED, set_up_jax
 from genedge.policies import REGISTRY
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -271,7 +271,7 @@ def test_a_key_of_another_kind_is_refused():
 def test_a_program_of_our_own_is_set_as_stated():
     for name, value in ODD.items():
         jax.config.update(f"jax_{name}", value)
-    keep_compiled_code()
+    set_up_jax()
     assert {name: getattr(jax.config, f"jax_{name}") for name in AS_STATED} == AS_STATED
 
 

@@ -17,7 +17,7 @@ from jax.core import Tracer
 from genedge.cell import sampling, service
 from genedge.cell.feasible import breaches
 from genedge.cell.types import Box, Decision, Memory, Models, Outcome, Params, Slot
-from genedge.compiled import as_stated, at_once
+from genedge.compiled import as_stated, at_once, require_device
 from genedge.errors import InputError
 from genedge.limits import BITS, GAIN, MOST_DRAWS
 from genedge.text import shortened
@@ -250,8 +250,10 @@ def check_params(params: Params) -> None:
         params: what was given.
 
     Raises:
-        InputError: it is something else, or a field has another type, shape or value.
+        InputError: it is something else, a field has another type, shape or value, or JAX has nothing to compute
+            on.
     """
+    require_device()
     if not isinstance(params, Params):
         raise InputError(f"params must be a genedge.Params, such as scenario.params, not {what(params)}")
     if not isinstance(params.models, Models):

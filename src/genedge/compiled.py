@@ -1,10 +1,13 @@
-"""What JAX is set to: the same for every computation here, whatever it is set to elsewhere."""
+"""JAX, as every computation here needs it: what it computes on, and settings that are the same whoever calls."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import Any
 
 from platformdirs import user_cache_path
+
+from genedge.errors import InputError
 
 # Settings of JAX that change numbers or refuse what is right, as they are when nobody has touched them. All are
 # stated, since a user may set any of them, in the environment or in his program.
@@ -22,14 +25,18 @@ AS_STATED: dict[str, Any] = {
 }
 
 
-def keep_compiled_code() -> None:
+def set_up_jax() -> None:
     """Sets JAX up for a program that is ours alone, a command or a worker.
 
     What it compiles is kept in the user's cache folder, so that the next run starts at once; and its settings are
     as stated, whatever the environment says.
+
+    Raises:
+        InputError: JAX has nothing to compute on, see `require_device`.
     """
     import jax
 
+    require_device()
     for name, value in AS_STATED.items():
         jax.config.update(f"jax_{name}", value)
     jax.config.update("jax_compilation_cache_dir", str(user_cache_path("genedge") / "compiled"))
@@ -54,3 +61,21 @@ def at_once() -> Iterator[None]:
 
     with jax.core.eval_context(), as_stated():
         yield
+
+
+@cache
+def require_device() -> None:
+    """Refuses platforms that JAX does not find here; it would say so in the midst of the work, and in many lines.
+
+    Raises:
+        InputError: JAX is told by JAX_PLATFORMS, or by its configuration, to compute where it cannot.
+    """
+    import jax
+
+    try:
+        jax.devices()
+    except Exception:  # RuntimeError of names that it does not know, AssertionError of those without a plug-in.
+        asked = jax.config.values["jax_platforms"]
+        raise InputError(
+            f"JAX_PLATFORMS is {asked!r}: JAX finds no such device here; unset it, or set it to cpu"
+        ) from None

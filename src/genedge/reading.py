@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from genedge.errors import InputError
+from genedge.files import read_bytes
 from genedge.text import in_brief, shortened
 
 # A hundred times the longest preset; a larger one would take minutes to read.
@@ -44,13 +45,10 @@ def text_of_file(path: Path) -> str:
         path: the file.
 
     Raises:
-        InputError: it is too large, or no UTF-8 text.
+        InputError: it is too large, neither a file nor a pipe, or no UTF-8 text.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        raw = file.read(MOST_BYTES + 1)
-    if len(raw) > MOST_BYTES:
-        raise InputError(f"{path}: larger than {MOST_BYTES} bytes; no file of settings is")
+    raw = read_bytes(path, MOST_BYTES)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as e:

@@ -469,7 +469,7 @@ def test_ctrl_c_says_so(genedge, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("genedge.study.evaluate.evaluate", interrupted)
-    assert genedge("evaluate", "--policies", "rcars") == (2, "", "genedge: interrupted\n")
+    assert genedge("evaluate", "--policies", "rcars") == (130, "", "genedge: interrupted\n")
 
 
 def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):

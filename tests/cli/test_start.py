@@ -2,11 +2,24 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
 VERBS = {
-    "": ("slots", "decide", "score", "train", "evaluate", "demo", "scenario", "cite", "trace", "replay"),
+    "": (
+        "--version",
+        "slots",
+        "decide",
+        "score",
+        "train",
+        "evaluate",
+        "demo",
+        "scenario",
+        "cite",
+        "trace",
+        "replay",
+    ),
     "scenario": ("show", "list"),
     "scenario show": ("NAME|FILE", "--set", "KEY=VALUE", "--json", "--yaml", "provenance"),
     "scenario list": ("presets",),
@@ -66,6 +79,21 @@ print("HEAVY", [name for name in {heavy} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_the_version_comes_without_anything_heavy():
+    program = f"""
+import sys
+from genedge.cli import main
+sys.argv = ["genedge", "--version"]
+try:
+    main()
+except SystemExit as e:
+    assert e.code == 0
+assert not [name for name in {HEAVY} if name in sys.modules]
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == f"genedge {version('genedge')}\n"
 
 
 def test_without_a_verb_the_help_is_shown(genedge):

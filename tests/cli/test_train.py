@@ -155,7 +155,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, interrupt(owner, name, call, after))
         answer = genedge(*TRAIN, "--out", folder)
-    assert answer.status == 2
+    assert answer.status == 130
     assert f"interrupted; 'genedge train --resume {folder}' goes on" in answer.err
     assert "Traceback" not in answer.err
     answer = genedge("train", "--resume", folder)
@@ -239,7 +239,7 @@ def untrained(genedge, tmp_path, monkeypatch):
         monkeypatch.setattr("genedge.cli.training.train_run", interrupted)
         folder = tmp_path / "run"
         answer = genedge("train", *SET, *options, "--out", folder)
-        assert answer.status == 2
+        assert answer.status == 130
         assert answer.err.splitlines()[-1] == f"genedge: interrupted; 'genedge train --resume {folder}' goes on"
         return runs.open_run(folder)
 

@@ -85,6 +85,6 @@ def test_interrupted_there_is_no_file(genedge, tmp_path, monkeypatch):
 
     monkeypatch.setattr("genedge.study.watch.draw_frame", interrupted)
     answer = genedge("watch", *SHORT, "--out", tmp_path / "a.html")
-    assert answer.status == 2
+    assert answer.status == 130
     assert answer.err.endswith("genedge: interrupted\n")
     assert list(tmp_path.iterdir()) == []

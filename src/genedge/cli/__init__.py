@@ -1,82 +1,99 @@
-"""The command line: one file a verb. Nothing heavy is imported until a verb runs."""
+"""The command line. Nothing is imported here but what hears interruptions: the verbs come once they are heard."""
 
 import io
 import os
 import sys
 
-from genedge.cli.app import app
-from genedge.cli.verbs import (
-    cite,
-    decide,
-    demo,
-    evaluate,
-    export,
-    paper,
-    replay,
-    runs,
-    scenario,
-    score,
-    slots,
-    trace,
-    train,
-    watch,
-)
+from genedge import interruption
+from genedge.cli.streams import mend_streams
 from genedge.errors import InputError
+from genedge.files import remove_unfinished
 from genedge.text import shown
 
-__all__ = ["main"]
-
-for verb in (
-    scenario,
-    slots,
-    decide,
-    score,
-    train,
-    runs,
-    evaluate,
-    watch,
-    paper,
-    trace,
-    replay,
-    export,
-    demo,
-    cite,
-):
-    verb.register(app)
+__all__ = ["main", "run"]
 
 
 def main() -> None:
-    """Runs the command line; what the user can mend ends with one message and status 2, never a traceback."""
+    """The program: runs the command line in a process of its own, which can be interrupted at any moment."""
+    try:
+        mend_streams()
+        interruption.listen()
+        status = run()
+        interruption.ends(status)
+    except KeyboardInterrupt:  # In the midst of what `run` says at the end, or before it began.
+        status = _told(*_interrupted())
+        interruption.ends(status)
+    sys.exit(status)
+
+
+def run() -> int:
+    """Runs the command line in this process; what the user can mend is told in one message, never a traceback.
+
+    Returns:
+        The status: 0 if all went well, 1 if whoever reads the output has seen enough, 2 if something must be
+        mended, `interruption.STATUS` after an interruption.
+    """
+    interruption.starts()
+    if sys.stdout is None:
+        return _told(2, "standard output is closed; send it to a file, or to /dev/null")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Where the terminal has no Greek letters, it shows question marks.
         sys.stdout.reconfigure(errors="replace")
+    status, message = 0, ""
     try:
-        try:
-            app()
-        finally:
-            # While somebody can still be told that it failed.
-            print(end="", flush=True)
-    except InputError as e:
-        _stop(str(e))
+        status, message = _outcome()
+    except BaseException:
+        # What an interruption is turned into on its way, by libraries that it surprises, is still an interruption.
+        if not interruption.asked():
+            raise
+    try:
+        # While somebody can still be told that it failed.
+        print(end="", flush=True)
     except OSError as e:
-        if e.filename is not None:
-            _stop(f"{e.filename}: {e.strerror or e}")
         # The output takes no more; keep Python from trying again while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(e, BrokenPipeError):
-            sys.exit(1)  # Whoever read it has seen enough; typer does the same in the midst of longer outputs.
-        _stop(f"output: {e.strerror or e}")
+        if not message:
+            status, message = _of_output(e)
+    if interruption.asked():
+        status, message = _interrupted()
+    return _told(status, message)
+
+
+def _outcome() -> tuple[int, str]:
+    """Does the work; the status, and what to say of it."""
+    try:
+        from genedge.cli.commands import app
+
+        app()
+    except InputError as e:
+        return 2, str(e)
+    except OSError as e:
+        return (2, f"{e.filename}: {e.strerror or e}") if e.filename is not None else _of_output(e)
+    except KeyboardInterrupt:
+        return _interrupted()
     except SystemExit as e:
-        if e.code == 130:  # So typer turns Ctrl-C into an exit, without a word.
-            _stop("interrupted")
-        raise
+        if e.code == 130:  # So typer turns an interruption into an exit, without a word.
+            return _interrupted()
+        return (e.code if isinstance(e.code, int) else int(e.code is not None)), ""
     except (MemoryError, RuntimeError) as e:
         # JAX says it so; to name its error would import it.
         if isinstance(e, RuntimeError) and not str(e).startswith("RESOURCE_EXHAUSTED"):
             raise
-        _stop("out of memory; ask for fewer slots, episodes, users or models, or a smaller batch or population")
+        return 2, "out of memory; ask for fewer slots, episodes, users or models, or a smaller batch or population"
+    return 0, ""
 
 
-def _stop(message: str) -> None:
-    print(f"genedge: {shown(message)}", file=sys.stderr)
-    sys.exit(2)
+def _of_output(e: OSError) -> tuple[int, str]:
+    # Whoever read it has seen enough; typer does the same in the midst of longer outputs.
+    return (1, "") if isinstance(e, BrokenPipeError) else (2, f"output: {e.strerror or e}")
+
+
+def _interrupted() -> tuple[int, str]:
+    remove_unfinished()
+    return interruption.STATUS, interruption.told()
+
+
+def _told(status: int, message: str) -> int:
+    if message:
+        print(f"genedge: {shown(message)}", file=sys.stderr)
+    return status

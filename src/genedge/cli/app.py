@@ -46,6 +46,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print("genedge", version("genedge"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
 ScenarioOption = Annotated[
     str, typer.Option("--scenario", metavar="NAME|FILE", help="A preset's name or a scenario file.")
 ]

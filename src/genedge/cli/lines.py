@@ -4,52 +4,69 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from genedge.cell.types import Decision, Slot
 from genedge.errors import InputError
+from genedge.files import open_input
 from genedge.limits import BITS, GAIN
 from genedge.reading import read_json
 from genedge.scenario import Scenario
 from genedge.text import shortened
 
+# All slots are decided at once, and Python's lists of numbers take a few times as much as their text. A line of the
+# largest cells has some tens of MiB.
+MOST_BYTES = 1 << 30
+MOST_LINE_BYTES = 64 << 20
 
-def lines_of_file(path: Path, option: str) -> list[str]:
-    """Lines of a text file.
+
+def lines_of_file(path: Path, option: str) -> Iterator[str]:
+    """Lines of a text file, or of a pipe, as they come.
 
     Args:
         path: the file.
         option: the option that named it, for messages.
 
     Raises:
-        InputError: it cannot be read, or is not text.
+        InputError: it cannot be read, is not text, or is too large.
     """
     try:
-        return _lines(path.read_bytes(), str(path))
+        with open_input(path) as file:
+            yield from _lines(file, str(path))
     except OSError as e:
         raise InputError(f"{option} {path}: cannot be read: {e.strerror or e}") from None
 
 
-def lines_of_standard_input() -> list[str]:
-    """Lines of standard input.
+def lines_of_standard_input() -> Iterator[str]:
+    """Lines of standard input, as they come.
 
     Raises:
-        InputError: it is closed, or not text.
+        InputError: it is closed, cannot be read, is not text, or is too large.
     """
     if sys.stdin is None:
         raise InputError("standard input is closed; give JSON lines there")
-    return _lines(sys.stdin.buffer.read(), "standard input")
-
-
-def _lines(raw: bytes, source: str) -> list[str]:
     try:
-        # A byte order mark is dropped. Only line feeds end lines: other separators may stand in JSON strings.
-        return raw.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as e:
-        line = raw.count(b"\n", 0, e.start) + 1
-        raise InputError(f"{source} line {line}: not UTF-8 text; give JSON lines") from None
+        yield from _lines(sys.stdin.buffer, "standard input")
+    except OSError as e:
+        raise InputError(f"standard input cannot be read: {e.strerror or e}; give JSON lines there") from None
+
+
+def _lines(file: IO[bytes], source: str) -> Iterator[str]:
+    # Only line feeds end lines: other separators may stand in JSON strings.
+    number, size = 0, 0
+    while raw := file.readline(MOST_LINE_BYTES + 1):
+        number, size = number + 1, size + len(raw)
+        if len(raw) > MOST_LINE_BYTES:
+            raise InputError(f"{source} line {number}: longer than {MOST_LINE_BYTES >> 20} MiB; give JSON lines")
+        if size > MOST_BYTES:
+            raise InputError(f"{source}: larger than {MOST_BYTES >> 20} MiB; give its lines in several parts")
+        try:
+            # A byte order mark is dropped.
+            yield raw.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\n")
+        except UnicodeDecodeError:
+            raise InputError(f"{source} line {number}: not UTF-8 text; give JSON lines") from None
 
 
 def slot_lines(scenario: Scenario, slots: Slot) -> Iterator[str]:

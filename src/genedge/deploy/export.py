@@ -12,8 +12,6 @@ import io
 import json
 import math
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +25,7 @@ from genedge.cell.sampling import sample_episode
 from genedge.deploy import runner
 from genedge.deploy.arrays import Arrays, equivariant_arrays, mlp_arrays
 from genedge.errors import InputError
+from genedge.files import unfinished_beside
 from genedge.learn.actor import Network, Pair, act
 from genedge.learn.networks import Mlp
 from genedge.learn.runs import load_actor, open_run
@@ -206,19 +205,15 @@ def _whole_folder(out: Path) -> Iterator[Path]:
     place = out.resolve()
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
-        try:
+        with unfinished_beside(place) as folder:
+            folder.mkdir()
             yield folder
-            os.chmod(folder, 0o755)
             try:
                 os.replace(folder, place)
             except OSError:
                 # The place of an empty folder it takes, and of no other.
                 _refuse_taken(out)
                 raise
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
     except OSError as e:
         raise InputError(f"{out}: cannot be written: {e.strerror or e}") from None
 

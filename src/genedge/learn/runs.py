@@ -27,7 +27,7 @@ import numpy as np
 
 from genedge.compiled import at_once
 from genedge.errors import InputError
-from genedge.files import whole_file
+from genedge.files import read_text, refuse_no_plain_file, whole_file
 from genedge.folders import is_empty, one_writer
 from genedge.learn.actor import Network, Pair
 from genedge.learn.agents import (
@@ -193,7 +193,7 @@ def open_run(folder: Path) -> Run:
     """
     path = folder / "run.json"
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
+        description = json.loads(read_text(path))
         written, scenario_id = description["format"], description["scenario_id"]
         numbers = {key: description[key] for key in ("users", "places", "episodes", "seed")}
     except (FileNotFoundError, NotADirectoryError):
@@ -269,7 +269,7 @@ def rows_of(run: Run, episodes: int | None = None) -> list[Row]:
     """
     path = run.folder / "metrics.jsonl"
     try:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = read_text(path) if path.exists() else ""
         rows = [{key: row[key] for key in run.row} for row in map(json.loads, text.splitlines())]
         if episodes is not None:
             rows = [row for row in rows if row["episode"] <= episodes]
@@ -320,6 +320,7 @@ def restore(path: Path, like: _Tree, run_id: str, anew: str | None = None) -> _T
     wanted = {f"{i:04d}": (plain.shape, plain.dtype) for i, plain in enumerate(map(_plain, leaves))}
     wanted["run"] = ((), np.dtype(f"<U{len(run_id)}"))
     try:
+        refuse_no_plain_file(path)
         there = _headers(path)
         complete = wanted.keys() <= there.keys()
         ours = there == wanted

@@ -13,7 +13,7 @@ from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
 from genedge.checked import compiled_policy, host_policy, own_policy, what
-from genedge.compiled import at_once
+from genedge.compiled import at_once, require_device
 from genedge.errors import InputError
 from genedge.policies.certified import SOLVERS, optimal, priced
 from genedge.policies.cloud_only import cloud_only
@@ -66,6 +66,7 @@ def policy(name: str, scenario: Scenario) -> Policy:
     Raises:
         InputError: there is neither such a policy nor such a run or model, or it does not fit the scenario.
     """
+    require_device()
     if not isinstance(name, str) or not name or "\0" in name:
         raise InputError(f"name must be a policy's name, not {what(name)}; the policies are {', '.join(REGISTRY)}")
     check_scenario(scenario)

@@ -15,6 +15,7 @@ from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.checked import in_single
 from genedge.env.observation import observation_size, observe
 from genedge.errors import InputError
+from genedge.files import refuse_no_plain_file
 from genedge.scenario import Scenario
 
 # A saved model does not name its algorithm; of these settings it has one. DDPG is saved, and decides, as TD3.
@@ -66,6 +67,7 @@ def _load(file: Path) -> Any:
         import stable_baselines3
     except ModuleNotFoundError:
         raise InputError(f'sb3:{file}: Stable-Baselines3 is not installed; pip install "genedge[bench]"') from None
+    refuse_no_plain_file(file)
     try:
         with zipfile.ZipFile(file) as archive:
             settings = json.loads(archive.read("data"))

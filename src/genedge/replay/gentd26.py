@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genedge.errors import InputError
+from genedge.files import refuse_no_plain_file
 from genedge.replay.trace import Row, check_trace_name, write_trace
 
 COLUMNS = (
@@ -58,6 +59,7 @@ def convert(source: Path, path: Path) -> Converted:
     noted: Counter[str] = Counter()
     requests: list[Row] = []
     rows, offsets, last = 0, 0, -math.inf
+    refuse_no_plain_file(source)
     try:
         with source.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)

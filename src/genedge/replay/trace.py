@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from genedge.errors import InputError
-from genedge.files import whole_file
+from genedge.files import refuse_no_plain_file, whole_file
 from genedge.replay.catalogue import Models
 
 FIELDS = ("time", "model", "user", "steps")
@@ -114,6 +114,7 @@ def read_trace(path: Path, models: Models, users: dict[str, int]) -> Iterator[Ch
 def _rows(path: Path) -> Iterator[tuple[int, _Fields]]:
     if path.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{path}: a trace is named .csv, or .jsonl for JSON lines")
+    refuse_no_plain_file(path)  # Read more than once.
     try:
         with path.open(encoding="utf-8", newline="") as file:
             yield from (_csv_rows if path.suffix == ".csv" else _json_rows)(path, file)

@@ -7,11 +7,8 @@ was lost with a worker or a node.
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import tempfile
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,6 +17,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from genedge.errors import InputError
+from genedge.interruption import no_ctrl_c_for_children, serve
 from genedge.study.tasks import Result, Task, key_of, perform
 
 # Set before JAX is imported, so that a task's bits do not depend on what runs beside it.
@@ -79,9 +77,10 @@ def _pool(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result |
     """One pool's work: each task with its result, or with a failure that may pass."""
     before = set(active_children())
     with _environment(ONE_THREAD):
-        pool = ProcessPoolExecutor(_cores(), get_context("spawn"), _serve, (os.getpid(),))
+        pool = ProcessPoolExecutor(_cores(), get_context("spawn"), serve, (os.getpid(),))
         try:
-            futures = {pool.submit(perform, task, scratch / key_of(task)): task for task in tasks}
+            with no_ctrl_c_for_children():  # Submitting starts them.
+                futures = {pool.submit(perform, task, scratch / key_of(task)): task for task in tasks}
             for future in as_completed(futures):
                 error = future.exception()
                 if error is None:
@@ -96,18 +95,6 @@ def _pool(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result |
             raise
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _serve(parent: int) -> None:
-    """A worker leaves interrupts to its parent, and ends with it, however that ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _cores() -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from genedge.errors import InputError
-from genedge.files import whole_file
+from genedge.files import read_text, whole_file
 from genedge.study.engines import Engine
 from genedge.study.found import fits
 from genedge.study.tasks import Result, Task, Train, key_of
@@ -43,7 +43,7 @@ def load(folder: Path, task: Task) -> Told | None:
     """
     path = _path(folder, task)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(read_text(path))
         whole = told.pop("sha256") == _checksum(told) and told.pop("task") == _as_json(task) and fits(told, task)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -131,7 +131,7 @@ def listed(folder: Path) -> list[str]:
     """
     path = folder / "written.json"
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))
+        names = json.loads(read_text(path))
         whole = isinstance(names, list) and all(WRITTEN.fullmatch(name) for name in names)
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genedge.compiled import keep_compiled_code
+from genedge.compiled import set_up_jax
 from genedge.errors import InputError
 from genedge.learn.card import versions
 from genedge.learn.runs import DivergedError, Row, create_run, open_run, train_run
@@ -227,7 +227,7 @@ def perform(task: Task, scratch: Path) -> Result:
         task: the task.
         scratch: a folder of its own for what is unfinished.
     """
-    keep_compiled_code()
+    set_up_jax()
     return task.run(scratch)
 
 

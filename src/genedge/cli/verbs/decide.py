@@ -28,14 +28,14 @@ def decide(
 
     from genedge.cell.feasible import in_float64
     from genedge.cli.lines import decision_line, lines_of_standard_input, read_slots
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.limits import decided, refuse_large
     from genedge.optimum import certify
     from genedge.policies import policy as policy_of
     from genedge.policies.certified import SOLVERS
     from genedge.scenario import load_scenario
 
-    keep_compiled_code()
+    set_up_jax()
     loaded = load_scenario(scenario, set_)
     chosen = policy_of(policy, loaded)
     slots, widths = read_slots(lines_of_standard_input(), "standard input", loaded)

@@ -22,10 +22,10 @@ def demo(
 
     An interrupted demo goes on where it stopped.
     """
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.folders import one_writer
 
-    keep_compiled_code()
+    set_up_jax()
     with one_writer(out):
         _demo(out)
 
@@ -38,6 +38,7 @@ def _demo(out: Path) -> None:
     from genedge.cli.verbs.evaluate import evaluate_with_progress
     from genedge.errors import InputError
     from genedge.files import whole_file
+    from genedge.interruption import resumable
     from genedge.learn.agents import EVALUATION_EPISODES
     from genedge.learn.runs import create_run, open_run
     from genedge.scenario import load_scenario
@@ -53,14 +54,11 @@ def _demo(out: Path) -> None:
             raise InputError(f"{folder}: a demo of other settings; remove it, or choose another --out")
     else:
         run = create_run(folder, scenario, users, "ddpg", scenario.settings.ddpg.episodes, seed=0)
-    try:
+    with resumable("the same command goes on from here"):
         rows = train_with_progress(run)
         say(f"Comparing on {EPISODES} other episodes, the same for all")
         names = [str(folder), *POLICIES]
         evaluation = evaluate_with_progress(scenario, names, [users], EPISODES, seed=1)
-    except KeyboardInterrupt:
-        raise InputError("interrupted; the same command goes on from here") from None
-
     print_evaluation(evaluation)
     with whole_file(out / "evaluation.json") as file:
         file.write(json.dumps(evaluation.as_json(), indent=1).encode())

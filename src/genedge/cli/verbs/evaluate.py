@@ -39,13 +39,13 @@ def evaluate(
     keep-forever, lru, lfu, popularity, cost-aware, rcars, greedy, knapsack, hcras and optimal.
     """
     from genedge.cli.table import print_evaluation
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.errors import InputError
     from genedge.policies import REGISTRY
     from genedge.policies.boxes import RULES
     from genedge.scenario import load_scenario
 
-    keep_compiled_code()
+    set_up_jax()
     loaded = load_scenario(scenario, set_)
     names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
     if not names:

@@ -31,12 +31,12 @@ def export(
     any-cell, and 'learned', the policy that ships with the package, can be exported for another.
     """
     from genedge.cli.console import say
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.deploy.export import COMPARED_SLOTS, export_actor, export_run
     from genedge.policies.learned import shipped_actor
     from genedge.scenario import load_scenario
 
-    keep_compiled_code()
+    set_up_jax()
     if run == "learned":
         made = export_actor(shipped_actor(), load_scenario(scenario or "paper", set_), None, out, format_)
     else:

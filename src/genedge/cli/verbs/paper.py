@@ -1,26 +1,11 @@
 """`genedge paper`: the paper's whole evaluation, reproduced and judged in one report."""
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from genedge.cli.app import POLICY_HELP
-
-
-@contextlib.contextmanager
-def _stops_as_interrupts() -> Iterator[None]:
-    """A closed terminal and a batch system's stop are interruptions, as Ctrl-C is."""
-    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
 
 
 def register(app: typer.Typer) -> None:
@@ -51,16 +36,17 @@ def paper(
     """
     from genedge.cli.console import say
     from genedge.cli.progress import progress
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.errors import InputError
     from genedge.folders import one_writer
+    from genedge.interruption import resumable
     from genedge.study.engines import on_cores, on_ray
     from genedge.study.folder import do
     from genedge.study.paper import SECTIONS, study, try_out
     from genedge.study.plan import PLANS, changed
     from genedge.study.report import section_names, tasks_of, write_report
 
-    keep_compiled_code()
+    set_up_jax()
     if engine not in ("local", "ray"):
         raise InputError(f"--engine {engine}: no such engine; there are local and ray")
     if address is not None and engine != "ray":
@@ -75,21 +61,18 @@ def paper(
     command = ["genedge", "paper", "--out", str(out)]
     command += ["--quick"] * quick + [word for change in plan for word in ("--plan", change)]
     command += ["--policies", ",".join(own)] if own else []
-    try:
-        with one_writer(out):
-            tasks = tasks_of(s, names)
-            with _stops_as_interrupts(), progress(sum(task.work for task in tasks)) as tick:
-                do(out, tasks, work, tick)
-            with progress(len(SECTIONS)) as tick:
-                written = 0
+    with one_writer(out), resumable("the same command goes on from here"):
+        tasks = tasks_of(s, names)
+        with progress(sum(task.work for task in tasks)) as tick:
+            do(out, tasks, work, tick)
+        with progress(len(SECTIONS)) as tick:
+            written = 0
 
-                def report(text: str) -> None:
-                    nonlocal written
-                    tick(text, written)
-                    written += 1
+            def report(text: str) -> None:
+                nonlocal written
+                tick(text, written)
+                written += 1
 
-                shown = write_report(s, out, command, report)
-                tick("written", len(SECTIONS))
-    except KeyboardInterrupt:
-        raise InputError("interrupted; the same command goes on from here") from None
+            shown = write_report(s, out, command, report)
+            tick("written", len(SECTIONS))
     say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")

@@ -37,12 +37,14 @@ def replay(
     """
     from genedge.cli.progress import progress
     from genedge.cli.replay_table import print_replay
+    from genedge.files import refuse_no_plain_file
     from genedge.replay.belady import OFFLINE
     from genedge.replay.catalogue import load_catalogue
     from genedge.replay.replay import replay as run
 
     loaded = load_catalogue(catalogue)
     names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
+    refuse_no_plain_file(trace)
     with trace.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     passes = 1 + (bounds or any(name in OFFLINE for name in names)) + bounds

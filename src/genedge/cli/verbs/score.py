@@ -29,10 +29,12 @@ def score(
 
     from genedge.cell.feasible import breaches
     from genedge.cli.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
+    from genedge.compiled import require_device
     from genedge.errors import InputError
     from genedge.scenario import load_scenario, refuse_box
     from genedge.study.scoring import outcome as outcome_of
 
+    require_device()
     loaded = load_scenario(scenario, set_)
     refuse_box(loaded)
     seen, widths = read_slots(lines_of_file(slots, "--slots"), str(slots), loaded)

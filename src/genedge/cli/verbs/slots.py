@@ -29,10 +29,10 @@ def slots(
 
     from genedge.cell.sampling import sample_episode
     from genedge.cli.lines import slot_lines
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.scenario import load_scenario, refuse_box
 
-    keep_compiled_code()
+    set_up_jax()
     loaded = load_scenario(scenario, set_)
     refuse_box(loaded)
     number = users or loaded.settings.cell.users

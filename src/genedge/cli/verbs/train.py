@@ -37,13 +37,14 @@ def train(
     """
     from genedge.cli.console import say
     from genedge.cli.training import train_with_progress
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.errors import InputError
+    from genedge.interruption import resumable
     from genedge.learn.agents import settings_of
     from genedge.learn.runs import create_run, open_run
     from genedge.scenario import AnyCell, load_scenario
 
-    keep_compiled_code()
+    set_up_jax()
     if resume is not None:
         if any((out, users, network, episodes, seed, set_)) or (scenario, agent) != ("paper", "ddpg"):
             raise InputError("--resume goes on with the run's own settings; give no other option")
@@ -56,8 +57,6 @@ def train(
                 raise InputError("--network: --agent any-cell always has the equivariant one; leave it out")
             set_ = [*set_, f"{agent.replace('-', '_')}.network={network}"]
         run = create_run(out, load_scenario(scenario, set_), users, agent, episodes, seed)
-    try:
+    with resumable(f"'genedge train --resume {run.folder}' goes on"):
         rows = train_with_progress(run)
-    except KeyboardInterrupt:
-        raise InputError(f"interrupted; 'genedge train --resume {run.folder}' goes on") from None
     say(f"{run.folder}: {rows[-1]['episode']} episodes, best evaluated utility {rows[-1]['best_utility']:.1f}")

@@ -31,14 +31,14 @@ def watch(
     """
     from genedge.cli.console import say
     from genedge.cli.progress import progress
-    from genedge.compiled import keep_compiled_code
+    from genedge.compiled import set_up_jax
     from genedge.files import whole_file
     from genedge.policies import policy as policy_of
     from genedge.scenario import load_scenario
     from genedge.study.player import writer_for
     from genedge.study.watch import draw_frame, episode
 
-    keep_compiled_code()
+    set_up_jax()
     written = writer_for(out)
     loaded = load_scenario(scenario, set_)
     cell = loaded.settings.cell

@@ -1,0 +1,35 @@
+"""The standard streams, whatever state the program was given them in."""
+
+import io
+import os
+import sys
+from typing import Any
+
+
+def mend_streams() -> None:
+    """Fills closed streams, and makes standard error one that never fails.
+
+    A closed stream's number would be given to the next file that is opened, and whatever a library prints there
+    would be written into that file. Nothing that is said on standard error is worth the work that it is said about.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, which is this one; also for the processes that this one starts.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    encoding = sys.stderr.encoding if sys.stderr is not None else "utf-8"
+    buffer = io.BufferedWriter(_Heedless(2, "w", closefd=False))
+    sys.stderr = io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=True)
+
+
+class _Heedless(io.FileIO):
+    """A stream that says it has written what it could not write."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            # None where the other side takes nothing now.
+            written = super().write(data)
+        except OSError:
+            written = None
+        return len(data) if written is None else written
