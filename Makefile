@@ -8,7 +8,7 @@ MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 PYTEST_FLAGS := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
 PYTEST := $(PYTEST_FLAGS) $(BIN)/pytest --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo check test test-quick test-heavy durations golden docs bench figures install install-test install-all
+.PHONY: demo check test test-quick test-heavy fuzz durations golden docs bench figures install install-test install-all
 
 demo: install
 	$(BIN)/genedge demo
@@ -24,6 +24,11 @@ test-quick: install-test
 # Takes a gigabyte more to install.
 test-heavy: install-all
 	$(PYTEST) -n 2 -rs -m heavy
+
+# Damages files and command lines for so many minutes; what does not come through clean is kept in tests/corpus.
+MINUTES ?= 10
+fuzz: install-test
+	$(PYTEST_FLAGS) PYTHONPATH=tests $(BIN)/python tests/fuzzing.py $(MINUTES)
 
 # How long each file's tests take, by which they are ordered; on a quiet machine, with compiled code kept from before.
 durations: install-test
