@@ -70,17 +70,20 @@ def group_of(nodeid: str) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
     """The longest group first, so that no worker waits long for the other at the end.
 
     Heavy tests run where they are asked for, with `-m heavy`; elsewhere they are counted as skipped. A heavy test
-    that lacks what it needs is skipped too, but in CI it fails: there nobody would see that it never runs.
+    that lacks what it needs is skipped too, but in CI it fails: there nobody would see that it never runs. What is
+    tested of every agent is heavy of all but the paper's, as each is compiled anew.
     """
     durations = json.loads(DURATIONS.read_text(encoding="utf-8"))
     # New groups may be long.
     items.sort(key=lambda item: -durations.get(group_of(item.nodeid), float("inf")))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
+        if getattr(item, "callspec", None) and item.callspec.params.get("agent", "ddpg") != "ddpg":
+            item.add_marker(pytest.mark.heavy)
         heavy = item.get_closest_marker("heavy")
         if heavy is None:
             continue

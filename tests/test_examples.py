@@ -51,12 +51,14 @@ def test_every_example_is_run():
     assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"ten_lines.py", "own_policy.py", *HEAVY}
 
 
+@pytest.mark.heavy
 def test_ten_lines(tmp_path):
     lines = (ROOT / "examples" / "ten_lines.py").read_text().splitlines()
     assert sum(bool(line) and not line.startswith(("import", '"""', "plt.")) for line in lines) <= 10
     run([str(ROOT / "examples" / "ten_lines.py")], tmp_path)
 
 
+@pytest.mark.heavy
 def test_own_policy():
     """Short, and better than RCARS; that it gets into every figure, the report's tests say."""
     file = ROOT / "examples" / "own_policy.py"

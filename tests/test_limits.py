@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genedge import cli
+from genedge.cli import commands
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cli.app import check_draws
@@ -272,10 +273,8 @@ def test_a_machine_without_memory_says_so_in_one_line(monkeypatch, capsys, error
     def fails():
         raise error
 
-    monkeypatch.setattr(cli, "app", fails)
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
+    monkeypatch.setattr(commands, "app", fails)
+    assert cli.run() == 2
     assert capsys.readouterr().err.startswith("genedge: out of memory; ask for fewer")
 
 
@@ -288,6 +287,6 @@ def test_other_errors_are_not_taken_for_a_want_of_memory(monkeypatch):
     def fails():
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(commands, "app", fails)
     with pytest.raises(RuntimeError, match="something else"):
-        cli.main()
+        cli.run()

@@ -81,6 +81,7 @@ def session(page: str) -> list[tuple[str, str, str]]:
     return [block[:3] for block in blocks(page) if block.language in RUN and block.reason is None]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("page", [page for page in PAGES if session(page)])
 def test_runs(page, tmp_path):
     done = subprocess.run(

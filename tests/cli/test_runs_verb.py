@@ -39,6 +39,7 @@ def folder(genedge, tmp_path_factory):
     return folder
 
 
+@pytest.mark.heavy
 def test_listed_with_what_sets_them_apart(folder, genedge):
     a, b = genedge("runs", folder, "--json").rows
     assert [row["run"] for row in (a, b)] == [str(folder / "deep" / name) for name in "ab"]

@@ -401,6 +401,7 @@ QUICK = {
 }
 
 
+@pytest.mark.heavy
 @agents
 def test_learns_to_beat_the_cloud(agent):
     episodes, least, settings = QUICK[agent]

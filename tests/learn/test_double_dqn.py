@@ -23,6 +23,9 @@ from genedge.policies.boxes import rule
 from genedge.scenario import load_scenario
 from genedge.study.boxes import evaluate_box
 
+# Of the agents the paper's is tested at every turn; the others where there is time to compile them.
+pytestmark = pytest.mark.heavy
+
 SMALL = (
     "two_timescale.width=4",
     "two_timescale.batch=4",

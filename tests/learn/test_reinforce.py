@@ -19,6 +19,9 @@ from genedge.learn.actor import decide
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 
+# Of the agents the paper's is tested at every turn; the others where there is time to compile them.
+pytestmark = pytest.mark.heavy
+
 KEY = jax.random.key(0)
 LEAST_P = 0.003
 

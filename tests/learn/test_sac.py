@@ -15,6 +15,9 @@ from genedge.learn.replay import Transition
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 
+# Of the agents the paper's is tested at every turn; the others where there is time to compile them.
+pytestmark = pytest.mark.heavy
+
 USERS, MODELS, T, BATCH = 3, 4, 5, 6
 TINY = (
     "sac.width=8",

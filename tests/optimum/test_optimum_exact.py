@@ -133,6 +133,7 @@ def by_milp(slots: Slot, ours: Decision, k: int, cache: np.ndarray, steps: np.nd
     return slot, Decision(cache[None], ours.bandwidth[k : k + 1], steps[None])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("part", range(2))
 def test_agrees_with_highs_on_a_thousand_random_slots(part: int) -> None:
     compared = 0

@@ -67,6 +67,7 @@ def test_operators_stay_in_bounds(value):
         assert (np.abs(result) <= 1).all()
 
 
+@pytest.mark.heavy
 def test_more_generations_find_better_decisions():
     scenario = load_scenario("paper")
     slots = sample_episode(scenario.params, KEY, 10, 10, 12)
@@ -81,6 +82,7 @@ def test_more_generations_find_better_decisions():
     assert ten > 1.005 * forty
 
 
+@pytest.mark.heavy
 def test_as_good_as_pymoo_at_equal_budget():
     """The same operators, encoding and 40 × 25 evaluations: as good on average, within 2 %."""
     population, generations, count, users = 40, 25, 24, 10

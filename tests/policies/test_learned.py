@@ -24,6 +24,7 @@ CELLS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("cell", CELLS)
 def test_near_the_optimum_on_cells_it_never_saw(cell):
     users, models, settings = CELLS[cell]

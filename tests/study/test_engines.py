@@ -24,6 +24,7 @@ MEASURE = Measure("paper", (), 1, (3,), ("rcars", "knapsack"), 1, "")
 TRAIN = Train("paper", ("ddpg.warmup_slots=20", "ddpg.batch=8", "ddpg.hidden_layers=[8]"), 1, 3, "ddpg", 30, 0, 1)
 
 
+@pytest.mark.heavy
 def test_processes_and_this_one_agree(tmp_path):
     """Bit by bit, the trained actor included."""
     here = {task: perform(task, tmp_path / "here") for task in (MEASURE, TRAIN)}

@@ -95,6 +95,7 @@ def crowd():
     return evaluate(scenario, policies, [10, 18], 12, 3, quiet)
 
 
+@pytest.mark.heavy
 def test_hit_ratio_of_rcars_does_not_depend_on_the_number_of_users(crowd):
     """It chooses its cache without looking at requests."""
     few, many = (crowd.value("rcars", users, "hit_ratio") for users in (10, 18))
@@ -113,6 +114,7 @@ def test_total_utility_rises_with_users(crowd):
         assert crowd.value(name, 10, "utility").high < crowd.value(name, 18, "utility").low
 
 
+@pytest.mark.heavy
 def test_cloud_only_beats_rcars_in_most_catalogues():
     """Fact of the assumed catalogues: more than 95 % of them; here 20, so at least 17."""
     wins = 0

@@ -43,6 +43,7 @@ def whole(tmp_path_factory):
     return folder, write_made_up_report(folder, SECTIONS).read_text(encoding="utf-8")
 
 
+@pytest.mark.heavy
 def test_it_needs_no_network(whole):
     page = Page(whole[1])
     assert not page.open
@@ -109,6 +110,7 @@ def test_commands_are_told(whole):
         assert f"genedge paper --out {folder} --only {name}" in text
 
 
+@pytest.mark.heavy
 def test_sections_without_results_are_left_out(tmp_path):
     page = write_made_up_report(tmp_path, ["hits"]).read_text(encoding="utf-8")
     ids = {attributes.get("id") for _, attributes in Page(page).tags}
