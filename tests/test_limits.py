@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genedge import cli
-from genedge.cli import commands
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episode
+from genedge.cli import commands
 from genedge.cli.app import check_draws
 from genedge.cli.lines import decision_line, read_decisions, read_slots, slot_lines
 from genedge.errors import InputError
