@@ -19,7 +19,7 @@ test: install-test
 	$(MAKE) --jobs 2 --output-sync check test-quick
 
 test-quick: install-test
-	$(PYTEST) -n 2 -rs
+	$(PYTEST) -n 2 -rf
 
 # Takes a gigabyte more to install.
 test-heavy: install-all
