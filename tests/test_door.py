@@ -14,7 +14,7 @@ import pytest
 
 import genedge
 from genedge.cell import service
-from genedge.compiled import AS_STATED, set_up_jax
+from genedge.compiled import AS_STATED, AS_STATED_HERE, set_up_jax
 from genedge.policies import REGISTRY
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -214,11 +214,14 @@ ODD = {
     "debug_nans": True,
     "debug_infs": True,
     "disable_jit": True,
+    "transfer_guard": "disallow",
 }
+ODD_HERE = {"random_seed_offset": 7, "raise_persistent_cache_errors": True}
 
 
 def test_each_setting_is_tried():
     assert set(ODD) == set(AS_STATED)
+    assert set(ODD_HERE) == set(AS_STATED_HERE)
     assert all(AS_STATED[name] != value for name, value in ODD.items())
 
 
@@ -269,10 +272,11 @@ def test_a_key_of_another_kind_is_refused():
 
 
 def test_a_program_of_our_own_is_set_as_stated():
-    for name, value in ODD.items():
+    for name, value in (ODD | ODD_HERE).items():
         jax.config.update(f"jax_{name}", value)
     set_up_jax()
-    assert {name: getattr(jax.config, f"jax_{name}") for name in AS_STATED} == AS_STATED
+    stated = AS_STATED | AS_STATED_HERE
+    assert {name: jax.config.values[f"jax_{name}"] for name in stated} == stated
 
 
 VERBS = """
@@ -295,7 +299,7 @@ for arguments in (
 
 def test_verbs_print_the_same_whatever_the_environment_says(tmp_path):
     said = []
-    for folder, odd in ((tmp_path / "plain", {}), (tmp_path / "odd", ODD)):
+    for folder, odd in ((tmp_path / "plain", {}), (tmp_path / "odd", ODD | ODD_HERE)):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
         environment |= {f"JAX_{name.upper()}": str(value) for name, value in odd.items()}
         done = subprocess.run(

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from genedge.errors import InputError
-from genedge.files import open_input, read_bytes, unfinished_beside, whole_file
+from genedge.files import open_input, read_bytes, remove_left_behind, unfinished_beside, whole_file
 
 
 def write(path, text="new"):
@@ -153,3 +153,17 @@ def test_what_has_no_end_is_refused():
     with pytest.raises(InputError, match="/dev/zero: too large"):
         read_bytes("/dev/zero", 1 << 20)
     assert read_bytes(os.devnull) == b""
+
+
+def test_only_what_a_killed_process_left_is_removed(tmp_path):
+    others = [".notes.md.swp", ".notes.md", ".notes.md.0123456789ab.txt", ".card.md.0123456789ab", "notes.md"]
+    for name in others:
+        (tmp_path / name).write_text("somebody's")
+    (tmp_path / ".notes.md.aaaaaaaaaaaa").mkdir()
+    (tmp_path / ".notes.md.bbbbbbbbbbbb").symlink_to("notes.md")
+    with unfinished_beside(tmp_path / "notes.md") as hidden:
+        hidden.write_text("half")
+        remove_left_behind(tmp_path / "notes.md")
+        assert not hidden.exists()
+    kept = sorted([*others, ".notes.md.aaaaaaaaaaaa", ".notes.md.bbbbbbbbbbbb"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept

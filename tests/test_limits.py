@@ -5,6 +5,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from command_line import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -263,7 +264,17 @@ def test_a_population_that_does_not_fit_is_refused_where_it_is_to_search():
 @pytest.mark.parametrize(("users", "slots"), [(100_001, 1), (10**30, 1), (1, 10**8 + 1), (10_001, 10_000)])
 def test_more_draws_than_fit_are_refused(users, slots):
     with pytest.raises(InputError, match="too many"):
-        check_draws(users, slots)
+        check_draws(users, 10, slots, 1)
+
+
+@pytest.mark.parametrize("command", ["evaluate --policies rcars --episodes 1", "watch --policy rcars --slots 1"])
+def test_more_users_than_places_are_counted_too(command, tmp_path, monkeypatch):
+    """The cell itself fits, which has fewer places."""
+    monkeypatch.chdir(tmp_path)
+    answer = call(*command.split(), "--users", 100_000, "--set", "models.count=1000")
+    assert (answer.status, answer.out) == (2, "")
+    assert "the numbers of users, of models and of slots decided at once: they would take 20.2 GB" in answer.err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """JAX, as every computation here needs it: what it computes on, and settings that are the same whoever calls."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -8,6 +9,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from genedge.errors import InputError
+from genedge.text import shortened
 
 # Settings of JAX that change numbers or refuse what is right, as they are when nobody has touched them. All are
 # stated, since a user may set any of them, in the environment or in his program.
@@ -22,7 +24,15 @@ AS_STATED: dict[str, Any] = {
     "debug_nans": False,
     "debug_infs": False,
     "disable_jit": False,
+    # Else nothing could be given to JAX without saying so each time.
+    "transfer_guard": "allow",
 }
+
+# The same of a program that is ours alone; another's keys are made as its owner has set.
+AS_STATED_HERE: dict[str, Any] = {"random_seed_offset": 0, "raise_persistent_cache_errors": False}
+
+# Settings that say where JAX computes.
+WHERE = ("platforms", "platform_name", "default_device")
 
 
 def set_up_jax() -> None:
@@ -37,10 +47,12 @@ def set_up_jax() -> None:
     import jax
 
     require_device()
-    for name, value in AS_STATED.items():
+    for name, value in (AS_STATED | AS_STATED_HERE).items():
         jax.config.update(f"jax_{name}", value)
     jax.config.update("jax_compilation_cache_dir", str(user_cache_path("genedge") / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    # Where nothing can be kept, everything works as well, only later.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache", UserWarning)
 
 
 @contextmanager
@@ -68,14 +80,15 @@ def require_device() -> None:
     """Refuses platforms that JAX does not find here; it would say so in the midst of the work, and in many lines.
 
     Raises:
-        InputError: JAX is told by JAX_PLATFORMS, or by its configuration, to compute where it cannot.
+        InputError: JAX is told by its environment variables, or by its configuration, to compute where it cannot.
     """
     import jax
 
+    asked = {name: value for name in WHERE if (value := jax.config.values[f"jax_{name}"])}
     try:
         jax.devices()
+        if isinstance(device := asked.get("default_device"), str):
+            jax.devices(device)
     except Exception:  # RuntimeError of names that it does not know, AssertionError of those without a plug-in.
-        asked = jax.config.values["jax_platforms"]
-        raise InputError(
-            f"JAX_PLATFORMS is {asked!r}: JAX finds no such device here; unset it, or set it to cpu"
-        ) from None
+        told = " and ".join(f"JAX_{name.upper()} is {shortened(value)}" for name, value in asked.items())
+        raise InputError(f"{told}: JAX finds no such device here; unset it, or set it to cpu") from None

@@ -17,6 +17,9 @@ MOST_BYTES = 64 << 20
 # A pipe that nobody has opened for writing by then is taken for one that nobody will.
 WRITER_WITHIN_MS = 1000
 
+# In the hidden names of what is being written.
+RANDOM_BYTES = 6
+
 # What stands under a hidden name, to be removed whenever the process ends.
 _unfinished: set[Path] = set()
 
@@ -69,7 +72,7 @@ def unfinished_beside(path: Path) -> Iterator[Path]:
     Args:
         path: what it shall become.
     """
-    hidden = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    hidden = path.with_name(f".{path.name}.{os.urandom(RANDOM_BYTES).hex()}")
     _unfinished.add(hidden)
     try:
         yield hidden
@@ -83,6 +86,17 @@ def remove_unfinished() -> None:
     for hidden in list(_unfinished):
         with contextlib.suppress(OSError):
             _remove(hidden)
+
+
+def remove_left_behind(path: Path) -> None:
+    """Removes the hidden files next to a path that processes left which were killed while they wrote it.
+
+    Args:
+        path: what they would have become; nobody else is writing it now.
+    """
+    for hidden in path.parent.glob(f".{path.name}.{'[0-9a-f]' * 2 * RANDOM_BYTES}"):
+        if hidden.is_file() and not hidden.is_symlink():
+            hidden.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

@@ -476,7 +476,8 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monke
     def forbidden(*arguments, **options):
         raise PermissionError
 
-    monkeypatch.setattr(runs.np, "load", forbidden)
+    (tmp_path / "checkpoint.npz").touch()
+    monkeypatch.setattr(runs.zipfile, "ZipFile", forbidden)
     with pytest.raises(InputError, match="permission") as told:
         runs.restore(tmp_path / "checkpoint.npz", np.zeros(1), "mine")
     assert "remove" not in str(told.value)

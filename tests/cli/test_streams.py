@@ -212,6 +212,30 @@ def test_as_jax_itself_answers(platform, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", message)
 
 
+NOWHERE = "JAX finds no such device here; unset it, or set it to cpu"
+ENVIRONMENTS = {
+    "JAX_PLATFORM_NAME=gpu": f"JAX_PLATFORM_NAME is 'gpu': {NOWHERE}",
+    "JAX_DEFAULT_DEVICE=tpu": f"JAX_DEFAULT_DEVICE is 'tpu': {NOWHERE}",
+    "JAX_ENABLE_X64=maybe": "JAX does not start: invalid truth value 'maybe' for environment 'JAX_ENABLE_X64'; "
+    "mend or unset the environment variable",
+    "JAX_NUM_CPU_DEVICES=few": 'JAX does not start: Invalid value "few" for JAX flag jax_num_cpu_devices; '
+    "mend or unset the environment variable",
+}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_keeps_jax_from_starting_is_one_line(environment, tmp_path):
+    done = shell(f"{environment} genedge slots", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"genedge: {ENVIRONMENTS[environment]}\n")
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path):
+    (tmp_path / "file").touch()
+    environment = f"XDG_CACHE_HOME={tmp_path}/file PYTHONWARNINGS=error JAX_RAISE_PERSISTENT_CACHE_ERRORS=1"
+    done = shell(f"{environment} genedge slots --count 1 --users 1", tmp_path)
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
+
+
 def test_in_python_it_is_one_line_too(tmp_path):
     program = """
 import genedge

@@ -265,6 +265,23 @@ def test_the_program_stops_at_a_bad_line(exported, draw_slot):
         assert len(done.stderr.splitlines()) == len(done.stdout.splitlines()) == 1
 
 
+STREAMS = {
+    "<&-": "standard input or output is closed; slots come in there, and decisions go out",
+    "< slots >&-": "standard input or output is closed; slots come in there, and decisions go out",
+    "< slots > /dev/full": "standard input or output: No space left on device",
+    "< /dev/zero": "standard input line 1: longer than 64 MiB; give JSON lines",
+}
+
+
+@pytest.mark.parametrize("streams", STREAMS)
+def test_streams_that_are_closed_full_or_endless_are_one_line(streams, exported, draw_slot, tmp_path):
+    _, scenario, out, _ = exported(NETWORKS[3], "paper", "numpy")
+    (tmp_path / "slots").write_text(lines_of(rows_of(slots_of(scenario, draw_slot))[:1]))
+    command = f"{sys.executable} {out}/runner.py {streams}"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"runner: {STREAMS[streams]}\n")
+
+
 def test_without_onnxruntime_the_program_says_so(exported):
     _, _, out, _ = exported(NETWORKS[3], "paper", "onnx")
     done = run_alone(out, "", "onnxruntime")

@@ -8,7 +8,7 @@ import pytest
 from genedge.errors import InputError
 from genedge.replay.catalogue import Models, load_catalogue
 from genedge.replay.generate import generate
-from genedge.replay.trace import CHUNK, Row, read_trace, write_trace
+from genedge.replay.trace import CHUNK, MOST_LINE, Row, read_trace, write_trace
 
 
 def read(path, catalogue="gentd26"):
@@ -67,7 +67,12 @@ HEADER = "time,model,user,steps\n"
         ("t.csv", HEADER + "1,,u,30\n", "line 2, model: missing"),
         ("t.csv", HEADER + "2,a,u,30\n1,a,u,30\n", "line 3, time: 1 is earlier than the line before (2)"),
         ("t.csv", HEADER[:-1] + ",request_mb\n1,a,u,30,big\n", "line 2, request_mb: 'big' is no number"),
-        ("t.jsonl", "{\n", "line 1: not JSON"),
+        ("t.jsonl", "{\n", "line 1, column 1: not valid JSON"),
+        (
+            "t.jsonl",
+            '{"time": 1, "model": "a", "steps": 3, "model": "b"}\n',
+            "line 1: not valid JSON: 'model' is given",
+        ),
         ("t.jsonl", "[1]\n", "line 1: not a JSON object"),
         ("t.jsonl", '{"time": 1, "model": "a", "steps": 3, "colour": 1}\n', "line 1: 'colour' is no key"),
         ("t.jsonl", '{"time": 1, "model": "a"}\n', "line 1, steps: missing"),
@@ -92,6 +97,39 @@ def test_a_missing_or_binary_file_is_no_traceback(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="UTF-8"):
         read(path)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_byte_order_mark_is_dropped(tmp_path, name):
+    text = HEADER + "1,a,u,30\n" if name == "t.csv" else '{"time": 1, "model": "a", "steps": 3}\n'
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    assert read(tmp_path / name)[0][0].time == [1]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_a_file_without_ends_of_lines_is_refused_before_it_fills_the_memory(tmp_path, name):
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(2**40)  # Takes no room on the disk.
+    with pytest.raises(InputError, match=f"a line of {MOST_LINE} characters or more"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", HEADER + "x" * 10**5 + ",a,u,30\n"),
+        ("t.jsonl", '{"time": "' + "x" * 10**5 + '", "model": "a", "steps": 3}\n'),
+        ("t.jsonl", '{"' + "x" * 10**5 + '": 1}\n'),
+        ("t.jsonl", '{"time": 1, "model": ["' + "x" * 10**5 + '"], "steps": 3}\n'),
+        ("t.jsonl", "[" * 10**5 + "\n"),
+        ("t.jsonl", '{"time": ' + "1" * 10**5 + "}\n"),
+    ],
+)
+def test_what_is_quoted_is_short(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / name)
+    assert len(str(caught.value)) < len(str(tmp_path)) + 300
 
 
 def test_generated_users_return_to_their_model():

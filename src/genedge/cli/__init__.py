@@ -75,12 +75,23 @@ def _outcome() -> tuple[int, str]:
         if e.code == 130:  # So typer turns an interruption into an exit, without a word.
             return _interrupted()
         return (e.code if isinstance(e.code, int) else int(e.code is not None)), ""
-    except (MemoryError, RuntimeError) as e:
+    except Exception as e:
         # JAX says it so; to name its error would import it.
-        if isinstance(e, RuntimeError) and not str(e).startswith("RESOURCE_EXHAUSTED"):
-            raise
-        return 2, "out of memory; ask for fewer slots, episodes, users or models, or a smaller batch or population"
+        if isinstance(e, MemoryError) or (isinstance(e, RuntimeError) and str(e).startswith("RESOURCE_EXHAUSTED")):
+            of = "slots, episodes, users or models, or a smaller batch or population"
+            return 2, f"out of memory; ask for fewer {of}"
+        if _kept_jax_from_starting(e):
+            return 2, f"JAX does not start: {e}; mend or unset the environment variable"
+        raise
     return 0, ""
+
+
+def _kept_jax_from_starting(e: Exception) -> bool:
+    """Whether it was raised while JAX was imported, as of JAX_ENABLE_X64=maybe."""
+    import traceback
+
+    frames = (frame for frame, _ in traceback.walk_tb(e.__traceback__))
+    return "jax" not in sys.modules and any(frame.f_globals.get("__name__") == "jax" for frame in frames)
 
 
 def _of_output(e: OSError) -> tuple[int, str]:

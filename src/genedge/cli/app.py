@@ -105,17 +105,19 @@ FigureOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]
 
 
-def check_draws(users: int, slots: int) -> None:
+def check_draws(users: int, models: int, slots: int, at_once: int) -> None:
     """Refuses what would not fit into memory.
 
     Args:
         users: how many users a slot.
+        models: how many models.
         slots: how many slots in all.
+        at_once: how many of them are decided at once.
 
     Raises:
         InputError: it is too much.
     """
-    from genedge.limits import MOST_DRAWS, MOST_PLACES
+    from genedge.limits import MOST_DRAWS, MOST_PLACES, decided, refuse_large
 
     if users > MOST_PLACES:
         raise InputError(f"{users} users are too many; a slot may have {MOST_PLACES}")
@@ -123,3 +125,4 @@ def check_draws(users: int, slots: int) -> None:
         raise InputError(
             f"{slots} slots of {users} users are too many at once; users times slots may be {MOST_DRAWS}"
         )
+    refuse_large("the numbers of users, of models and of slots decided at once", decided(at_once, models, users))

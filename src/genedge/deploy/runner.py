@@ -45,6 +45,9 @@ BITS = (1.0, 1e15)
 GAIN = (1e-30, 1e6)
 LARGEST_SKEW = 1e15
 
+# Of a line of slots, as genedge reads it.
+MOST_LINE_BYTES = 64 << 20
+
 # What a cell may consist of: the numbers that single precision has.
 SIZE = (0.0, 3.5e38)
 STEPS = (1e-45, 3.5e38)
@@ -190,7 +193,8 @@ class Policy:
         try:
             if slot.get("scenario_id", self.scenario_id) != self.scenario_id:
                 raise InputError(
-                    f"a slot of another scenario ({slot['scenario_id']!r}); this actor serves {self.scenario_id!r}"
+                    f"a slot of another scenario ({slot['scenario_id']!r:.100}); this actor serves "
+                    f"{self.scenario_id!r}"
                 )
             skew = slot["skew"]
             requests, bits, gain, active = (
@@ -201,7 +205,7 @@ class Policy:
         except (ValueError, AttributeError):  # Lists of lists of unlike lengths; no mapping at all.
             raise InputError("not a slot: a mapping of lists, with one entry for each user") from None
         if not _is_number(skew) or not 0 <= skew <= LARGEST_SKEW:
-            raise InputError(f"skew is {skew!r}; it must be a number from 0 to {LARGEST_SKEW:g}")
+            raise InputError(f"skew is {skew!r:.100}; it must be a number from 0 to {LARGEST_SKEW:g}")
         if requests.ndim != 1 or not requests.size or requests.dtype.kind not in "iu":
             raise InputError("requests must be a list of model indices, one for each user")
         users = len(requests)
@@ -287,7 +291,7 @@ def wanted_part(x: Floats) -> Floats:
 def _number(value: Any, least: float, largest: float) -> float:
     # Written so that NaN fails.
     if not (_is_number(value) and least <= value <= largest):
-        raise ValueError(f"{value!r} is no number from {least:g} to {largest:g}")
+        raise ValueError(f"{value!r:.100} is no number from {least:g} to {largest:g}")
     return float(value)
 
 
@@ -505,7 +509,9 @@ def _description(path: Path) -> dict[str, Any]:
     if not whole:
         raise InputError(f"{path}: damaged; export the run again")
     if written != FORMAT:
-        raise InputError(f"{path}: its format is {written!r}; this runner reads {FORMAT!r}; export the run again")
+        raise InputError(
+            f"{path}: its format is {written!r:.100}; this runner reads {FORMAT!r}; export the run again"
+        )
     return dict(cell)
 
 
@@ -573,9 +579,15 @@ def main() -> None:
     )
     parser.parse_args()
     try:
+        if sys.stdin is None or sys.stdout is None:
+            raise InputError("standard input or output is closed; slots come in there, and decisions go out")
         policy = Policy(Path(__file__).resolve().parent)
         blank = 0
-        for number, line in enumerate(sys.stdin.buffer, 1):
+        for number, line in enumerate(iter(lambda: sys.stdin.buffer.readline(MOST_LINE_BYTES + 1), b""), 1):
+            if len(line) > MOST_LINE_BYTES:
+                raise InputError(
+                    f"standard input line {number}: longer than {MOST_LINE_BYTES >> 20} MiB; give JSON lines"
+                )
             # Blank lines at the end do not count.
             if not line.strip():
                 blank = blank or number
@@ -584,14 +596,21 @@ def main() -> None:
                 raise InputError(f"standard input line {blank}: blank; give one JSON object per line")
             print(_decision_line(policy, line, f"standard input line {number}"), flush=True)
     except InputError as e:
-        print(f"runner: {e}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # Whoever read it has seen enough; keep Python from trying again while it shuts down.
+        _fail(str(e))
+    except OSError as e:
+        # Keep Python from trying again while it shuts down.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        if isinstance(e, BrokenPipeError):  # Whoever read it has seen enough.
+            sys.exit(1)
+        _fail(f"standard input or output: {e.strerror or e}")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _fail(message: str) -> None:
+    if sys.stderr is not None:  # Else it would be printed among the decisions.
+        print(f"runner: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _decision_line(policy: Policy, line: bytes, place: str) -> str:

@@ -27,7 +27,7 @@ import numpy as np
 
 from genedge.compiled import at_once
 from genedge.errors import InputError
-from genedge.files import read_text, refuse_no_plain_file, whole_file
+from genedge.files import read_text, refuse_no_plain_file, remove_left_behind, whole_file
 from genedge.folders import is_empty, one_writer
 from genedge.learn.actor import Network, Pair
 from genedge.learn.agents import (
@@ -42,6 +42,7 @@ from genedge.learn.agents import (
 )
 from genedge.learn.card import card, versions
 from genedge.scenario import AnyCell, Scenario, load_scenario
+from genedge.text import shortened
 
 FORMAT = "genedge run 3"
 
@@ -201,7 +202,9 @@ def open_run(folder: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: not the description of a run; 'genedge train' makes one") from None
     if written != FORMAT:
-        raise InputError(f"{path}: its format is {written!r}; this version reads {FORMAT!r}; train the run again")
+        raise InputError(
+            f"{path}: its format is {shortened(written)}; this version reads {FORMAT!r}; train the run again"
+        )
     scenario, agent = load_scenario(folder / "scenario.yaml"), description.get("agent")
     cell = scenario.settings.cell
     fits = (
@@ -420,8 +423,7 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
 def _train(run: Run, report: Callable[[Row], None]) -> None:
     # What a killed session was writing never got its name.
     for name in ("metrics.jsonl", "card.md", *ARRAYS):
-        for unfinished in run.folder.glob(f".{name}.*"):
-            unfinished.unlink(missing_ok=True)
+        remove_left_behind(run.folder / name)
     steps = training(run.agent, run.scenario, run.users, run.episodes, run.seed)
     learner = steps.init()
     checkpoint = run.folder / "checkpoint.npz"

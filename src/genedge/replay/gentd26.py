@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genedge.errors import InputError
-from genedge.files import refuse_no_plain_file
-from genedge.replay.trace import Row, check_trace_name, write_trace
+from genedge.replay.trace import Row, check_trace_name, lines_of_requests, write_trace
+from genedge.text import in_brief
 
 COLUMNS = (
     "gmt_create",
@@ -59,29 +59,25 @@ def convert(source: Path, path: Path) -> Converted:
     noted: Counter[str] = Counter()
     requests: list[Row] = []
     rows, offsets, last = 0, 0, -math.inf
-    refuse_no_plain_file(source)
     try:
-        with source.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{source}, line 1: the column {missing[0]} is missing; is it GenTD26's requests?")
-            for fields in reader:
-                rows += 1
-                read = _request({column: (fields[column] or "").strip() for column in COLUMNS})
-                if isinstance(read, str):
-                    set_aside[read] += 1
-                    continue
-                request, offset = read
-                requests.append(request)
-                offsets += offset
-                noted["earlier than the row before it; sorted"] += request.time < last
-                noted["without a group; the user is left empty"] += request.user == ""
-                last = request.time
-    except OSError as e:
-        raise InputError(f"{source}: cannot be read: {e.strerror or e}") from None
-    except (UnicodeDecodeError, csv.Error) as e:
-        raise InputError(f"{source}: cannot be read as CSV in UTF-8: {e}") from None
+        reader = csv.DictReader(lines_of_requests(source))
+        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
+        if missing:
+            raise InputError(f"{source}, line 1: the column {missing[0]} is missing; is it GenTD26's requests?")
+        for fields in reader:
+            rows += 1
+            read = _request({column: (fields[column] or "").strip() for column in COLUMNS})
+            if isinstance(read, str):
+                set_aside[read] += 1
+                continue
+            request, offset = read
+            requests.append(request)
+            offsets += offset
+            noted["earlier than the row before it; sorted"] += request.time < last
+            noted["without a group; the user is left empty"] += request.user == ""
+            last = request.time
+    except csv.Error as e:
+        raise InputError(f"{source}: not CSV: {e}") from None
     if not requests:
         raise InputError(f"{source}: none of its {rows} rows is a request that could be replayed")
     if offsets:
@@ -94,7 +90,7 @@ def convert(source: Path, path: Path) -> Converted:
 def _request(fields: dict[str, str]) -> tuple[Row, bool] | str:
     """The request in a row, and whether its time has an offset from UTC; or why there is none."""
     if fields["predict_status"] != "SUCCEED":
-        return f"predict_status {fields['predict_status'] or 'empty'}"
+        return f"predict_status {in_brief(fields['predict_status']) or 'empty'}"
     for column in ("checkpoint_model_version_id", "gmt_create"):
         if not fields[column]:
             return f"{column} empty"

@@ -5,19 +5,24 @@ follow. Rows stand in the order of time.
 """
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from genedge.errors import InputError
 from genedge.files import refuse_no_plain_file, whole_file
+from genedge.reading import read_json
 from genedge.replay.catalogue import Models
+from genedge.text import shortened
 
 FIELDS = ("time", "model", "user", "steps")
 SIZES = ("request_mb", "result_mb")
 CHUNK = 16384
+
+# Characters of a line. Far more than a request takes; without an end of lines a file would fill the memory.
+MOST_LINE = 1 << 20
 
 
 class Row(NamedTuple):
@@ -114,18 +119,33 @@ def read_trace(path: Path, models: Models, users: dict[str, int]) -> Iterator[Ch
 def _rows(path: Path) -> Iterator[tuple[int, _Fields]]:
     if path.suffix not in (".csv", ".jsonl"):
         raise InputError(f"{path}: a trace is named .csv, or .jsonl for JSON lines")
+    yield from (_csv_rows if path.suffix == ".csv" else _json_rows)(path, lines_of_requests(path))
+
+
+def lines_of_requests(path: Path) -> Iterator[str]:
+    """Lines of a file of requests with their ends, as they come; a byte order mark is dropped.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: it cannot be read, is no plain file or no text, or a line has no end.
+    """
     refuse_no_plain_file(path)  # Read more than once.
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            yield from (_csv_rows if path.suffix == ".csv" else _json_rows)(path, file)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for line in iter(partial(file.readline, MOST_LINE), ""):
+                if len(line) == MOST_LINE:
+                    raise InputError(f"{path}: a line of {MOST_LINE} characters or more; give a line a request")
+                yield line
     except OSError as e:
         raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: cannot be read: it is not text in UTF-8") from None
 
 
-def _csv_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, _Fields]]:
-    rows = csv.reader(file)
+def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+    rows = csv.reader(lines)
     try:
         header = tuple(next(rows, ()))
         if "gmt_create" in header:
@@ -160,20 +180,17 @@ def _csv_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, _Fields]]:
         raise InputError(f"{path}, line {rows.line_num}: not CSV: {e}") from None
 
 
-def _json_rows(path: Path, file: IO[str]) -> Iterator[tuple[int, _Fields]]:
-    for line, text in enumerate(file, 1):
+def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+    for line, text in enumerate(lines, 1):
         if not text.strip():
             continue
-        try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError):
-            raise InputError(f"{path}, line {line}: not JSON") from None
+        fields = read_json(text, f"{path}, line {line}")
         if not isinstance(fields, dict):
             raise InputError(f"{path}, line {line}: not a JSON object")
         unknown = [key for key in fields if key not in FIELDS + SIZES]
         if unknown:
             raise InputError(
-                f"{path}, line {line}: {unknown[0]!r} is no key; there are {', '.join(FIELDS + SIZES)}"
+                f"{path}, line {line}: {shortened(unknown[0])} is no key; there are {', '.join(FIELDS + SIZES)}"
             )
         yield line, _checked(path, line, {key: value for key, value in fields.items() if value is not None})
 
@@ -188,13 +205,15 @@ def _checked(path: Path, line: int, fields: dict[str, Any]) -> Row:
         except (ValueError, OverflowError):
             read = math.nan
         if not least <= read <= most:
-            raise InputError(f"{path}, line {line}, {key}: {value!r} is no number from {least:g} to {most:g}")
+            raise InputError(
+                f"{path}, line {line}, {key}: {shortened(value)} is no number from {least:g} to {most:g}"
+            )
         return read
 
     model, user = fields.get("model", ""), fields.get("user", "")
     for key, name in (("model", model), ("user", user)):
         if not isinstance(name, str):
-            raise InputError(f"{path}, line {line}, {key}: {name!r} is no name")
+            raise InputError(f"{path}, line {line}, {key}: {shortened(name)} is no name")
     if model == "":
         raise InputError(f"{path}, line {line}, model: missing")
     sizes = [number(key, 0, 1e6) if key in fields else None for key in SIZES]

@@ -57,7 +57,8 @@ def evaluate(
     for number in numbers:
         if number < 1:
             raise InputError(f"--users {number}: at least one user is needed")
-        check_draws(number, episodes * loaded.settings.cell.slots_per_episode)
+        at_once = loaded.settings.cell.slots_per_episode
+        check_draws(number, len(loaded.models), episodes * at_once, at_once)
     if loaded.params.box is not None:
         if len(set(numbers)) > 1:
             raise InputError(f"--users {users}: give one number of users; a box is evaluated with one at a time")

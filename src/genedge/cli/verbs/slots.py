@@ -36,7 +36,7 @@ def slots(
     loaded = load_scenario(scenario, set_)
     refuse_box(loaded)
     number = users or loaded.settings.cell.users
-    check_draws(number, count)
+    check_draws(number, len(loaded.models), count, 1)
     sampled = sample_episode(loaded.params, jax.random.key(seed), number, number, count)
     for line in slot_lines(loaded, jax.tree.map(np.asarray, sampled)):
         print(line)

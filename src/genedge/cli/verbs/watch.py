@@ -43,7 +43,7 @@ def watch(
     loaded = load_scenario(scenario, set_)
     cell = loaded.settings.cell
     number, count = users or cell.users, slots or cell.slots_per_episode
-    check_draws(number, cell.slots_per_episode)
+    check_draws(number, len(loaded.models), cell.slots_per_episode, cell.slots_per_episode)
     decided = episode(loaded, policy, policy_of(policy, loaded), number, seed, count)
     # The file comes first: where none can be written, nothing is drawn.
     with whole_file(out) as file, progress(count) as tick:
