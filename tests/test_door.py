@@ -15,6 +15,8 @@ import pytest
 import genedge
 from genedge.cell import service
 from genedge.compiled import AS_STATED, AS_STATED_HERE, set_up_jax
+from genedge.env import functional
+from genedge.optimum import certify, solve_optimal, solve_priced
 from genedge.policies import REGISTRY
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -94,6 +96,21 @@ def evaluated(**given):
     return genedge.evaluate(SCENARIO, report=lambda text: None, **arguments).results[0].metrics["utility"]
 
 
+def moved(x, params=PARAMS):
+    """The rewards of an episode, without an environment around it."""
+
+    def step(state, _):
+        told = functional.step(params._replace(W_up=params.W_up * x), state, ACTION, 2)
+        return told.state, told.reward
+
+    return jax.lax.scan(step, functional.reset(params, KEY, 3, 4)[1], None, 2)[1]
+
+
+def certified(slots):
+    solved = solve_priced(PARAMS, SLOTS)
+    return certify(PARAMS, slots, solved.decision, solved.lower_bound).objective
+
+
 # Each public function of a number that may be traced; and the same with nothing traced but what is around it.
 TRACED = {
     "serve": lambda x: genedge.serve(PARAMS, with_gain(x), DECISION),
@@ -110,6 +127,10 @@ TRACED = {
     "load_scenario, its overrides": lambda x: genedge.load_scenario("paper", [x]),
     "policy": lambda x: genedge.policy(x, SCENARIO),
     "evaluate": lambda x: evaluated(seed=x),
+    "functional": moved,
+    "solve_optimal": lambda x: solve_optimal(PARAMS, with_gain(x)).lower_bound,
+    "solve_priced": lambda x: solve_priced(PARAMS, with_gain(x)).lower_bound,
+    "certify": lambda x: certified(with_gain(x)),
     "CellEnv": lambda x: stepped(partial(genedge.gym.CellEnv, "paper", SMALL), ACTION * x),
     "CellVectorEnv": lambda x: stepped(partial(genedge.gym.CellVectorEnv, 1, "paper", SMALL), ACTION[None] * x),
 } | {
@@ -118,6 +139,7 @@ TRACED = {
 }
 REFUSED = {
     *("score", "sample_episode, its users", "load_scenario", "load_scenario, its overrides", "policy", "evaluate"),
+    *("solve_optimal", "solve_priced", "certify"),
     *("CellEnv", "CellVectorEnv", "policy optimal", "policy priced"),
 }
 AROUND = {
@@ -126,6 +148,9 @@ AROUND = {
     "sample_episode": lambda: genedge.sample_episode(PARAMS, KEY, 3, 4, 2),
     "load_scenario": lambda: genedge.load_scenario("paper", SMALL).params,
     "evaluate": evaluated,
+    "functional": lambda: moved(1.0),
+    "solve_optimal": lambda: solve_optimal(PARAMS, SLOTS).lower_bound,
+    "certify": lambda: certified(SLOTS),
     "CellEnv": lambda: stepped(partial(genedge.gym.CellEnv, "paper", SMALL), ACTION),
     "CellVectorEnv": lambda: stepped(partial(genedge.gym.CellVectorEnv, 1, "paper", SMALL), ACTION[None]),
 } | {f"policy {name}": lambda name=name: genedge.policy(name, SCENARIO)(PARAMS, SLOTS, KEY) for name in POLICIES}
@@ -240,7 +265,7 @@ def test_bits_do_not_depend_on_how_jax_is_set(name, before):
 
 
 def test_in_double_precision_a_user_s_arrays_and_jit_are_served(before):
-    again = genedge.load_scenario("paper", SMALL)
+    again, rewards = genedge.load_scenario("paper", SMALL), moved(1.0)
     with jax.enable_x64(True):
         double = jax.tree.map(lambda x: jnp.asarray(np.asarray(x)), (again.params, SLOTS, DECISION))
         wide = double[1]._replace(gain=double[1].gain.astype(float), requests=double[1].requests.astype(int))
@@ -255,6 +280,7 @@ def test_in_double_precision_a_user_s_arrays_and_jit_are_served(before):
         # What the user's own code captures there is not handed back to ours.
         assert jax.jit(lambda x: x * again.params.W_up)(jnp.float64(1)).dtype == np.float64
         assert_same(jax.tree.map(np.asarray, genedge.serve(again.params, SLOTS, DECISION)), before["served"])
+        np.testing.assert_allclose(jax.jit(partial(moved, params=again.params))(1.0), rewards, rtol=1e-5)
     assert_same(jax.tree.map(np.asarray, served), before["served"])
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), inside, before["served"])
     assert_same(jax.tree.map(np.asarray, decided), {name: before["decided"][name] for name in decided})

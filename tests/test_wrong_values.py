@@ -170,7 +170,7 @@ def odd_arrays(good, right=()):
             yield f"{number} in JAX", jnp.full_like(good, number)
 
 
-INFINITE = ("storage_gb", "floor_steps", "generators")
+INFINITE = ("C", "R_bc", "R_cb", "storage_gb", "floor_steps", "generators")
 
 
 def refuse_all_fields(call, name, whole, skip=()):

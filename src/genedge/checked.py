@@ -5,7 +5,7 @@ Inside the package nobody pays for it. Shapes and types are known while a functi
 whatever it is asked for in between, behind the door is single precision, see `genedge.compiled`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -28,8 +28,8 @@ LARGEST = float(np.finfo(np.float32).max)
 NUMBERS, WHOLE, BOOLEANS = "numbers", "whole numbers", "booleans"
 KINDS = {NUMBERS: "fiu", WHOLE: "iu", BOOLEANS: "b"}
 
-# The only fields of params that may be infinite, and the only one that may be negative.
-INFINITE = ("models.storage_gb", "models.floor_steps", "box.generators")
+# The only fields of params that may be infinite (without a limit), and the only one that may be negative.
+INFINITE = ("C", "R_bc", "R_cb", "models.storage_gb", "models.floor_steps", "box.generators")
 NEGATIVE = ("path_loss_db",)
 # Costs are divided by these.
 POSITIVE = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S")
@@ -71,7 +71,8 @@ def sample_episode(params: Params, key: Array, users: int, places: int, slots: i
             f"{MOST_DRAWS}"
         )
     with as_stated():
-        drawn: Slot = sampling.sample_episode(in_single(params), key, users, places, slots)
+        # NumPy's whole numbers may be short, or have no sign.
+        drawn: Slot = sampling.sample_episode(in_single(params), key, int(users), int(places), int(slots))
         return drawn
 
 
@@ -127,7 +128,7 @@ def host_policy(decide: Decide, name: str) -> Decide:
         refuse_traced(f"policy {name!r}", instead, params=params, slots=slots, key=key)
         check_asked(params, slots, key)
         with at_once():
-            return decide(params, slots, key)
+            return decide(*in_double((params, slots)), key)
 
     return checked
 
@@ -147,7 +148,7 @@ def own_policy(decide: Decide) -> Decide:
 
 
 def in_single(tree: _T) -> _T:
-    """Arrays in the precision that the cell computes in.
+    """Arrays in the precision that the cell computes in, and of the types that JAX knows.
 
     JAX remembers what it once made of a NumPy array inside `jit`, in the precision of that moment, and hands that
     back in another one. So it is given arrays that it has never seen, in a precision that needs no change.
@@ -159,17 +160,31 @@ def in_single(tree: _T) -> _T:
     return single
 
 
-_DOUBLE: dict[Any, Any] = {
-    np.dtype(double): np.dtype(single)
-    for double, single in ((np.float64, np.float32), (np.int64, np.int32), (np.uint64, np.uint32))
-}
+def in_double(tree: _T) -> _T:
+    """The same in NumPy and in double precision, for what computes in it.
+
+    Args:
+        tree: arrays, none of them traced.
+    """
+    double: _T = jax.tree.map(lambda x: _numpy(x, _DOUBLE), tree)
+    return double
+
+
+# By what NumPy calls a kind; short numbers of JAX's own are of none.
+_SINGLE = {"b": np.dtype(bool), "i": np.dtype(np.int32), "u": np.dtype(np.int32), "f": np.dtype(np.float32)}
+_DOUBLE = {"b": np.dtype(bool), "i": np.dtype(np.int64), "u": np.dtype(np.int64), "f": np.dtype(np.float64)}
 
 
 def _single(x: Any) -> Any:
     if not isinstance(x, Array):
-        x = np.asarray(x)
-        return x.astype(_DOUBLE.get(x.dtype, x.dtype))
-    return jax.lax.convert_element_type(x, _DOUBLE[x.dtype]) if x.dtype in _DOUBLE else x
+        return _numpy(x, _SINGLE)
+    type_ = _SINGLE.get(x.dtype.kind, _SINGLE["f"])
+    return x if x.dtype == type_ else jax.lax.convert_element_type(x, type_)
+
+
+def _numpy(x: Any, types: Mapping[str, np.dtype]) -> np.ndarray:
+    x = np.asarray(x)
+    return x.astype(types.get(x.dtype.kind, types["f"]))
 
 
 # --- What they are given ----------------------------------------------------------------------------------
@@ -374,20 +389,29 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
     def look(field: str, value: object, shape: tuple[int, ...], kind: str) -> np.ndarray | None:
         return _array(f"{name}.{field}", value, shape, kind, because)
 
-    def check(field: str, value: np.ndarray | None, good: Callable[[np.ndarray], Any], must: str) -> None:
+    def check(
+        field: str,
+        value: np.ndarray | None,
+        good: Callable[[np.ndarray], Any],
+        must: str,
+        free: np.ndarray | bool = False,
+    ) -> None:
         if value is not None:
-            _check_values(f"{name}.{field}", value, good(value), must)
+            _check_values(f"{name}.{field}", value, good(value), must, free)
 
-    requests = look("requests", slots.requests, whole, WHOLE)
-    check("requests", requests, lambda x: (x >= 0) & (x < models), f"a model's index, from 0 to {models - 1}")
     active = look("active", slots.active, whole, BOOLEANS)
+    requests = look("requests", slots.requests, whole, WHOLE)
+    # Places without a user hold any numbers, and may ask for no model, which is -1.
+    nobody = np.ones(whole, bool) if active is None else ~active
+    no_model = nobody if requests is None else nobody & (requests == -1)
+    index = f"a model's index, from 0 to {models - 1}"
+    check("requests", requests, lambda x: (x >= 0) & (x < models), index, no_model)
     for field, value, (least, most) in (("input_bits", slots.input_bits, BITS), ("gain", slots.gain, GAIN)):
         numbers = look(field, value, whole, NUMBERS)
-        if active is not None:
-            # Places without a user hold anything.
-            check(field, numbers, lambda x: ((x >= least) & (x <= most)) | ~active, f"from {least:g} to {most:g}")  # noqa: B023
+        check(field, numbers, lambda x: (x >= least) & (x <= most), f"from {least:g} to {most:g}", nobody)  # noqa: B023
     position_m = look("position_m", slots.position_m, (*whole, 2), NUMBERS)
-    check("position_m", position_m, lambda x: np.abs(x) <= LARGEST, "a finite number of single precision")
+    finite = "a finite number of single precision"
+    check("position_m", position_m, lambda x: np.abs(x) <= LARGEST, finite, nobody[..., None])
     skew = look("skew", slots.skew, whole[:-1], NUMBERS)
     if not isinstance(params.skews, Tracer):
         states = np.asarray(params.skews)
@@ -454,8 +478,9 @@ def _array(name: str, value: Any, shape: tuple[int, ...], kind: str, because: st
         raise InputError(f"{name} has shape {given}; it must be {shape}" + (f", as {because}" if because else ""))
     dtype = value.dtype if isinstance(value, Array | np.ndarray | np.generic) else np.asarray(value).dtype
     # Short numbers, such as bfloat16, are not NumPy's own.
-    short = kind == NUMBERS and jnp.issubdtype(dtype, jnp.floating)
-    if getattr(dtype, "kind", "key") not in KINDS[kind] and not short:
+    if getattr(dtype, "kind", "key") not in KINDS[kind] and not (
+        kind == NUMBERS and jnp.issubdtype(dtype, jnp.floating)
+    ):
         raise InputError(f"{name} must be an array of {kind}, not of {dtype}")
     return None if isinstance(value, Tracer) else np.asarray(value)
 
@@ -468,8 +493,10 @@ def _shape(name: str, value: Any) -> tuple[int, ...]:
     raise InputError(f"{name} must be an array, not {what(value)}")
 
 
-def _check_values(name: str, value: np.ndarray, good: np.ndarray, must: str) -> None:
-    if not good.all():
+def _check_values(
+    name: str, value: np.ndarray, good: np.ndarray, must: str, free: np.ndarray | bool = False
+) -> None:
+    if not good.all() and not (good := good | free).all():
         at = tuple(int(i) for i in np.argwhere(~good)[0])
         entry = f"[{', '.join(map(str, at))}]" if at else ""
         raise InputError(f"{name}{entry} is {value[at]}; it must be {must}")

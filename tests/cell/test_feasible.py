@@ -202,7 +202,7 @@ def test_the_cache_is_filled_in_the_order_of_priority(scenario, slot, priority):
     np.testing.assert_array_equal(cache, fill_by_hand(scenario.params, slot, priority))
 
 
-@pytest.mark.parametrize("storage", [STORAGES[1], STORAGES[4], [20 / 3] * 3 + [1e-9] * 7])
+@pytest.mark.parametrize("storage", [STORAGES[1], STORAGES[4], [(20 - 7e-6) / 3] * 3 + [1e-6] * 7])
 def test_models_that_fill_the_storage_exactly_all_fit(draw_slot, storage):
     params = scenario_with(storage_gb=storage).params
     slot = draw_slot(np.random.default_rng(4), places=N)

@@ -324,10 +324,9 @@ def breaches(params: Params, slot: Slot, decision: Decision) -> list[Breach]:
     }
     found = []
     for name, excess in (per_user | per_slot).items():
-        # The negation also catches NaN.
-        bad = np.argwhere(~(excess < 0))
-        if len(bad):
-            first = tuple(int(i) for i in bad[0])
+        good = excess < 0  # Which NaN is not.
+        if not good.all():
+            first = tuple(int(i) for i in np.argwhere(~good)[0])
             user = first[-1] if name in per_user else None
             index = first[:-1] if name in per_user else first
             found.append(Breach(name, index, float(excess[first]), user))

@@ -35,7 +35,7 @@ def in_slot(params: Params, memory: Memory, cache: Bool[AnyArray, "*batch M"]) -
     return hold(box, memory, cache) if box.every is None else memory
 
 
-def serving(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"]) -> Bool[Array, "*batch M"]:
+def serving(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"]) -> Bool[AnyArray, "*batch M"]:
     """Which models serve in a slot.
 
     Args:
@@ -48,7 +48,7 @@ def serving(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"]) -> Bo
         or, where the cache is decided when they are, of ρ.
     """
     if slot.memory is None:
-        return jnp.asarray(cache)
+        return cache
     memory = in_slot(params, slot.memory, cache)
     return jnp.asarray(memory.held & (memory.wait == 0))
 

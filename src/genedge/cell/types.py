@@ -142,11 +142,12 @@ class Slot(NamedTuple):
 
     Attributes:
         skew: γ(t).
-        requests: φ_n(t), index of the model that each user asks for, from 0.
+        requests: φ_n(t), index of the model that each user asks for, from 0; where nobody is, it may be −1.
         input_bits: d_in,n(t), size of each request [bit].
         gain: h_n(t), channel power gain, linear, the same up and down.
         position_m: where each user is, the base station at the origin [m]; not used by any cost.
-        active: whether there is a user at this place; inactive places cost nothing and hold no share.
+        active: whether there is a user at this place; inactive places cost nothing and hold no share,
+            and their numbers may be any.
         ranking: of a box, the model at each rank of popularity.
         memory: of a box whose episode is under way, what its memory holds.
     """

@@ -3,7 +3,8 @@
 A state's transitions do not depend on the action: the skew follows its Markov chain, everything else is fresh in
 every slot. In a box the memory does depend on it, and popularity may drift. An episode ends by its time limit,
 which truncates it and terminates nothing: the observation after the last step is the true next slot, to bootstrap
-from.
+from. Both work under `jax.jit`, `jax.vmap`, `jax.grad` and `jax.lax.scan`, and compute in single precision
+whatever JAX is set to.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,9 @@ from genedge.cell.feasible import decode, first_memory
 from genedge.cell.memory import advance
 from genedge.cell.sampling import sample_slot
 from genedge.cell.service import serve
-from genedge.cell.types import Outcome, Params, Slot
+from genedge.cell.types import AnyArray, Outcome, Params, Slot
+from genedge.checked import in_single
+from genedge.compiled import as_stated
 from genedge.env.observation import observe
 
 
@@ -58,6 +61,7 @@ class Step(NamedTuple):
     info: Outcome
 
 
+@as_stated()
 def reset(
     params: Params, key: Array, users: Int[Array, ""] | int, places: int
 ) -> tuple[Float[Array, "obs"], State]:
@@ -72,14 +76,15 @@ def reset(
     Returns:
         The observation of the first slot, see `observe`, and the state.
     """
-    t = jnp.int32(0)
+    t, params = jnp.int32(0), in_single(params)
     skew, slot = sample_slot(params, key, t, t, users, places)
     if params.box is not None:
         slot = slot._replace(memory=first_memory(params))
     return observe(params, slot), State(key, t, skew, jnp.asarray(users), slot)
 
 
-def step(params: Params, state: State, action: Float[Array, "A"], slots_per_episode: int) -> Step:
+@as_stated()
+def step(params: Params, state: State, action: Float[AnyArray, "A"], slots_per_episode: int) -> Step:
     """Decides the current slot and moves on to the next.
 
     Args:
@@ -88,6 +93,7 @@ def step(params: Params, state: State, action: Float[Array, "A"], slots_per_epis
         action: values in [−1, 1], see `decode`.
         slots_per_episode: T, the time limit.
     """
+    params, action = in_single((params, action))
     now = state.slot
     decision = decode(params, now, action)
     outcome = serve(params, now, decision)

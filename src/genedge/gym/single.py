@@ -125,7 +125,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             InputError: the seed is no whole number from 0, or there are options.
         """
         check_reset(seed, options)
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else int(seed))
         cell = self.scenario.settings.cell
         observation, self._state = start(self._params, words(self.np_random), cell.users, cell.places)
         self._shown = self._state.slot, None

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import Box, Space
 from numpy.typing import ArrayLike, NDArray
@@ -83,7 +84,8 @@ def checked(action: ArrayLike, space: Space[Any]) -> NDArray[np.float32]:
     refuse_traced("the environment's step", "genedge.env.functional.step", action=action)
     try:
         array = np.asarray(action)
-        numbers = array.dtype.kind in "fiu"
+        # Short numbers, such as bfloat16, are not NumPy's own.
+        numbers = array.dtype.kind in "fiu" or jnp.issubdtype(array.dtype, jnp.floating)
     except (TypeError, ValueError):  # A ragged list, or what else is no array.
         numbers = False
     if not numbers:

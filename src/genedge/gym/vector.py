@@ -141,7 +141,8 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         if len(seeds) != self.num_envs:
             raise InputError(f"seed has {len(seeds)} entries; there are {self.num_envs} cells")
         self._seeded = [
-            kept if new is None else seeding.np_random(new) for kept, new in zip(self._seeded, seeds, strict=True)
+            kept if new is None else seeding.np_random(int(new))
+            for kept, new in zip(self._seeded, seeds, strict=True)
         ]
         return self._begin(), {}
 

@@ -50,8 +50,8 @@ def links(params: Params, slots: Slot) -> Links:
         params: the scenario.
         slots: K slots, leading axis K.
     """
-    gain = np.asarray(slots.gain, np.float64)
     active = np.asarray(slots.active)
+    gain = np.where(active, np.asarray(slots.gain, np.float64), 1.0)  # Elsewhere there may be anything.
     output_bits = np.asarray(params.models.output_bits, np.float64)[np.asarray(slots.requests)]
     bits = np.stack([np.asarray(slots.input_bits, np.float64), output_bits])
     band_hz = np.array([float(params.W_up), float(params.W_dw)])[:, None, None]

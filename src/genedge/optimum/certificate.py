@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from genedge.cell.types import Decision, Params, Slot
+from genedge.checked import refuse_traced
 from genedge.optimum.bandwidth import delay, links
 
 
@@ -70,7 +71,11 @@ def certify(params: Params, slots: Slot, decision: Decision, lower_bound: Float[
         slots: K slots, leading axis K.
         decision: a decision for each.
         lower_bound: a valid bound on each slot's cost, as `solve_optimal` and `solve_priced` return it.
+
+    Raises:
+        InputError: an argument is traced.
     """
+    refuse_traced("genedge.optimum.certify", "genedge.serve", params=params, slots=slots, decision=decision)
     cost = objective(params, slots, decision)
     # A user with a channel gain of 0 costs infinitely much, whatever is decided.
     infinite = np.isinf(cost) & np.isinf(lower_bound)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from genedge.cell.feasible import in_float64
 from genedge.cell.types import Decision, Params, Slot
+from genedge.checked import in_double, refuse_traced
 from genedge.compiled import at_once
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
@@ -58,6 +59,9 @@ def solve_priced(params: Params, slots: Slot) -> Solved:
     Args:
         params: the scenario.
         slots: K slots, leading axis K.
+
+    Raises:
+        InputError: the scenario is of a box, or an argument is traced.
     """
     return _solve(params, slots, exact=False)
 
@@ -73,6 +77,9 @@ def solve_optimal(params: Params, slots: Slot) -> Solved:
         Decisions whose gap is at most 1e-9 of the cost of sending everything to the cloud, but for slots with
         too many models to list their caches; there HiGHS may run into its time limit, and the bound says how
         far it got.
+
+    Raises:
+        InputError: the scenario is of a box, or an argument is traced.
     """
     return _solve(params, slots, exact=True)
 
@@ -84,7 +91,8 @@ def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
             "the optimum of a slot alone is that of cells like the paper's; that of a box is in "
             "genedge.optimum.dynamic.solve_box"
         )
-    slots = jax.tree.map(np.asarray, slots)
+    refuse_traced("the certified optimum", "policy 'knapsack', which can be traced", params=params, slots=slots)
+    slots = in_double(slots)
     count, places = slots.requests.shape
     caches = list_caches(np.asarray(params.models.storage_gb, np.float64), float(params.C), MOST_CACHES)
     size = int(np.clip(CHUNK // max(places, 1 if caches is None else len(caches)), 1, 512))

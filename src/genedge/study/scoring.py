@@ -5,7 +5,7 @@ import numpy as np
 
 from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
-from genedge.checked import check_decision, check_feasible, refuse_traced
+from genedge.checked import check_decision, check_feasible, in_double, refuse_traced
 from genedge.compiled import at_once
 
 _serve = jax.jit(serve)
@@ -29,6 +29,7 @@ def score(params: Params, slots: Slot, decision: Decision) -> Outcome:
     """
     refuse_traced("genedge.score", "genedge.serve", params=params, slots=slots, decision=decision)
     check_decision(params, slots, decision, "slots")
+    params, slots, decision = in_double((params, slots, decision))
     check_feasible(params, slots, decision)
     return outcome(params, slots, decision)
 
