@@ -42,8 +42,8 @@ def start(command: str, folder: Path) -> subprocess.Popen[bytes]:
     """Starts a command in a process group of its own, and waits until it listens."""
     with (folder / "slots.jsonl").open("rb") as slots, (folder / "err.txt").open("wb") as err:
         process = subprocess.Popen(
-            # Whoever runs the tests in the background may have told them to ignore it.
-            ["env", "--default-signal=INT", sys.executable, "-m", "genedge", *command.split()],
+            # Whoever runs the tests in the background may have told them to ignore these.
+            ["env", "--default-signal=INT,HUP", sys.executable, "-m", "genedge", *command.split()],
             cwd=folder,
             stdin=slots,
             stdout=subprocess.DEVNULL,
@@ -66,7 +66,11 @@ def end(process: subprocess.Popen[bytes], folder: Path, number: int = signal.SIG
     begun = time.monotonic()
     if process.poll() is None:
         (os.killpg if group else os.kill)(process.pid, number)
-    status = process.wait(PATIENCE_S)
+    try:
+        status = process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     seconds = time.monotonic() - begun
     while alive(process.pid) and time.monotonic() < begun + PATIENCE_S:
         time.sleep(0.02)

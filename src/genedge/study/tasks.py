@@ -31,7 +31,7 @@ TEST_SEED = 1000
 # What results depend on. Pictures and the command line may change without anything being measured again.
 SOURCES = (
     *("cell", "env", "learn", "optimum", "policies", "scenarios"),
-    *("scenario.py", "limits.py", "reading.py", "checked.py", "solver.py"),
+    *("scenario.py", "limits.py", "reading.py", "checked.py", "compiled.py", "solver.py"),
 )
 STUDY_SOURCES = ("study/evaluate.py", "study/scoring.py", "study/tasks.py")
 SOURCE_KINDS = (".py", ".yaml", ".npz")
