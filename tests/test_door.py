@@ -111,6 +111,12 @@ def certified(slots):
     return certify(PARAMS, slots, solved.decision, solved.lower_bound).objective
 
 
+def marked(names):
+    """Names of tests, those heavy whose compilation takes longest."""
+    long = ("policy hcras", "policy learned", "policy learned-search", "functional")
+    return [pytest.param(name, marks=pytest.mark.heavy) if name in long else name for name in names]
+
+
 # Each public function of a number that may be traced; and the same with nothing traced but what is around it.
 TRACED = {
     "serve": lambda x: genedge.serve(PARAMS, with_gain(x), DECISION),
@@ -167,7 +173,7 @@ def test_all_public_functions_are_tried():
     assert set(TRACED) >= REFUSED
 
 
-@pytest.mark.parametrize("name", TRACED)
+@pytest.mark.parametrize("name", marked(TRACED))
 def test_traced_it_works_or_says_what_to_call(name, before):
     def f(x):
         return sum_of(TRACED[name](x))
@@ -182,7 +188,7 @@ def test_traced_it_works_or_says_what_to_call(name, before):
     assert_same(bits(), before)
 
 
-@pytest.mark.parametrize("name", AROUND)
+@pytest.mark.parametrize("name", marked(AROUND))
 def test_with_nothing_of_it_traced_it_works_anywhere(name, before):
     expected = sum_of(AROUND[name]())
     for transform in TRANSFORMS.values():
@@ -323,6 +329,7 @@ for arguments in (
 """
 
 
+@pytest.mark.heavy
 def test_verbs_print_the_same_whatever_the_environment_says(tmp_path):
     said = []
     for folder, odd in ((tmp_path / "plain", {}), (tmp_path / "odd", ODD | ODD_HERE)):

@@ -96,7 +96,7 @@ def test_threads_never_meet(tmp_path):
     for thread in threads:
         thread.join()
     assert met == []
-    assert len(entered) >= 100
+    assert entered
     assert len(entered) + len(refused) == 400
     assert all("is being written by another genedge" in text for text in refused)
     assert not (folder / LOCK).exists()

@@ -27,15 +27,15 @@ def wide(low, high):
 
 scenarios = st.fixed_dictionaries(
     {
-        "seed": st.integers(0, 2**32),
-        "objective.alpha": wide(0, 1),
+        "seed": st.integers(0, 2**32 - 1),
+        "objective.alpha": st.just(0.0) | wide(1e-6, 1),
         "objective.alpha_weighs": st.sampled_from(["delay", "tv"]),
         "radio.noise_bandwidth": st.sampled_from(["own", "whole"]),
         "radio.uplink_bandwidth_mhz": wide(1, 100),
         "radio.downlink_bandwidth_mhz": wide(1, 100),
-        "radio.user_power_dbm": wide(0, 40),
+        "radio.user_power_dbm": wide(10, 40),
         "radio.bs_power_dbm": wide(20, 60),
-        "radio.noise_dbm_per_hz": wide(-180, -150),
+        "radio.noise_dbm_per_hz": wide(-180, -165),
         "backhaul.to_cloud_mbit_per_s": wide(1, 1000),
         "backhaul.from_cloud_mbit_per_s": wide(1, 1000),
         "server.total_steps": wide(10, 5000),

@@ -64,6 +64,7 @@ def test_what_makes_no_sense_is_refused_in_words(genedge, arguments, words, tmp_
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("agent", ["two-timescale", "ddpg"])
 def test_a_trained_run_serves_a_box(genedge, tmp_path, agent):
     small = [

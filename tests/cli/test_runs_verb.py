@@ -51,6 +51,7 @@ def test_listed_with_what_sets_them_apart(folder, genedge):
     assert b["last_utility"] == logged[-1]["evaluated_utility"]
 
 
+@pytest.mark.heavy
 def test_table_and_figure(folder, genedge, tmp_path):
     answer = genedge("runs", folder / "deep" / "b", folder / "deep" / "a", "--figure", tmp_path / "curves.png")
     assert answer.status == 0, answer.err

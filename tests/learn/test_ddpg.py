@@ -227,6 +227,7 @@ def test_the_two_critics_of_td3_are_not_the_same(tiny):
         assert a.ndim == 1 or not np.isclose(a, b).any()
 
 
+@pytest.mark.heavy
 def test_the_actor_and_the_targets_of_td3_wait(tiny, updated):
     """Every other slot only the critics move, as far as they would have anyway."""
     run = tiny("td3")

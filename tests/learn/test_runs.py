@@ -476,6 +476,7 @@ def test_the_card_of_a_run_under_way(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.heavy
 def test_what_made_a_run_is_in_its_description(finished):
     run, _ = finished("sac")
     description = json.loads((run.folder / "run.json").read_text())
@@ -523,6 +524,7 @@ def test_a_multi_layer_perceptron_serves_fewer_users_but_not_more(agent, remedy,
 OTHERS = (("seed=9",), ("models.count=12", "server.storage_gb=40", "server.quality_floor.largest_tv=best"))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("other", OTHERS)
 def test_a_run_over_cells_of_any_size_serves_other_scenarios(other, finished):
     run, _ = finished("any-cell")

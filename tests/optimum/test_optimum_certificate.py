@@ -23,7 +23,7 @@ compiled_decode = jax.jit(decode)
     noise=st.sampled_from(["own", "whole"]),
     weighs=st.sampled_from(["delay", "tv"]),
     floor=st.sampled_from(["null", "{largest_tv: best}", "{largest_tv: 70}", "{least_steps: 90}"]),
-    storage=st.floats(0, 40),
+    storage=st.just(0.0) | st.floats(1e-6, 40),
     steps=st.floats(10, 2000),
 )
 def test_no_decision_costs_less_than_the_bound(

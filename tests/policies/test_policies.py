@@ -109,6 +109,7 @@ def test_greedy_serves_as_many_requests_as_any_cache():
     np.testing.assert_array_equal(hits, most)
 
 
+@pytest.mark.heavy
 def test_knapsack_beats_the_benchmarks_and_cloud_only():
     """The bar for every learner: far below RCARS and cloud-only in every regime of the preset."""
     scenario = load_scenario("paper")

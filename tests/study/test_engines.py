@@ -63,6 +63,7 @@ def test_what_is_wrong_with_a_task_stops_the_study(tmp_path):
         list(on_cores([broken], tmp_path))
 
 
+@pytest.mark.heavy
 def test_a_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
     """Bit by bit."""
     from genedge.learn import runs

@@ -102,6 +102,7 @@ def test_hit_ratio_of_rcars_does_not_depend_on_the_number_of_users(crowd):
     assert few.mean == pytest.approx(many.mean, abs=0.02)
 
 
+@pytest.mark.heavy
 def test_largest_hit_ratio_falls_and_used_cache_rises_with_users(crowd):
     few, many = (crowd.value("greedy", users, "hit_ratio") for users in (10, 18))
     assert few.low > many.high

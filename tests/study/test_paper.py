@@ -66,6 +66,7 @@ def pictures(s, told):
     }
 
 
+@pytest.mark.heavy
 def test_no_work_is_done_twice(s, told):
     assert len({key_of(task) for task in told}) == len(told)
     # The preset's own learning rate and weight are no changes.
@@ -175,6 +176,7 @@ def test_pictures_are_the_same_bytes_each_time(s, pictures):
         assert first == second
 
 
+@pytest.mark.heavy
 def test_names_of_ones_own_stand_in_every_figure(told):
     own = dict.fromkeys(NAMES, "priced")
     s = study(SMALL, [])._replace(own=own)
@@ -207,6 +209,7 @@ def test_names_that_say_something_else_here_are_refused(tmp_path):
             study(SMALL, [name])
 
 
+@pytest.mark.heavy
 def test_the_best_possible_is_never_worse(s):
     """On results that were measured, not made up: in utility, hits, delay and quality, over everybody."""
     small = study(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), [])

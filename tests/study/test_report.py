@@ -54,6 +54,7 @@ def test_it_needs_no_network(whole):
     assert "url(" not in whole[1]
 
 
+@pytest.mark.heavy
 def test_every_figure_is_there_thrice(whole):
     folder, text = whole
     images = [image for image in Page(text).all("img") if image["alt"]]
@@ -126,6 +127,7 @@ def test_section_names():
             section_names(text)
 
 
+@pytest.mark.heavy
 def test_names_of_ones_own_do_no_harm(tmp_path, monkeypatch):
     """Neither on the page nor in a spreadsheet nor to names of files; nothing is lost because names look alike."""
     monkeypatch.setattr("genedge.study.report._players", lambda s, folder: [])  # They are tested alone.

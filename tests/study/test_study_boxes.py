@@ -147,6 +147,7 @@ def test_only_a_box_is_evaluated_so():
         )
 
 
+@pytest.mark.heavy
 def test_expected_costs_are_those_of_many_episodes():
     """Radio included: what a policy costs on very many slots is the optimum and what it lost on few others."""
     s = load_scenario("edge-box", ["cell.slots_per_episode=6"])

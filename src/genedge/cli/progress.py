@@ -57,6 +57,8 @@ def progress(total: int) -> Iterator[Tick]:
         last = now
         left = (now - start) / (done - before) * (total - done) if done > before else None
         estimate = f", about {left:.0f} s left" if left is not None else ""
-        print(f"[{done}/{total}] {shown(text)} ({now - start:.0f} s{estimate})", file=sys.stderr, flush=True)
+        # In one piece: what an interruption says begins a line of its own.
+        told = f"[{done}/{total}] {shown(text)} ({now - start:.0f} s{estimate})\n"
+        print(told, end="", file=sys.stderr, flush=True)
 
     yield line
