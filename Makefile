@@ -4,9 +4,11 @@ BIN := .venv/bin
 # Without an advertisement for its successor.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Tests mostly compile; with less effort for each program they do so in two thirds of the time.
-PYTEST_FLAGS := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
-PYTEST := $(PYTEST_FLAGS) $(BIN)/pytest --dist loadgroup --no-loadscope-reorder
+# Tests mostly compile, and with no effort for each program they are done sooner. Heavy tests compute longer, and
+# compare with workers that compile with all effort: theirs has some.
+QUICKLY := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+HEAVILY := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: demo check test test-quick test-heavy fuzz durations golden docs bench figures install install-test install-all
 
@@ -19,24 +21,24 @@ test: install-test
 	$(MAKE) --jobs 2 --output-sync check test-quick
 
 test-quick: install-test
-	$(PYTEST) -n 2 -rf
+	$(QUICKLY) $(PYTEST) -rf
 
 # Takes a gigabyte more to install.
 test-heavy: install-all
-	$(PYTEST) -n 2 -rs -m heavy
+	$(HEAVILY) $(PYTEST) -rs -m heavy
 
 # Damages files and command lines for so many minutes; what does not come through clean is kept in tests/corpus.
 MINUTES ?= 10
 fuzz: install-test
-	$(PYTEST_FLAGS) PYTHONPATH=tests $(BIN)/python tests/fuzzing.py $(MINUTES)
+	$(QUICKLY) PYTHONPATH=tests $(BIN)/python tests/fuzzing.py $(MINUTES)
 
 # How long each file's tests take, by which they are ordered; on a quiet machine, with compiled code kept from before.
 durations: install-test
-	$(PYTEST) -n 2 --record-durations
+	$(QUICKLY) $(PYTEST) --record-durations
 
 # What commands print, kept anew; tells what differs from before.
 golden: install-test
-	$(PYTEST_FLAGS) PYTHONPATH=tests $(BIN)/python tests/golden.py
+	$(QUICKLY) PYTHONPATH=tests $(BIN)/python tests/golden.py
 
 check: install-test
 	$(BIN)/ruff check .

@@ -60,6 +60,7 @@ def test_table_and_figure(folder, genedge, tmp_path):
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.heavy
 def test_a_run_that_has_not_begun_is_listed(folder, genedge, tmp_path):
     empty = tmp_path / "new"
     empty.mkdir()

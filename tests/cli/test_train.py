@@ -185,6 +185,7 @@ main()
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("call", "file"), [(7, "checkpoint.npz"), (8, "best.npz")])
 def test_a_killed_run_ends_with_the_same_bits(call, file, run, genedge, tmp_path):
     """Killed at the worst moments, in the midst of saving for the third time, by a signal that cannot be caught."""
@@ -458,6 +459,7 @@ def test_evaluation_as_json(evaluated):
         assert row["utility_better_by_of_ours"]["mean"] == pytest.approx(others / ours - 1)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("users", [USERS, PLACES])
 @pytest.mark.parametrize("policy", ["whole", "knapsack"])
 def test_policies_met_the_very_same_slots(users, policy, evaluated, run, genedge, tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ def test_html(genedge, tmp_path):
     assert sorted(path.name for path in files[0].parent.iterdir()) == ["a.html", "b.html"]
 
 
+@pytest.mark.heavy
 def test_gif_of_a_whole_episode(genedge, tmp_path):
     file = tmp_path / "episode.gif"
     assert genedge("watch", "--policy", "cloud-only", *CELL, "--out", file).status == 0

@@ -48,6 +48,7 @@ def followed(s, name, slots):
     return follow(s.params, rule(name, s, solver(s.params, USERS, SLOTS)), slots, jax.random.key(1))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_every_rule_keeps_every_constraint(changes):
     s = box(*changes)

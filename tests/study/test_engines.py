@@ -35,6 +35,7 @@ def test_processes_and_this_one_agree(tmp_path):
             assert result.files[name] == here[task].files[name], name
 
 
+@pytest.mark.heavy
 def test_a_killed_worker_is_replaced(tmp_path):
     killed = []
 
@@ -88,6 +89,7 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
     assert resumed.files["best.npz"] == whole.files["best.npz"]
 
 
+@pytest.mark.heavy
 def test_what_is_done_is_not_done_again(tmp_path):
     asked = []
 
@@ -164,6 +166,7 @@ def test_a_training_never_goes_on_with_another(tmp_path):
         TRAIN.run(tmp_path)
 
 
+@pytest.mark.heavy
 def test_a_training_that_diverges_is_a_finding(tmp_path):
     task = replace(
         TRAIN, changes=(*TRAIN.changes, "ddpg.critic_learning_rate=1e15", "ddpg.actor_learning_rate=1e15")

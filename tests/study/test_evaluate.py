@@ -110,6 +110,7 @@ def test_largest_hit_ratio_falls_and_used_cache_rises_with_users(crowd):
     assert few.high < many.low
 
 
+@pytest.mark.heavy
 def test_total_utility_rises_with_users(crowd):
     for name in crowd.policies:
         assert crowd.value(name, 10, "utility").high < crowd.value(name, 18, "utility").low

@@ -75,6 +75,7 @@ def test_no_work_is_done_twice(s, told):
     assert len(set(folders)) == len(folders)
 
 
+@pytest.mark.heavy
 def test_every_agent_is_trained_on_every_catalogue_with_every_seed(s, told):
     for preset in (PAPER, ATTAINABLE):
         for label in AGENTS:
@@ -88,6 +89,7 @@ def series_of(chart: Chart, label: str) -> list[tuple[float, float]]:
     return [(row["x"], row["mean"]) for row in chart.rows if row["series"] == label and "x" in row]
 
 
+@pytest.mark.heavy
 def test_figures_over_users_recomputed(s, told, pictures):
     for name, metric in (("hit-ratio", "hit_ratio"), ("delay", "delay_s"), ("late", "late_ratio")):
         for label in ("HCRAS", "densest"):

@@ -15,6 +15,9 @@ from genedge.study.paper import SECTIONS
 from genedge.study.report import section_names
 from genedge.text import shown
 
+# The agents that are watched are trained for it.
+pytestmark = pytest.mark.heavy
+
 
 class Page(HTMLParser):
     """What is on a page."""
@@ -43,7 +46,6 @@ def whole(tmp_path_factory):
     return folder, write_made_up_report(folder, SECTIONS).read_text(encoding="utf-8")
 
 
-@pytest.mark.heavy
 def test_it_needs_no_network(whole):
     page = Page(whole[1])
     assert not page.open
@@ -54,7 +56,6 @@ def test_it_needs_no_network(whole):
     assert "url(" not in whole[1]
 
 
-@pytest.mark.heavy
 def test_every_figure_is_there_thrice(whole):
     folder, text = whole
     images = [image for image in Page(text).all("img") if image["alt"]]
@@ -111,7 +112,6 @@ def test_commands_are_told(whole):
         assert f"genedge paper --out {folder} --only {name}" in text
 
 
-@pytest.mark.heavy
 def test_sections_without_results_are_left_out(tmp_path):
     page = write_made_up_report(tmp_path, ["hits"]).read_text(encoding="utf-8")
     ids = {attributes.get("id") for _, attributes in Page(page).tags}
@@ -127,7 +127,6 @@ def test_section_names():
             section_names(text)
 
 
-@pytest.mark.heavy
 def test_names_of_ones_own_do_no_harm(tmp_path, monkeypatch):
     """Neither on the page nor in a spreadsheet nor to names of files; nothing is lost because names look alike."""
     monkeypatch.setattr("genedge.study.report._players", lambda s, folder: [])  # They are tested alone.

@@ -128,6 +128,7 @@ def test_where_nothing_is_certified_the_name_says_how_near_it_is():
     assert near.best.name in near.caption
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("users", "overrides"),
     [
@@ -154,6 +155,7 @@ def test_hits_and_misses_keep_their_exact_colours(shown, frames):
             assert tuple(bytes.fromhex(colour[1:])) in colours
 
 
+@pytest.mark.heavy
 def test_the_same_seed_makes_the_same_bytes(shown, frames):
     again, other = watched(), watched(seed=SEED + 1)
     assert [draw_frame(again, k) for k in range(2)] == frames[:2]
