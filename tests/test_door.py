@@ -113,7 +113,7 @@ def certified(slots):
 
 def marked(names):
     """Names of tests, those heavy whose compilation takes longest."""
-    long = ("policy hcras", "policy learned", "policy learned-search", "functional")
+    long = ("policy hcras", "policy learned", "policy learned-search", "functional", "serve, its params")
     return [pytest.param(name, marks=pytest.mark.heavy) if name in long else name for name in names]
 
 

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from genedge import files
+
 # Each has a place for the file; those that read a name as something else say that there is no such thing.
 READERS = {
     "scenario show FILE": "",
@@ -34,6 +36,12 @@ WITHIN = {
     "metrics.jsonl": "runs run",
     "best.npz": "export run new",
 }
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Tests need not wait for a second until nobody writes to a pipe."""
+    monkeypatch.setattr(files, "WRITER_WITHIN_MS", 50)
 
 
 def make(kind, path):

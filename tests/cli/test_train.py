@@ -132,8 +132,8 @@ def interrupt(owner, name, call, after):
     return function
 
 
-@pytest.mark.parametrize("often", [True, False])
-@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("often", [True, pytest.param(False, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("after", [True, pytest.param(False, marks=pytest.mark.heavy)])
 @pytest.mark.parametrize(
     ("owner", "name", "call"),
     [

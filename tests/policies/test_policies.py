@@ -33,6 +33,12 @@ def slots_of(params, users=12, count=40, inactive=True) -> Slot:
     return slots
 
 
+def marked(names):
+    """Names of tests, those heavy whose compilation takes longest."""
+    long = ("hcras", "learned", "learned-search")
+    return [pytest.param(name, marks=pytest.mark.heavy) if name in long else name for name in names]
+
+
 @pytest.mark.parametrize("overrides", SCENARIOS.values(), ids=SCENARIOS)
 @pytest.mark.parametrize("name", REGISTRY)
 def test_feasible_and_reproducible(name, overrides):
@@ -45,7 +51,7 @@ def test_feasible_and_reproducible(name, overrides):
     jax.tree.map(np.testing.assert_array_equal, decision, again)
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", marked(REGISTRY))
 def test_slots_are_decided_one_by_one(name):
     """A slot's decision does not depend on the slots after it in the batch."""
     scenario = load_scenario("paper", SMALL_GA)
