@@ -1,5 +1,7 @@
 """The typer application, and the options and limits that verbs share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,10 +9,14 @@ import typer
 from typer.core import TyperGroup
 
 from genedge.errors import InputError
-from genedge.text import nearest, shown
+from genedge.text import in_brief, nearest
 
 # typer's error for a command line that makes no sense has no public name; this one is a kind of it.
 UsageError: Any = typer.BadParameter.__base__
+
+
+# Of a complaint, which quotes what was written.
+MOST_LETTERS = 500
 
 
 class Verbs(TyperGroup):
@@ -24,16 +30,28 @@ class Verbs(TyperGroup):
             ctx.fail(f"No such command '{name}'." + (f" Did you mean '{near}'?" if near else ""))
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Reads what stands before the verb."""
+        with _harmless():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: Any) -> Any:
         """Runs a verb; whatever its command line is refused for passes here."""
-        try:
+        with _harmless():
             return super().invoke(ctx)
-        except UsageError as e:
-            e.message = shown(e.message)
-            if getattr(e, "possibilities", None):
-                near = nearest(e.option_name, e.possibilities)
-                e.possibilities = [near] if near else None
-            raise
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    """Complaints about a command line do no harm: one line, not without end, and a hint only at what is near."""
+    try:
+        yield
+    except UsageError as e:
+        e.message = in_brief(e.message, MOST_LETTERS)
+        if getattr(e, "possibilities", None):
+            near = nearest(e.option_name, e.possibilities)
+            e.possibilities = [near] if near else None
+        raise
 
 
 app = typer.Typer(
