@@ -20,7 +20,7 @@ WRITER_WITHIN_MS = 1000
 # In the hidden names of what is being written.
 RANDOM_BYTES = 6
 
-# What stands under a hidden name, to be removed whenever the process ends.
+# What is to be removed whenever the process ends.
 _unfinished: set[Path] = set()
 
 
@@ -73,12 +73,23 @@ def unfinished_beside(path: Path) -> Iterator[Path]:
         path: what it shall become.
     """
     hidden = path.with_name(f".{path.name}.{os.urandom(RANDOM_BYTES).hex()}")
-    _unfinished.add(hidden)
-    try:
+    with removed_afterwards(hidden):
         yield hidden
+
+
+@contextlib.contextmanager
+def removed_afterwards(path: Path) -> Iterator[None]:
+    """What has this name afterwards is removed, however the process ends, unless it is killed.
+
+    Args:
+        path: of a file or a folder, which need not be there.
+    """
+    _unfinished.add(path)
+    try:
+        yield
     finally:
-        _remove(hidden)
-        _unfinished.discard(hidden)
+        _remove(path)
+        _unfinished.discard(path)
 
 
 def remove_unfinished() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from genedge.errors import InputError
+from genedge.files import removed_afterwards
 
 LOCK = ".genedge.lock"
 
@@ -17,8 +18,8 @@ TRIES = 100
 def one_writer(folder: Path) -> Iterator[None]:
     """Keeps all other processes and threads of genedge from writing to a folder meanwhile.
 
-    The lock is the system's: it ends with the process that holds it, however that ends. Its file may then stay
-    behind, and holds nobody up.
+    The lock is the system's: it ends with the process that holds it, however that ends. Where that was killed, the
+    file stays behind, and holds nobody up.
 
     Args:
         folder: made if it is not there, and removed again if nothing was put into it.
@@ -30,10 +31,10 @@ def one_writer(folder: Path) -> Iterator[None]:
     try:
         lock = _take(folder)
         try:
-            yield
-        finally:
             # While it is held, so that nobody can have taken it: see `_take`.
-            (folder / LOCK).unlink(missing_ok=True)
+            with removed_afterwards(folder / LOCK):
+                yield
+        finally:
             os.close(lock)
     finally:
         for path in missing:
