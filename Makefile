@@ -32,9 +32,10 @@ MINUTES ?= 10
 fuzz: install-test
 	$(QUICKLY) PYTHONPATH=tests $(BIN)/python tests/fuzzing.py $(MINUTES)
 
-# How long each file's tests take, by which they are ordered; on a quiet machine, with compiled code kept from before.
-durations: install-test
+# How long each file's tests take, by which they are ordered; on a quiet machine.
+durations: install-all
 	$(QUICKLY) $(PYTEST) --record-durations
+	$(HEAVILY) $(PYTEST) --record-durations -m heavy
 
 # What commands print, kept anew; tells what differs from before.
 golden: install-test

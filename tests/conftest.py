@@ -50,7 +50,7 @@ def draw_slot():
 
 # --- Which tests run, and in which order ------------------------------------------------------------------
 
-# How long each group of tests takes, [s]; `make durations` records it.
+# How long each group of tests takes in either half, [s]; `make durations` records it.
 DURATIONS = Path(__file__).parent / "durations.json"
 
 
@@ -60,13 +60,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def group_of(nodeid: str) -> str:
-    """The tests that one worker runs one after the other, as they share fixtures: a file's, or a page's.
+    """The tests that one worker runs one after the other, as they share fixtures: a file's, a page's or a verb's.
 
     Args:
         nodeid: a test's.
     """
     file, _, test = nodeid.partition("@")[0].partition("::")
+    if test.startswith("test_at_any_moment["):
+        return f"interrupted: {test.rpartition('-')[2]}"
     return test if test.startswith("test_runs[") else file
+
+
+def half_of(config: pytest.Config) -> str:
+    """Which tests are asked for: `heavy`, or `quick` without them.
+
+    Args:
+        config: of this run.
+    """
+    return "heavy" if "heavy" in config.option.markexpr else "quick"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -77,7 +88,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
     that lacks what it needs is skipped too, but in CI it fails: there nobody would see that it never runs. What is
     tested of every agent is heavy of all but the paper's, as each is compiled anew.
     """
-    durations = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    half = half_of(config)
+    durations = json.loads(DURATIONS.read_text(encoding="utf-8"))[half]
     # New groups may be long.
     items.sort(key=lambda item: -durations.get(group_of(item.nodeid), float("inf")))
     for item in items:
@@ -87,7 +99,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
         heavy = item.get_closest_marker("heavy")
         if heavy is None:
             continue
-        if "heavy" not in config.option.markexpr:
+        if half == "quick":
             item.add_marker(pytest.mark.skip(reason="heavy: `make test-heavy` runs it"))
         elif (missing := lacks(heavy.args)) and not os.environ.get("CI"):
             item.add_marker(pytest.mark.skip(reason=f"not installed: {', '.join(missing)}"))
@@ -106,5 +118,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"  {seconds:6.1f} s  {group}")
     if config.getoption("--record-durations"):
         known = json.loads(DURATIONS.read_text(encoding="utf-8"))
-        told = known | {group: round(seconds, 1) for group, seconds in longest if seconds >= 0.05}
-        DURATIONS.write_text(json.dumps(dict(sorted(told.items())), indent=1) + "\n", encoding="utf-8")
+        known[half_of(config)] = {group: round(seconds, 1) for group, seconds in sorted(took.items())}
+        DURATIONS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from installed import some_heavy
 
 import genedge
 from genedge.cell import service
@@ -111,11 +112,8 @@ def certified(slots):
     return certify(PARAMS, slots, solved.decision, solved.lower_bound).objective
 
 
-def marked(names):
-    """Names of tests, those heavy whose compilation takes longest."""
-    long = ("policy hcras", "policy learned", "policy learned-search", "functional", "serve, its params")
-    return [pytest.param(name, marks=pytest.mark.heavy) if name in long else name for name in names]
-
+# The most of whose time is compilation.
+LONG = ("policy hcras", "policy learned", "policy learned-search", "functional", "serve", "serve, its params")
 
 # Each public function of a number that may be traced; and the same with nothing traced but what is around it.
 TRACED = {
@@ -173,7 +171,7 @@ def test_all_public_functions_are_tried():
     assert set(TRACED) >= REFUSED
 
 
-@pytest.mark.parametrize("name", marked(TRACED))
+@pytest.mark.parametrize("name", some_heavy(TRACED, *LONG))
 def test_traced_it_works_or_says_what_to_call(name, before):
     def f(x):
         return sum_of(TRACED[name](x))
@@ -188,7 +186,7 @@ def test_traced_it_works_or_says_what_to_call(name, before):
     assert_same(bits(), before)
 
 
-@pytest.mark.parametrize("name", marked(AROUND))
+@pytest.mark.parametrize("name", some_heavy(AROUND, *LONG))
 def test_with_nothing_of_it_traced_it_works_anywhere(name, before):
     expected = sum_of(AROUND[name]())
     for transform in TRANSFORMS.values():

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import reference
+from installed import some_heavy
 
 from genedge.policies import REGISTRY
 
@@ -59,7 +60,7 @@ def case(request, genedge, tmp_path_factory):
     return chosen, scenario, slots, path
 
 
-@pytest.mark.parametrize("policy", REGISTRY)
+@pytest.mark.parametrize("policy", some_heavy(REGISTRY, "hcras", "learned-search"))
 def test_an_independent_program_computes_the_same(case, policy, genedge):
     chosen, scenario, slots, path = case
     decided = genedge("decide", *chosen, *BUDGET, "--policy", policy, stdin=path.read_text())

@@ -213,6 +213,7 @@ def test_platforms_that_jax_does_not_find_are_refused_first(command, genedge, tm
     refused(genedge(*command.split()), tmp_path, [])
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_as_jax_itself_answers(platform, tmp_path):
     done = shell(f"JAX_PLATFORMS={platform} genedge slots", tmp_path)
@@ -231,6 +232,7 @@ ENVIRONMENTS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_what_keeps_jax_from_starting_is_one_line(environment, tmp_path):
     done = shell(f"{environment} genedge slots", tmp_path)

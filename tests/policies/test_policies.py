@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from installed import some_heavy
 
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episode
@@ -33,12 +34,6 @@ def slots_of(params, users=12, count=40, inactive=True) -> Slot:
     return slots
 
 
-def marked(names):
-    """Names of tests, those heavy whose compilation takes longest."""
-    long = ("hcras", "learned", "learned-search")
-    return [pytest.param(name, marks=pytest.mark.heavy) if name in long else name for name in names]
-
-
 @pytest.mark.parametrize("overrides", SCENARIOS.values(), ids=SCENARIOS)
 @pytest.mark.parametrize("name", REGISTRY)
 def test_feasible_and_reproducible(name, overrides):
@@ -51,7 +46,7 @@ def test_feasible_and_reproducible(name, overrides):
     jax.tree.map(np.testing.assert_array_equal, decision, again)
 
 
-@pytest.mark.parametrize("name", marked(REGISTRY))
+@pytest.mark.parametrize("name", some_heavy(REGISTRY, "hcras", "learned", "learned-search"))
 def test_slots_are_decided_one_by_one(name):
     """A slot's decision does not depend on the slots after it in the batch."""
     scenario = load_scenario("paper", SMALL_GA)

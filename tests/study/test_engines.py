@@ -178,6 +178,7 @@ def test_a_training_that_diverges_is_a_finding(tmp_path):
     assert load(tmp_path, task)["found"] == result.found
 
 
+@pytest.mark.heavy
 def test_workers_end_with_their_parent(tmp_path):
     """However it ended: nobody goes on training for a study that is gone."""
     program = """

@@ -90,6 +90,7 @@ def test_json_is_strict_and_says_the_same(evaluation):
         }
 
 
+@pytest.mark.heavy
 def test_names_stand_in_the_figure_as_they_are(evaluation, monkeypatch, tmp_path):
     kept = []
     monkeypatch.setattr("genedge.study.box_figure.write_figure", lambda figure, path, look: kept.append(figure))
