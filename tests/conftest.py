@@ -67,7 +67,7 @@ def group_of(nodeid: str) -> str:
     """
     file, _, test = nodeid.partition("@")[0].partition("::")
     if test.startswith("test_at_any_moment["):
-        return f"interrupted: {test.rpartition('-')[2]}"
+        return f"interrupted: {test.rpartition('-')[2].rstrip(']')}"
     return test if test.startswith("test_runs[") else file
 
 
