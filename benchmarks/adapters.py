@@ -36,8 +36,8 @@ from genedge.cell.feasible import TEMPERATURE, decode
 from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Decision, Slot
 from genedge.env.observation import observe
+from genedge.evaluation.scoring import score
 from genedge.scenario import Scenario, load_scenario
-from genedge.study.scoring import score
 
 RUNS = 7
 

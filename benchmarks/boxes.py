@@ -33,12 +33,12 @@ def main() -> None:
     # One core for each process, so that training and evaluation are the same on any machine.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
-    from genedge.compiled import set_up_jax
+    from genedge.evaluation.boxes import LOSSES, BoxEvaluation, Result, evaluate_box
     from genedge.learn.runs import Run, create_run, open_run, rows_of, train_run
     from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import rule
     from genedge.scenario import load_scenario
-    from genedge.study.boxes import LOSSES, BoxEvaluation, Result, evaluate_box
+    from genedge.xla import set_up_jax
 
     set_up_jax()
 

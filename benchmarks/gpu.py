@@ -23,7 +23,8 @@ import numpy as np
 
 from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Params, Slot
-from genedge.learn import loop, reinforce
+from genedge.learn import off_policy as loop
+from genedge.learn import reinforce
 from genedge.learn.agents import EVALUATION_EPISODES, OFF_POLICY, places_of, settings_of
 from genedge.scenario import Scenario, load_scenario
 

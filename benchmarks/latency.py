@@ -31,8 +31,8 @@ import numpy as np
 
 from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Slot
-from genedge.deploy.export import export_actor
-from genedge.deploy.runner import Policy
+from genedge.export.folder import export_actor
+from genedge.export.runner import Policy
 from genedge.learn.actor import Network, decide, init_actor
 from genedge.scenario import Scenario, load_scenario
 

@@ -388,8 +388,8 @@ def compile_agent(name: str, seed: int, started: float) -> dict[str, float]:
 
 def prepared(name: str) -> tuple[str, Any, int]:
     """An agent's name, its scenario and number of users, the cache of compiled code in use."""
-    from genedge.compiled import set_up_jax
     from genedge.scenario import load_scenario
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     agent, _, network = name.partition(":")

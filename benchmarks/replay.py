@@ -22,12 +22,12 @@ from pathlib import Path
 
 import numpy as np
 
-from genedge.replay.belady import Belady, Requests, Static, most_hits_of_equal
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import Models, load_catalogue
 from genedge.replay.generate import generate
+from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal
 from genedge.replay.policies import ONLINE, CostAware
-from genedge.replay.replay import replay
+from genedge.replay.run import replay
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk, read_trace, write_trace
 

@@ -11,8 +11,8 @@ from hypothesis import Phase, settings
 from installed import lacks
 
 from genedge.cell.types import Slot
-from genedge.compiled import set_up_jax
 from genedge.scenario import Scenario, load_scenario
+from genedge.xla import set_up_jax
 
 # Most of a test's time is compilation; workers and later runs share what was compiled.
 set_up_jax()

@@ -26,12 +26,12 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from made_up import made_up
 
-from genedge.deploy import runner
 from genedge.errors import InputError
+from genedge.export import runner
 from genedge.learn.runs import create_run
+from genedge.paper.folder import keep, listed, load
+from genedge.paper.tasks import Measure, Result
 from genedge.scenario import load_scenario
-from genedge.study.folder import keep, listed, load
-from genedge.study.tasks import Measure, Result
 
 CORPUS = Path(__file__).parent / "corpus"
 # No input here may take longer, or more memory, than this: what is refused is refused before the work.

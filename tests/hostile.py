@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from matplotlib.text import Text
 
-from genedge.drawing import Figure, pixels
+from genedge.draw.canvas import Figure, pixels
 from genedge.scenario import Scenario
 
 # Without a slash and without a zero, so that files may have these names.

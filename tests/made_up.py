@@ -7,14 +7,14 @@ from types import MappingProxyType
 
 import numpy as np
 
+from genedge.evaluation.cells import METRICS
 from genedge.learn.agents import metrics_of
 from genedge.learn.runs import evaluated_after
-from genedge.study.evaluate import METRICS
-from genedge.study.folder import Told, keep
-from genedge.study.paper import study, watched
-from genedge.study.plan import QUICK, changed
-from genedge.study.report import tasks_of, write_report
-from genedge.study.tasks import Measure, Result, Task, Train, key_of, perform
+from genedge.paper.folder import Told, keep
+from genedge.paper.plan import QUICK, changed
+from genedge.paper.report import tasks_of, write_report
+from genedge.paper.sections import study, watched
+from genedge.paper.tasks import Measure, Result, Task, Train, key_of, perform
 
 
 def made_up(task: Task) -> Told:

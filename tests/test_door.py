@@ -15,10 +15,10 @@ from installed import some_heavy
 
 import genedge
 from genedge.cell import service
-from genedge.compiled import AS_STATED, AS_STATED_HERE, set_up_jax
 from genedge.env import functional
 from genedge.optimum import certify, solve_optimal, solve_priced
 from genedge.policies import REGISTRY
+from genedge.xla import AS_STATED, AS_STATED_HERE, set_up_jax
 
 gymnasium = pytest.importorskip("gymnasium")
 import genedge.gym  # noqa: E402

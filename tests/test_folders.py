@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from genedge.deploy.export import _whole_folder
 from genedge.errors import InputError
+from genedge.export.folder import _whole_folder
 from genedge.folders import LOCK, is_empty, one_writer
 from genedge.learn.runs import create_run, open_run
 from genedge.scenario import load_scenario

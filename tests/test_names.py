@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from genedge.errors import InputError
-from genedge.study import tasks
+from genedge.paper import tasks
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "genedge"
@@ -29,7 +29,7 @@ def text(name):
 # --- What results depend on ---------------------------------------------------------------------------------
 
 # What a task's program uses that changes no number: errors, how files are written, what a report says of numbers.
-NO_NUMBERS = {"errors.py", "files.py", "folders.py", "text.py", "study/statistics.py"}
+NO_NUMBERS = {"errors.py", "files.py", "folders.py", "text.py", "versions.py", "evaluation/statistics.py"}
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_no_key_is_made_without_a_source(monkeypatch):
 
 
 def test_all_that_a_task_uses_is_in_its_key():
-    uses = grimp.build_graph("genedge").find_upstream_modules("genedge.study.tasks") | {"genedge.study.tasks"}
+    uses = grimp.build_graph("genedge").find_upstream_modules("genedge.paper.tasks") | {"genedge.paper.tasks"}
     files = {Path(importlib.util.find_spec(name).origin).resolve() for name in uses}
     names = {path.relative_to(PACKAGE).as_posix() for path in files - set(tasks.sources(PACKAGE))}
     assert names == NO_NUMBERS

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from genedge.cell.types import Outcome as Outcome
     from genedge.cell.types import Params as Params
     from genedge.cell.types import Slot as Slot
-    from genedge.checked import sample_episode as sample_episode
-    from genedge.checked import serve as serve
     from genedge.errors import InputError as InputError
+    from genedge.evaluation.cells import evaluate as evaluate
+    from genedge.evaluation.scoring import score as score
     from genedge.policies import policy as policy
+    from genedge.public import sample_episode as sample_episode
+    from genedge.public import serve as serve
     from genedge.scenario import Scenario as Scenario
     from genedge.scenario import load_scenario as load_scenario
-    from genedge.study.evaluate import evaluate as evaluate
-    from genedge.study.scoring import score as score
 
 _HOMES = {
     "Decision": "genedge.cell.types",
@@ -37,12 +37,12 @@ _HOMES = {
     "Params": "genedge.cell.types",
     "Scenario": "genedge.scenario",
     "Slot": "genedge.cell.types",
-    "evaluate": "genedge.study.evaluate",
+    "evaluate": "genedge.evaluation.cells",
     "load_scenario": "genedge.scenario",
     "policy": "genedge.policies",
-    "sample_episode": "genedge.checked",
-    "score": "genedge.study.scoring",
-    "serve": "genedge.checked",
+    "sample_episode": "genedge.public",
+    "score": "genedge.evaluation.scoring",
+    "serve": "genedge.public",
 }
 
 

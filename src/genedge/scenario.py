@@ -31,7 +31,7 @@ from pydantic_core import ErrorDetails
 from genedge.cell.types import Box, Models, Params
 from genedge.errors import InputError
 from genedge.limits import MOST_PLACES, check_cell, check_models, check_radio
-from genedge.reading import read_yaml, text_of_file, write_yaml
+from genedge.settings.reading import read_yaml, text_of_file, write_yaml
 from genedge.text import in_brief, nearest, shortened
 
 # --- The settings, section by section ---------------------------------------------------------------------
@@ -590,7 +590,7 @@ def refuse_box(scenario: Scenario) -> None:
         raise InputError(
             f"scenario {scenario.name} is of a box (its cache lasts, its cloud or backhaul is shared, or "
             f"popularity drifts), and this looks at each slot alone; 'genedge evaluate', 'genedge train' and "
-            f"genedge.study.boxes.evaluate_box know boxes"
+            f"genedge.evaluation.boxes.evaluate_box know boxes"
         )
 
 

@@ -16,14 +16,14 @@ from matplotlib.colors import to_rgb
 import genedge.gym
 from genedge.cell.feasible import breaches, decode, in_float64
 from genedge.cell.sampling import sample_episode
-from genedge.drawing import named
+from genedge.draw.canvas import named
+from genedge.draw.picture import HIT, MISS, WAITING
+from genedge.draw.slot import draw_cell
 from genedge.env.observation import observe
 from genedge.errors import InputError
+from genedge.evaluation.scoring import score
 from genedge.gym.compiled import advance, words
-from genedge.gym.picture import draw_cell
 from genedge.optimum import solve_optimal
-from genedge.study.picture import HIT, MISS, WAITING
-from genedge.study.scoring import score
 
 T, USERS, PLACES, MODELS = 5, 4, 6, 10
 SMALL = (f"cell.users={USERS}", f"cell.places={PLACES}", f"cell.slots_per_episode={T}")
@@ -184,7 +184,7 @@ def test_a_picture_of_many_users():
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_holds_the_scenarios_name_as_it_is(name, paper, draw_slot, monkeypatch):
     kept = []
-    monkeypatch.setattr("genedge.gym.picture.pixels", kept.append)
+    monkeypatch.setattr("genedge.draw.slot.pixels", kept.append)
     slot = draw_slot(np.random.default_rng(0), places=2)
     draw_cell(renamed(paper, name), slot, None, 1)
     assert any(text.startswith(f"scenario {named(name)}, slot 1 of ") for text in texts_of(kept[0]))

@@ -202,7 +202,7 @@ def test_platforms_that_jax_does_not_find_are_refused_first(command, genedge, tm
     """Here the answer of JAX is made up, as it asks its environment once in a process."""
     import jax
 
-    from genedge.compiled import require_device
+    from genedge.xla import require_device
 
     def devices():
         raise AssertionError

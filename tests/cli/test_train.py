@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from genedge.cell.sampling import sample_episodes
-from genedge.cli.lines import slot_lines
-from genedge.learn import loop, runs
+from genedge.evaluation.cells import METRICS
+from genedge.evaluation.lines import slot_lines
+from genedge.learn import off_policy as loop
+from genedge.learn import runs
 from genedge.learn.agents import AGENTS
 from genedge.scenario import load_scenario
-from genedge.study.evaluate import METRICS
 
 USERS, PLACES, T = 2, 3, 5
 EPISODES = 3 * runs.INTERVAL

@@ -84,7 +84,7 @@ def test_interrupted_there_is_no_file(genedge, tmp_path, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genedge.study.watch.draw_frame", interrupted)
+    monkeypatch.setattr("genedge.draw.watch.draw_frame", interrupted)
     answer = genedge("watch", *SHORT, "--out", tmp_path / "a.html")
     assert answer.status == 130
     assert answer.err.endswith("genedge: interrupted\n")

@@ -11,9 +11,10 @@ from scipy import stats
 from genedge.cell.feasible import decode
 from genedge.cell.sampling import sample_episode, sample_episodes
 from genedge.cell.service import serve, total_utility
-from genedge.learn import ddpg, loop
+from genedge.learn import ddpg
+from genedge.learn import off_policy as loop
 from genedge.learn.actor import act
-from genedge.learn.replay import Transition
+from genedge.learn.buffer import Transition
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 

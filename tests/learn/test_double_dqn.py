@@ -11,17 +11,17 @@ from genedge.cell.feasible import decode
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import total_utility
 from genedge.errors import InputError
-from genedge.learn import loop
+from genedge.evaluation.boxes import evaluate_box
+from genedge.learn import off_policy as loop
 from genedge.learn.actor import Pair, decide, see_box
+from genedge.learn.buffer import CacheTransition, Replay
 from genedge.learn.ddpg import DDPG
 from genedge.learn.double_dqn import FEATURES, CacheLearner, _update, choose, init_cache_learner, largest_caches
 from genedge.learn.networks import apply_of_caches, init_of_caches
-from genedge.learn.replay import CacheTransition, Replay
 from genedge.learn.runs import create_run, train_run
 from genedge.optimum.dynamic import solver
 from genedge.policies.boxes import rule
 from genedge.scenario import load_scenario
-from genedge.study.boxes import evaluate_box
 
 # Of the agents the paper's is tested at every turn; the others where there is time to compile them.
 pytestmark = pytest.mark.heavy

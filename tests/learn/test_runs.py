@@ -16,7 +16,8 @@ import pytest
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.errors import InputError
-from genedge.learn import loop, reinforce, runs
+from genedge.learn import off_policy as loop
+from genedge.learn import reinforce, runs
 from genedge.learn.actor import decide
 from genedge.learn.agents import AGENTS, OFF_POLICY, settings_of
 from genedge.learn.runs import create_run, load_actor, open_run, restore, rows_of, save, train_run

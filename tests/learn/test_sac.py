@@ -9,9 +9,10 @@ from scipy import stats
 
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import total_utility
-from genedge.learn import loop, sac
+from genedge.learn import off_policy as loop
+from genedge.learn import sac
 from genedge.learn.actor import init_actor, outputs
-from genedge.learn.replay import Transition
+from genedge.learn.buffer import Transition
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 

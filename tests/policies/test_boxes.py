@@ -9,12 +9,12 @@ from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
 from genedge.env.episodes import follow
 from genedge.errors import InputError
+from genedge.evaluation.scoring import score
 from genedge.learn.runs import create_run
 from genedge.optimum.dynamic import solver
 from genedge.policies import policy
 from genedge.policies.boxes import RULES, rule, share_steps
 from genedge.scenario import load_scenario
-from genedge.study.scoring import score
 
 USERS, SLOTS, EPISODES = 5, 12, 6
 QUICK = ["hcras.population=8", "hcras.generations=3", f"cell.slots_per_episode={SLOTS}", f"cell.users={USERS}"]

@@ -14,11 +14,11 @@ from genedge.cell.feasible import breaches, decode, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.env.observation import observe
 from genedge.errors import InputError
+from genedge.evaluation.cells import evaluate
+from genedge.paper.plan import QUICK, changed
+from genedge.paper.sections import SECTIONS, benchmarks, study
 from genedge.policies import policy
 from genedge.scenario import load_scenario
-from genedge.study.evaluate import evaluate
-from genedge.study.paper import SECTIONS, benchmarks, study
-from genedge.study.plan import QUICK, changed
 
 PLACES = 6
 SMALL = ("cell.users=4", f"cell.places={PLACES}", "cell.slots_per_episode=10")

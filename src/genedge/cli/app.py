@@ -102,7 +102,7 @@ POLICY_HELP = (
 def _drawable(figure: Path | None) -> Path | None:
     """Refuses a figure that could not be drawn, before there is any work to lose."""
     if figure is not None:
-        from genedge.drawing import check_figure
+        from genedge.draw.canvas import check_figure
 
         check_figure(figure)
     return figure

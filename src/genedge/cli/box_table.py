@@ -4,8 +4,8 @@ from rich.table import Table
 
 from genedge.cli.console import console
 from genedge.cli.table import cell
-from genedge.study.boxes import LOSSES, BoxEvaluation
-from genedge.study.statistics import interval, mean
+from genedge.evaluation.boxes import LOSSES, BoxEvaluation
+from genedge.evaluation.statistics import interval, mean
 
 COLUMNS = {
     "utility": ("utility", ".1f"),

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from genedge.cli.console import console
 from genedge.replay.names import FIRST
-from genedge.replay.replay import Replay
+from genedge.replay.run import Replay
 from genedge.replay.sketch import QuantileSketch
 from genedge.text import in_brief
 

@@ -3,8 +3,8 @@
 from rich.table import Table
 
 from genedge.cli.console import console
-from genedge.study.evaluate import Evaluation
-from genedge.study.statistics import Interval
+from genedge.evaluation.cells import Evaluation
+from genedge.evaluation.statistics import Interval
 
 COLUMNS = {
     "utility": ("utility", ".1f"),

@@ -11,7 +11,7 @@ from jax import Array
 from genedge.cell.feasible import first_memory, in_float64
 from genedge.cell.memory import advance
 from genedge.cell.types import Decision, Params, Slot
-from genedge.compiled import at_once
+from genedge.xla import at_once
 
 
 class Rule(NamedTuple):

@@ -18,9 +18,9 @@ from genedge.cell.memory import advance
 from genedge.cell.sampling import sample_slot
 from genedge.cell.service import serve
 from genedge.cell.types import AnyArray, Outcome, Params, Slot
-from genedge.checked import in_single
-from genedge.compiled import as_stated
 from genedge.env.observation import observe
+from genedge.public import in_single
+from genedge.xla import as_stated
 
 
 class State(NamedTuple):

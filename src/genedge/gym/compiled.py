@@ -13,9 +13,9 @@ from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
 from genedge.errors import InputError
+from genedge.evaluation.cells import MOST_MODELS_SOLVED
 from genedge.optimum import certify, solve_optimal, solve_priced
 from genedge.scenario import Scenario
-from genedge.study.evaluate import MOST_MODELS_SOLVED
 
 # Means over the users of the slot decided.
 MEANS = ("delay_s", "tv", "hit_ratio")

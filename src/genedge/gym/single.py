@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
-from genedge.checked import in_single
-from genedge.compiled import at_once
 from genedge.env.functional import State
 from genedge.gym.compiled import (
     MEANS,
@@ -34,7 +32,9 @@ from genedge.gym.spaces import (
     observation_space,
     refuse_unbegun,
 )
+from genedge.public import in_single
 from genedge.scenario import load_scenario
+from genedge.xla import at_once
 
 Numbers = NDArray[np.float32]
 
@@ -165,7 +165,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             return None
         refuse_unbegun(self)
         # Imported late: whoever draws nothing does not wait for matplotlib.
-        from genedge.gym.picture import draw_cell
+        from genedge.draw.slot import draw_cell
 
         slot, action = self._shown
         decided = None if action is None else look_back(self._params, slot, action)

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from genedge.cell.feasible import action_size
 from genedge.cell.radio import channel_gain
 from genedge.cell.types import Params, Slot
-from genedge.checked import refuse_traced, what
 from genedge.env.observation import observe
 from genedge.errors import InputError
+from genedge.public import refuse_traced, what
 
 # Fading is drawn from 24 random bits, so it lies between these.
 FADING = (2.0**-24, 24 * math.log(2))

@@ -13,8 +13,6 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
-from genedge.checked import check_count, in_single
-from genedge.compiled import at_once
 from genedge.env.functional import State
 from genedge.errors import InputError
 from genedge.gym.compiled import (
@@ -39,7 +37,9 @@ from genedge.gym.spaces import (
     refuse_unbegun,
 )
 from genedge.limits import MOST_DRAWS
+from genedge.public import check_count, in_single
 from genedge.scenario import load_scenario
+from genedge.xla import at_once
 
 Numbers = NDArray[np.float32]
 
@@ -196,7 +196,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             return None
         refuse_unbegun(self)
         # Imported late: whoever draws nothing does not wait for matplotlib.
-        from genedge.gym.picture import draw_cell
+        from genedge.draw.slot import draw_cell
 
         slots, actions = self._shown
         decided = None if actions is None else look_back(self._params, slots, actions)

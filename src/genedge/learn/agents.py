@@ -13,7 +13,8 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Models
 from genedge.env.observation import observation_size
 from genedge.errors import InputError
-from genedge.learn import loop, reinforce
+from genedge.learn import off_policy as loop
+from genedge.learn import reinforce
 from genedge.learn.actor import Network, Pair, init_actor
 from genedge.learn.ddpg import DDPG
 from genedge.learn.double_dqn import FEATURES, init_q, largest_caches

@@ -3,18 +3,12 @@
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from genedge.versions import versions
 
 if TYPE_CHECKING:
     from genedge.learn.runs import Run
-
-VERSIONS = ("genedge", "jax", "jaxlib", "numpy", "optax")
-
-
-def versions() -> dict[str, str]:
-    """What the bits of a run depend on, beside its settings."""
-    return {name: version(name) for name in VERSIONS} | {"python": platform.python_version()}
 
 
 def card(run: "Run", rows: Sequence[Mapping[str, Any]]) -> str:

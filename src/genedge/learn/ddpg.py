@@ -12,8 +12,8 @@ from jax import Array
 
 from genedge.cell.types import Params, Slot
 from genedge.learn.actor import Network, act, values
-from genedge.learn.loop import Algorithm, Learner, Nets, Plan, centred, optimisers
-from genedge.learn.replay import Transition
+from genedge.learn.buffer import Transition
+from genedge.learn.off_policy import Algorithm, Learner, Nets, Plan, centred, optimisers
 from genedge.scenario import Ddpg
 
 

@@ -25,7 +25,6 @@ from typing import Any, Literal, TypeVar
 import jax
 import numpy as np
 
-from genedge.compiled import at_once
 from genedge.errors import InputError
 from genedge.files import read_text, refuse_no_plain_file, remove_left_behind, whole_file
 from genedge.folders import is_empty, one_writer
@@ -40,9 +39,11 @@ from genedge.learn.agents import (
     settings_of,
     training,
 )
-from genedge.learn.card import card, versions
+from genedge.learn.card import card
 from genedge.scenario import AnyCell, Scenario, load_scenario
 from genedge.text import shortened
+from genedge.versions import versions
+from genedge.xla import at_once
 
 FORMAT = "genedge run 3"
 

@@ -9,9 +9,9 @@ from jax import Array
 
 from genedge.cell.types import Params, Slot
 from genedge.learn.actor import Network, outputs, values
+from genedge.learn.buffer import Transition
 from genedge.learn.ddpg import least_value
-from genedge.learn.loop import Algorithm, Learner, Plan, centred, optimisers
-from genedge.learn.replay import Transition
+from genedge.learn.off_policy import Algorithm, Learner, Plan, centred, optimisers
 from genedge.scenario import Sac
 
 # Logarithms of the spread outside these bounds are cut off, as in the authors' code.

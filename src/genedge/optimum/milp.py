@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from genedge.cell.types import Params, Slot
+from genedge.highs import quiet_solver
 from genedge.optimum.savings import SLACK
-from genedge.solver import quiet_solver
 
 # Columns, their coefficients, and the bounds of a row.
 Row = tuple[np.ndarray, np.ndarray, float, float]

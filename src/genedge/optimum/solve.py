@@ -8,8 +8,6 @@ from jaxtyping import Bool, Float
 
 from genedge.cell.feasible import in_float64
 from genedge.cell.types import Decision, Params, Slot
-from genedge.checked import in_double, refuse_traced
-from genedge.compiled import at_once
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
 from genedge.optimum.caches import near_best, search_price, worth_at
@@ -18,6 +16,8 @@ from genedge.optimum.exact import best_steps
 from genedge.optimum.milp import solve_milp
 from genedge.optimum.pricing import list_caches, price_caches
 from genedge.optimum.savings import SLACK, Pattern, Savings, fill_steps, savings, steps_of
+from genedge.public import in_double, refuse_traced
+from genedge.xla import at_once
 
 # As many caches as this are listed one by one; the paper's cell has 80 to 500.
 MOST_CACHES = 8192

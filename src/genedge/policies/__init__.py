@@ -12,8 +12,6 @@ from types import MappingProxyType
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
-from genedge.checked import compiled_policy, host_policy, own_policy, what
-from genedge.compiled import at_once, require_device
 from genedge.errors import InputError
 from genedge.policies.certified import SOLVERS, optimal, priced
 from genedge.policies.cloud_only import cloud_only
@@ -21,8 +19,10 @@ from genedge.policies.greedy import greedy
 from genedge.policies.hcras import hcras_of
 from genedge.policies.knapsack import knapsack
 from genedge.policies.rcars import rcars
+from genedge.public import compiled_policy, host_policy, own_policy, what
 from genedge.scenario import Scenario, refuse_box
 from genedge.text import nearest
+from genedge.xla import at_once, require_device
 
 Policy = Callable[[Params, Slot, Array], Decision]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
-from genedge.checked import check_decision
 from genedge.errors import InputError
+from genedge.public import check_decision
 
 
 def own(file: Path, function: str) -> Callable[[Params, Slot, Array], Decision]:

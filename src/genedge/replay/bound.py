@@ -16,9 +16,9 @@ import highspy
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from genedge.replay.belady import NEVER, Requests, neighbours
+from genedge.highs import quiet_solver, run_watched
 from genedge.replay.catalogue import Models
-from genedge.solver import quiet_solver, run_watched
+from genedge.replay.hindsight import NEVER, Requests, neighbours
 
 # Longer traces are cut into windows of this many requests. What is in memory when a window begins is then free to
 # choose, and loaded: the bound still holds, and is a little looser.

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from genedge.errors import InputError
-from genedge.reading import read_yaml, text_of_file
+from genedge.settings.reading import read_yaml, text_of_file
 from genedge.text import in_brief
 
 MB_PER_GB = 1000

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from genedge.errors import InputError
 from genedge.files import refuse_no_plain_file, whole_file
-from genedge.reading import read_json
 from genedge.replay.catalogue import Models
+from genedge.settings.reading import read_json
 from genedge.text import shortened
 
 FIELDS = ("time", "model", "user", "steps")

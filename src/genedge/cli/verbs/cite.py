@@ -22,8 +22,8 @@ def cite(
     Of a run these are its agent, its network and the libraries that it learned with; of policies what they use
     beyond this package.
     """
+    from genedge.citations import bibtex, keys_of_policy, keys_of_run
     from genedge.learn.runs import open_run
-    from genedge.study.citations import bibtex, keys_of_policy, keys_of_run
 
     keys = [] if run is None else [*keys_of_run(open_run(run))]
     for name in policies.split(","):

@@ -27,13 +27,13 @@ def decide(
     import jax
 
     from genedge.cell.feasible import in_float64
-    from genedge.cli.lines import decision_line, lines_of_standard_input, read_slots
-    from genedge.compiled import set_up_jax
+    from genedge.evaluation.lines import decision_line, lines_of_standard_input, read_slots
     from genedge.limits import decided, refuse_large
     from genedge.optimum import certify
     from genedge.policies import policy as policy_of
     from genedge.policies.certified import SOLVERS
     from genedge.scenario import load_scenario
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     loaded = load_scenario(scenario, set_)

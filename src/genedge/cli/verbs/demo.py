@@ -22,8 +22,8 @@ def demo(
 
     An interrupted demo goes on where it stopped.
     """
-    from genedge.compiled import set_up_jax
     from genedge.folders import one_writer
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     with one_writer(out):
@@ -36,13 +36,13 @@ def _demo(out: Path) -> None:
     from genedge.cli.table import print_evaluation
     from genedge.cli.training import train_with_progress
     from genedge.cli.verbs.evaluate import evaluate_with_progress
+    from genedge.draw.cells import draw_learning_curves, draw_policies
     from genedge.errors import InputError
     from genedge.files import whole_file
     from genedge.interruption import resumable
     from genedge.learn.agents import EVALUATION_EPISODES
     from genedge.learn.runs import create_run, open_run
     from genedge.scenario import load_scenario
-    from genedge.study.figures import draw_learning_curves, draw_policies
 
     scenario = load_scenario("paper")
     users = scenario.settings.cell.users

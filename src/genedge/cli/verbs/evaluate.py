@@ -9,8 +9,8 @@ import typer
 from genedge.cli.app import POLICY_HELP, FigureOption, ScenarioOption, SeedOption, SetOption, check_draws
 
 if TYPE_CHECKING:
+    from genedge.evaluation.cells import Evaluation
     from genedge.scenario import Scenario
-    from genedge.study.evaluate import Evaluation
 
 
 def register(app: typer.Typer) -> None:
@@ -39,11 +39,11 @@ def evaluate(
     keep-forever, lru, lfu, popularity, cost-aware, rcars, greedy, knapsack, hcras and optimal.
     """
     from genedge.cli.table import print_evaluation
-    from genedge.compiled import set_up_jax
     from genedge.errors import InputError
     from genedge.policies import REGISTRY
     from genedge.policies.boxes import RULES
     from genedge.scenario import load_scenario
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     loaded = load_scenario(scenario, set_)
@@ -75,7 +75,7 @@ def evaluate(
     else:
         print_evaluation(evaluation)
     if figure is not None:
-        from genedge.study.figures import draw_comparison, draw_policies
+        from genedge.draw.cells import draw_comparison, draw_policies
 
         draw = draw_policies if len(evaluation.users) == 1 else draw_comparison
         draw(evaluation, {}, figure)
@@ -87,9 +87,9 @@ def _evaluate_box(
     """Evaluates policies for a box, showing progress, and tells the results."""
     from genedge.cli.box_table import print_boxes
     from genedge.cli.progress import progress
+    from genedge.evaluation.boxes import evaluate_box
     from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import rule
-    from genedge.study.boxes import evaluate_box
 
     solve = solver(scenario.params, users, scenario.settings.cell.slots_per_episode)
     rules = {name: rule(name, scenario, solve) for name in names}
@@ -108,7 +108,7 @@ def _evaluate_box(
     else:
         print_boxes(evaluation)
     if figure is not None:
-        from genedge.study.box_figure import draw_boxes
+        from genedge.draw.boxes import draw_boxes
 
         draw_boxes(evaluation, figure)
 
@@ -118,8 +118,8 @@ def evaluate_with_progress(
 ) -> "Evaluation":
     """Evaluates named policies, showing progress."""
     from genedge.cli.progress import progress
+    from genedge.evaluation import cells as study
     from genedge.policies import policy
-    from genedge.study import evaluate as study
 
     policies = {name: policy(name, scenario) for name in names}
     total = (1 + len(names) * episodes) * len(users)

@@ -31,10 +31,10 @@ def export(
     any-cell, and 'learned', the policy that ships with the package, can be exported for another.
     """
     from genedge.cli.console import say
-    from genedge.compiled import set_up_jax
-    from genedge.deploy.export import COMPARED_SLOTS, export_actor, export_run
+    from genedge.export.folder import COMPARED_SLOTS, export_actor, export_run
     from genedge.policies.learned import shipped_actor
     from genedge.scenario import load_scenario
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     if run == "learned":

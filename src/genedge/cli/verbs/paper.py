@@ -36,15 +36,15 @@ def paper(
     """
     from genedge.cli.console import say
     from genedge.cli.progress import progress
-    from genedge.compiled import set_up_jax
     from genedge.errors import InputError
     from genedge.folders import one_writer
     from genedge.interruption import resumable
-    from genedge.study.engines import on_cores, on_ray
-    from genedge.study.folder import do
-    from genedge.study.paper import SECTIONS, study, try_out
-    from genedge.study.plan import PLANS, changed
-    from genedge.study.report import section_names, tasks_of, write_report
+    from genedge.paper.engines import on_cores, on_ray
+    from genedge.paper.folder import do
+    from genedge.paper.plan import PLANS, changed
+    from genedge.paper.report import section_names, tasks_of, write_report
+    from genedge.paper.sections import SECTIONS, study, try_out
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     if engine not in ("local", "ray"):

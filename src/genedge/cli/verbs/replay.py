@@ -38,9 +38,9 @@ def replay(
     from genedge.cli.progress import progress
     from genedge.cli.replay_table import print_replay
     from genedge.files import refuse_no_plain_file
-    from genedge.replay.belady import OFFLINE
     from genedge.replay.catalogue import load_catalogue
-    from genedge.replay.replay import replay as run
+    from genedge.replay.hindsight import OFFLINE
+    from genedge.replay.run import replay as run
 
     loaded = load_catalogue(catalogue)
     names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
@@ -65,6 +65,6 @@ def replay(
     else:
         print_replay(result)
     if figure is not None:
-        from genedge.replay.figures import draw_replay
+        from genedge.draw.replay import draw_replay
 
         draw_replay(result, figure)

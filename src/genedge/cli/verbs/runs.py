@@ -70,7 +70,7 @@ def runs(
                 table.add_row(key, *map(str, values))
             out.print(table)
     if figure is not None:
-        from genedge.study.figures import draw_learning_curves
+        from genedge.draw.cells import draw_learning_curves
 
         curves = {str(run.folder): logged[run.folder] for run in found}
         draw_learning_curves(curves, {}, "Learning curves", "each run on its own evaluation slots", figure)

@@ -28,11 +28,11 @@ def score(
     import numpy as np
 
     from genedge.cell.feasible import breaches
-    from genedge.cli.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
-    from genedge.compiled import require_device
     from genedge.errors import InputError
+    from genedge.evaluation.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
+    from genedge.evaluation.scoring import outcome as outcome_of
     from genedge.scenario import load_scenario, refuse_box
-    from genedge.study.scoring import outcome as outcome_of
+    from genedge.xla import require_device
 
     require_device()
     loaded = load_scenario(scenario, set_)

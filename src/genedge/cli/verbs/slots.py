@@ -28,9 +28,9 @@ def slots(
     import numpy as np
 
     from genedge.cell.sampling import sample_episode
-    from genedge.cli.lines import slot_lines
-    from genedge.compiled import set_up_jax
+    from genedge.evaluation.lines import slot_lines
     from genedge.scenario import load_scenario, refuse_box
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     loaded = load_scenario(scenario, set_)

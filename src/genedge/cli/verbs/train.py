@@ -37,12 +37,12 @@ def train(
     """
     from genedge.cli.console import say
     from genedge.cli.training import train_with_progress
-    from genedge.compiled import set_up_jax
     from genedge.errors import InputError
     from genedge.interruption import resumable
     from genedge.learn.agents import settings_of
     from genedge.learn.runs import create_run, open_run
     from genedge.scenario import AnyCell, load_scenario
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     if resume is not None:

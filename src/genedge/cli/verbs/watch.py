@@ -31,12 +31,12 @@ def watch(
     """
     from genedge.cli.console import say
     from genedge.cli.progress import progress
-    from genedge.compiled import set_up_jax
+    from genedge.draw.player import writer_for
+    from genedge.draw.watch import draw_frame, episode
     from genedge.files import whole_file
     from genedge.policies import policy as policy_of
     from genedge.scenario import load_scenario
-    from genedge.study.player import writer_for
-    from genedge.study.watch import draw_frame, episode
+    from genedge.xla import set_up_jax
 
     set_up_jax()
     written = writer_for(out)

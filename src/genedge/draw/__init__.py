@@ -1,0 +1,1 @@
+"""Every picture: they only read what was computed elsewhere."""

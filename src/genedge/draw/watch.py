@@ -1,0 +1,331 @@
+"""An episode to watch: what a policy decides in each slot, next to what the optimum would have done."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from genedge.cell.feasible import breaches, in_float64
+from genedge.cell.sampling import sample_episodes
+from genedge.cell.types import Decision, Outcome, Slot
+from genedge.draw.canvas import Axes, Figure, Line2D, LineCollection, MaxNLocator, Patch, named, pixels, style
+from genedge.draw.picture import (
+    HIT,
+    KINDS,
+    MEMORY,
+    MISS,
+    SENT,
+    SERVED,
+    SMALL,
+    TEXT,
+    draw_map,
+    draw_memory,
+    draw_shares,
+    kinds_of,
+    marker_size,
+    name_users,
+)
+from genedge.draw.player import Frame, png
+from genedge.errors import InputError
+from genedge.evaluation.cells import solve
+from genedge.evaluation.scoring import outcome as outcome_of
+from genedge.policies import Policy
+from genedge.scenario import Scenario
+
+# Gaps below this one are rounding: the decision is the optimum.
+CERTIFIED = 1e-6
+
+POLICY, OPTIMUM = "#009E73", "#000000"
+COLOURS = (HIT, MISS, MEMORY, POLICY)
+
+# Each half of a frame [inch] at 100 pixels an inch; side by side on a screen, one above the other on a phone.
+HALF, DPI = (5.6, 7.4), 100
+
+# The least and the largest width of a line that shows a channel gain [pt], and its grey.
+WIDTHS, GREYS = (0.6, 4.0), (0.8, 0.3)
+
+
+class Numbers(NamedTuple):
+    """What a slot comes to.
+
+    Attributes:
+        utility: Σ U_n, Eq. (15), lower is better.
+        delay_s: mean delay of a request [s].
+        tv: mean TV of a request, lower is better.
+        hit_ratio: share of the requests whose model is cached.
+    """
+
+    utility: float
+    delay_s: float
+    tv: float
+    hit_ratio: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one of the two compared decides, and what comes of it.
+
+    Attributes:
+        name: what it is called.
+        decision: of K slots, in float64 NumPy.
+        outcome: of each.
+    """
+
+    name: str
+    decision: Decision
+    outcome: Outcome
+
+    @property
+    def utility(self) -> NDArray[np.float64]:
+        """Σ U_n of each slot, shape (K,)."""
+        return np.asarray(self.outcome.utility.sum(axis=-1))
+
+    def numbers(self, k: int) -> Numbers:
+        """What slot k comes to.
+
+        Args:
+            k: number of the slot, from 0.
+        """
+        outcome = self.outcome
+        return Numbers(
+            float(outcome.utility[k].sum()),
+            float(outcome.delay_s[k].mean()),
+            float(outcome.tv[k].mean()),
+            float(outcome.hit[k].mean()),
+        )
+
+
+@dataclass(frozen=True)
+class Episode:
+    """The first K slots of an episode, decided twice.
+
+    Attributes:
+        scenario: the cell.
+        seed: of the slots.
+        slots: the slots; all N places are taken.
+        policy: the policy's side.
+        best: the optimum's; where there is no certificate, its name says how near it is.
+    """
+
+    scenario: Scenario
+    seed: int
+    slots: Slot
+    policy: Side
+    best: Side
+
+    @property
+    def caption(self) -> str:
+        """What is shown, in a sentence."""
+        count, users = self.slots.requests.shape
+        return (
+            f"{self.policy.name} beside the {self.best.name} on scenario {self.scenario.name}: {users} users, "
+            f"slots 1 to {count} of the first episode that genedge evaluate meets with seed {self.seed}"
+        )
+
+
+def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int, slots: int) -> Episode:
+    """Samples an episode, lets a policy and the optimum decide it, and scores both in float64.
+
+    The slots and the policy's random numbers are those of the first episode that `evaluate` meets with this seed.
+
+    Args:
+        scenario: the cell.
+        name: the policy's name.
+        policy: the policy.
+        users: N, number of users.
+        seed: of the slots.
+        slots: K, how many slots of the episode to keep.
+
+    Returns:
+        The first K slots of the episode.
+
+    Raises:
+        InputError: the episode has fewer slots, there are no users, or the policy cannot serve so many, or broke a
+            constraint, which is a defect of that policy.
+    """
+    T = scenario.settings.cell.slots_per_episode
+    if users < 1:
+        raise InputError(f"--users {users}: at least one user is needed")
+    if not 1 <= slots <= T:
+        raise InputError(
+            f"--slots {slots}: an episode has {T} slots; give 1 to {T}, or --set cell.slots_per_episode={slots}"
+        )
+    params, key = scenario.params, jax.random.key(seed)
+    whole = jax.tree.map(lambda x: np.asarray(x[0]), sample_episodes(params, key, users, users, T, 1))
+    # A policy that draws random numbers draws them for all slots at once, so it must decide the whole episode.
+    decision = in_float64(policy(params, whole, jax.random.fold_in(jax.random.fold_in(key, users), 0)))
+    if broken := breaches(params, whole, decision):
+        raise InputError(f"policy {name} broke a constraint: {broken[0]}")
+    kept, decision = jax.tree.map(lambda x: x[:slots], (whole, decision))
+    solved = solve(params, kept)
+    outcome = outcome_of(params, kept, solved.decision)
+    cost = outcome.utility.sum(axis=-1)
+    gap = float(np.max((cost - solved.lower_bound) / np.maximum(cost, 1)))
+    # Rounded up: no more is promised than was proved.
+    best = "certified optimum" if gap <= CERTIFIED else f"optimum to within {ceil(gap * 1e4) / 100:g} %"
+    return Episode(
+        scenario,
+        seed,
+        kept,
+        Side(name, decision, outcome_of(params, kept, decision)),
+        Side(best, solved.decision, outcome),
+    )
+
+
+def draw_frame(episode: Episode, k: int) -> Frame:
+    """Draws one slot of an episode.
+
+    Args:
+        episode: the episode.
+        k: number of the slot, from 0.
+
+    Returns:
+        Two pictures, the cell and the decisions, 560 by 740 pixels each; and in words what they show.
+    """
+    halves = (cell_figure(episode, k), decisions_figure(episode, k))
+    return Frame(tuple(png(pixels(half), COLOURS) for half in halves), _in_words(episode, k))
+
+
+@style()
+def cell_figure(episode: Episode, k: int) -> Figure:
+    """Where users are, their channels, hits and misses of the policy; and the utility of both so far.
+
+    Args:
+        episode: the episode.
+        k: number of the slot, from 0.
+    """
+    slots, users = episode.slots, np.arange(episode.slots.requests.shape[1])
+    figure = Figure(figsize=HALF, dpi=DPI)
+    figure.text(0.02, 0.965, f"slot {k + 1} of {len(slots.skew)}", fontsize=13, fontweight="bold")
+    about = f"scenario {named(episode.scenario.name)}, {len(users)} users, skew γ {slots.skew[k]:g}"
+    figure.text(0.98, 0.965, about, fontsize=TEXT, ha="right")
+
+    axes = figure.add_axes((0.16, 0.455, 0.68, 0.495))
+    slot = jax.tree.map(lambda x: x[k], slots)
+    links = _draw_links(axes, slots, k)
+    draw_map(axes, episode.scenario, slot, users, kinds_of(episode.policy.outcome.hit[k]))
+    differs = episode.policy.outcome.hit[k] != episode.best.outcome.hit[k]
+    ring: dict[str, Any] = {
+        "s": 2 * marker_size(len(users)),
+        "facecolors": "none",
+        "edgecolors": "black",
+        "linewidths": 1.3,
+        "zorder": 3,
+    }
+    axes.scatter(*slot.position_m[differs].T, label="the other way in the optimum", **ring)
+    below: dict[str, Any] = {
+        "fontsize": SMALL,
+        "frameon": False,
+        "handletextpad": 0.4,
+        "columnspacing": 1.2,
+        "labelspacing": 0.3,
+    }
+    markers = axes.legend(loc="upper center", bbox_to_anchor=(0.46, -0.12), ncols=2, markerscale=0.7, **below)
+    axes.add_artist(markers)
+    axes.legend(handles=links, loc="upper center", bbox_to_anchor=(0.46, -0.235), ncols=3, **below)
+
+    _draw_utilities(figure.add_axes((0.15, 0.065, 0.83, 0.14)), episode, k)
+    return figure
+
+
+@style()
+def decisions_figure(episode: Episode, k: int) -> Figure:
+    """What both decide, memory and shares, and the numbers that come of it.
+
+    Args:
+        episode: the episode.
+        k: number of the slot, from 0.
+    """
+    params, requests = episode.scenario.params, episode.slots.requests[k]
+    users = np.arange(len(requests))
+    figure = Figure(figsize=HALF, dpi=DPI)
+    rows = (0.925, 0.895, 0.865, 0.835)
+    for y, label in zip(rows, ("utility", "mean delay [s]", "mean TV", "hit ratio"), strict=True):
+        figure.text(0.01, y, label, fontsize=SMALL)
+    figure.text(0.01, 0.745, "memory [GB]\n(grey: not\nasked for)", fontsize=SMALL, va="center")
+
+    for side, left, colour in ((episode.policy, 0.2, POLICY), (episode.best, 0.605, OPTIMUM)):
+        figure.text(left, 0.965, named(side.name), fontsize=11, fontweight="bold", color=colour)
+        utility, delay_s, tv, hit_ratio = side.numbers(k)
+        told = f"{utility:.1f}{_gap(episode, side, k)}", f"{delay_s:.1f}", f"{tv:.1f}", f"{hit_ratio:.2f}"
+        for y, number in zip(rows, told, strict=True):
+            figure.text(left, y, number, fontsize=TEXT)
+        draw_memory(figure.add_axes((left, 0.73, 0.365, 0.045)), params, side.decision.cache[k], requests)
+        kinds = kinds_of(side.outcome.hit[k])
+        for i, (field, label) in enumerate(
+            (("bandwidth", "bandwidth\n[%]"), ("steps", f"steps\n[% of {float(params.S):g}]"))
+        ):
+            axes = figure.add_axes((left + 0.195 * i, 0.14, 0.17, 0.49))
+            # One scale for both and for the whole episode, so that bars can be compared.
+            most = max(float(getattr(s.decision, field).max()) for s in (episode.policy, episode.best))
+            draw_shares(axes, getattr(side.decision, field)[k], kinds, max(most * 1.05, 0.01))
+            axes.set_xlabel(label, fontsize=SMALL, labelpad=2)
+            if side is episode.policy and field == "bandwidth":
+                name_users(axes, users, requests)
+    patches = [
+        Patch(facecolor=KINDS[kind][0], hatch=KINDS[kind][2], edgecolor="white", linewidth=0, label=kind)
+        for kind in (SERVED, SENT)
+    ]
+    figure.legend(handles=patches, loc="lower center", ncols=2, fontsize=SMALL, frameon=False)
+    return figure
+
+
+def _draw_links(axes: Axes, slots: Slot, k: int) -> list[Line2D]:
+    """Draws a line to each user, the wider and darker the better its channel; returns the legend's lines."""
+    gain_db = 10 * np.log10(slots.gain.astype(np.float64))
+    # One scale for the whole episode; the rare deep fade shall not take it all.
+    low, high = (10 * f(np.quantile(gain_db, q) / 10) for f, q in ((np.floor, 0.02), (np.ceil, 0.98)))
+    high = max(high, low + 10)
+
+    def style(db: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[str]]:
+        grey = np.interp(db, (low, high), GREYS)
+        return np.interp(db, (low, high), WIDTHS), [f"{g:.2f}" for g in grey]
+
+    width, grey = style(gain_db[k])
+    ends = np.stack([np.zeros_like(slots.position_m[k]), slots.position_m[k]], axis=1)
+    axes.add_collection(LineCollection(list(ends), linewidths=width, colors=grey, zorder=1.5), autolim=False)
+    shown = np.array([low, (low + high) / 2, high])
+    told = [f"{db:g} dB".replace("-", "−") for db in shown]
+    labels = f"channel gain ≤ {told[0]}", told[1], f"≥ {told[2]}"
+    return [
+        Line2D([], [], linewidth=w, color=g, label=label) for w, g, label in zip(*style(shown), labels, strict=True)
+    ]
+
+
+def _draw_utilities(axes: Axes, episode: Episode, k: int) -> None:
+    """Draws the utility of both in the slots so far, on axes for all slots."""
+    both = np.stack([episode.policy.utility, episode.best.utility])
+    count = both.shape[1]
+    for side, colour, dash, marker in ((episode.policy, POLICY, "-", "o"), (episode.best, OPTIMUM, "--", "v")):
+        so_far = side.utility[: k + 1]
+        label = f"mean {so_far.mean():.1f}, {named(side.name)}"
+        slots = np.arange(1, k + 2)
+        axes.plot(slots, so_far, color=colour, ls=dash, lw=1.6, marker=marker, markevery=[k], ms=6, label=label)
+    margin = 0.08 * max(float(np.ptp(both)), 0.01 * abs(float(both.max())), 1e-3)
+    axes.set(xlim=(0.5, count + 0.5), ylim=(both.min() - margin, both.max() + margin))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.tick_params(labelsize=SMALL)
+    axes.set_xlabel("slot", fontsize=TEXT, labelpad=1)
+    axes.set_ylabel("utility Σ Uₙ\n(lower is better)", fontsize=SMALL)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), fontsize=SMALL, frameon=False, labelspacing=0.3)
+
+
+def _in_words(episode: Episode, k: int) -> str:
+    sides = []
+    for side in (episode.policy, episode.best):
+        utility, delay_s, tv, hit_ratio = side.numbers(k)
+        sides.append(
+            f"{side.name}: utility {utility:.1f}{_gap(episode, side, k)}, mean delay {delay_s:.1f} s, "
+            f"mean TV {tv:.1f}, hit ratio {hit_ratio:.2f}"
+        )
+    return f"Slot {k + 1} of {len(episode.slots.skew)}. {'; '.join(sides)}."
+
+
+def _gap(episode: Episode, side: Side, k: int) -> str:
+    least = episode.best.utility[k]
+    return f" ({side.utility[k] / least - 1:+.2%})" if side is episode.policy and least > 0 else ""

@@ -1,0 +1,1 @@
+"""Policies side by side on the same slots: what each costs, with intervals, beside the certified optimum."""

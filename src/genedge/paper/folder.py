@@ -1,0 +1,183 @@
+"""The folder of a study: what is done is kept there, so an interrupted study goes on and a repeated one is short.
+
+results/KEY.json   what a task found, beside the task itself
+runs/NAME/         each trained agent, to be used as a policy
+figures/, tables/  pictures (PNG and PDF) and the numbers they are drawn from (CSV)
+report.html        all of it on one page
+written.json       names of these figures and tables, so that a later report removes what it does not have
+unfinished/        trainings that were cut off, until they are done
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from genedge.errors import InputError
+from genedge.files import read_text, whole_file
+from genedge.paper.engines import Engine
+from genedge.paper.found import fits
+from genedge.paper.tasks import Result, Task, Train, key_of
+
+# What a task found, as its file tells it: `found` and `times`, see `Result`.
+Told = dict[str, Any]
+
+# What a report writes beside its page, and nothing else is ever removed.
+WRITTEN = re.compile(r"tables/[\w-]+\.csv|figures/[\w-]+\.(png|pdf)")
+
+
+def load(folder: Path, task: Task) -> Told | None:
+    """What a task found, if it is done.
+
+    Args:
+        folder: of the study.
+        task: the task.
+
+    Raises:
+        InputError: its file cannot be read, is damaged, or is of another task.
+    """
+    path = _path(folder, task)
+    try:
+        told = json.loads(read_text(path))
+        whole = told.pop("sha256") == _checksum(told) and told.pop("task") == _as_json(task) and fits(told, task)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{path}: damaged, or of another piece of work; remove it, and the same command does that piece again"
+        )
+    return dict(told)
+
+
+def run_folder(folder: Path, task: Train) -> Path:
+    """Where a trained agent is kept, to be used as a policy.
+
+    Args:
+        folder: of the study.
+        task: its training.
+    """
+    return folder / "runs" / f"{task.name}_{key_of(task)[:6]}"
+
+
+def keep(folder: Path, task: Task, result: Result) -> None:
+    """Writes down what a task found.
+
+    Args:
+        folder: of the study.
+        task: the task.
+        result: what it found.
+    """
+    if isinstance(task, Train):
+        for name, content in result.files.items():
+            with whole_file(run_folder(folder, task) / name) as file:
+                file.write(content)
+    # Last, because a task counts as done once this file is there.
+    told = {"task": _as_json(task), "found": result.found, "times": result.times}
+    with whole_file(_path(folder, task)) as file:
+        file.write(json.dumps(told | {"sha256": _checksum(told)}, indent=1).encode())
+    shutil.rmtree(folder / "unfinished" / key_of(task), ignore_errors=True)
+
+
+def do(folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[str, int], None]) -> dict[Task, Told]:
+    """Does what is not done yet.
+
+    Args:
+        folder: of the study.
+        tasks: what the study needs.
+        engine: where to do it.
+        report: called with a text and the work done so far, see `Task.work`.
+
+    Returns:
+        What each task found.
+
+    Raises:
+        InputError: a task failed, a file of the study is damaged, or the folder cannot be written.
+    """
+    listed(folder)  # Refused before any work, not when all is done.
+    all_told = {task: load(folder, task) for task in dict.fromkeys(tasks)}
+    # The longest first: at the end no core waits for long.
+    left = sorted((task for task, told in all_told.items() if told is None), key=lambda task: -task.work)
+    work = sum(task.work for task, told in all_told.items() if told is not None)
+    done = len(all_told) - len(left)
+    report(f"{done} of {len(all_told)} pieces of work done", work)
+    if left:
+        for task, result in engine(left, folder / "unfinished"):
+            keep(folder, task, result)
+            all_told[task] = load(folder, task)
+            done, work = done + 1, work + task.work
+            report(f"{done} of {len(all_told)} pieces of work done", work)
+        with contextlib.suppress(OSError):  # Another section's trainings may wait there.
+            (folder / "unfinished").rmdir()
+    return {task: told for task, told in all_told.items() if told is not None}
+
+
+def listed(folder: Path) -> list[str]:
+    """The figures and tables that the last report wrote, by their names in the folder.
+
+    Args:
+        folder: of the study.
+
+    Raises:
+        InputError: the list cannot be read, or names what no report writes.
+    """
+    path = folder / "written.json"
+    try:
+        names = json.loads(read_text(path))
+        whole = isinstance(names, list) and all(WRITTEN.fullmatch(name) for name in names)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as e:
+        raise InputError(f"{path}: cannot be read: {e.strerror or e}") from None
+    except (ValueError, TypeError, RecursionError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{path}: damaged, or it lists what no report writes; remove it, and then the figures and tables of "
+            "earlier reports that you do not want"
+        )
+    return list(names)
+
+
+def list_written(folder: Path, written: Sequence[str]) -> None:
+    """Notes what a report wrote, and removes what an earlier one wrote and this one did not.
+
+    Nothing else is removed: only files of these kinds, in the study's own `figures` and `tables`.
+
+    Args:
+        folder: of the study.
+        written: names in the folder.
+
+    Raises:
+        InputError: see `listed`; or the folder cannot be written.
+    """
+    for name in set(listed(folder)) - set(written):
+        path = folder / name
+        # Behind a link would be somebody else's.
+        if path.is_file() and not path.is_symlink() and not path.parent.is_symlink():
+            path.unlink()
+    with whole_file(folder / "written.json") as file:
+        file.write(json.dumps(sorted(written)).encode())
+
+
+def _as_json(task: Task) -> dict[str, Any]:
+    """A task as its file tells it."""
+    told: dict[str, Any] = json.loads(json.dumps({"kind": type(task).__name__, **asdict(task)}))
+    return told
+
+
+def _checksum(told: Told) -> str:
+    """A hash of what a file says, however it is laid out."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _path(folder: Path, task: Task) -> Path:
+    return folder / "results" / f"{key_of(task)}.json"

@@ -1,0 +1,275 @@
+"""The pieces of work of a study, independent of each other: measure policies, or train an agent and measure it.
+
+A task is described by plain values, so it can be sent anywhere, and its result is kept under a key made of them, of
+the program's own source and of the libraries' versions: what is done is not done again, and what another version
+did is never taken for ours.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from genedge.errors import InputError
+from genedge.evaluation.cells import METRICS, Evaluation, evaluate
+from genedge.learn.runs import DivergedError, Row, create_run, open_run, train_run
+from genedge.policies import REGISTRY, files_of, policy
+from genedge.scenario import Scenario, load_scenario
+from genedge.versions import versions
+from genedge.xla import set_up_jax
+
+# Slots to measure on, which no training sees.
+TEST_SEED = 1000
+
+# What results depend on. Pictures and the command line may change without anything being measured again.
+SOURCES = (
+    *("cell", "env", "learn", "optimum", "policies", "scenarios"),
+    *("scenario.py", "limits.py", "settings/reading.py", "public.py", "xla.py", "highs.py"),
+)
+STUDY_SOURCES = ("evaluation/cells.py", "evaluation/scoring.py", "paper/tasks.py")
+SOURCE_KINDS = (".py", ".yaml", ".npz")
+
+# What a run's folder keeps; the checkpoint, which holds the replay buffer, has served its purpose.
+RUN_FILES = ("scenario.yaml", "metrics.jsonl", "best.npz", "last.npz", "card.md", "run.json")
+
+
+class Result(NamedTuple):
+    """What a task found.
+
+    Attributes:
+        found: numbers, the same wherever the task ran on a like machine.
+        times: how long things took [ms], by what and by number of users; they differ from run to run.
+        files: of a trained run, by name.
+    """
+
+    found: dict[str, Any]
+    times: dict[str, dict[str, float]]
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measures policies side by side on one catalogue.
+
+    Attributes:
+        preset: the scenario's name.
+        changes: settings changed, `key=value` each.
+        catalogue: the scenario's seed.
+        users: numbers of users.
+        policies: names.
+        episodes: test episodes.
+        fingerprint: of the files behind the policies' names.
+    """
+
+    preset: str
+    changes: tuple[str, ...]
+    catalogue: int
+    users: tuple[int, ...]
+    policies: tuple[str, ...]
+    episodes: int
+    fingerprint: str
+
+    @property
+    def work(self) -> int:
+        """A rough size, in episodes of training."""
+        return 3 + self.episodes * len(self.users)
+
+    def run(self, scratch: Path) -> Result:
+        """Measures.
+
+        Args:
+            scratch: unused; all tasks are called alike.
+        """
+        if fingerprint(self.policies) != self.fingerprint:
+            raise InputError(f"a file behind {', '.join(self.policies)} is not what it was when the study began")
+        scenario = _scenario(self)
+        found = _measured(scenario, self.policies, self.users, self.episodes)
+        return Result(
+            {"optimum": _optimum(found), "policies": {name: _metrics(found, name) for name in self.policies}},
+            {name: {str(n): found.of(name, n).decision_ms for n in self.users} for name in self.policies},
+            {},
+        )
+
+
+@dataclass(frozen=True)
+class Train:
+    """Trains an agent on one catalogue, then measures it on slots that it has not seen.
+
+    Attributes:
+        preset: the scenario's name.
+        changes: settings changed, `key=value` each.
+        catalogue: the scenario's seed.
+        users: number of users.
+        agent: the algorithm.
+        episodes: of training.
+        seed: of training.
+        test_episodes: to measure on.
+    """
+
+    preset: str
+    changes: tuple[str, ...]
+    catalogue: int
+    users: int
+    agent: str
+    episodes: int
+    seed: int
+    test_episodes: int
+
+    @property
+    def work(self) -> int:
+        """A rough size, in episodes of training."""
+        return self.episodes + self.test_episodes
+
+    @property
+    def name(self) -> str:
+        """What to call the run's folder."""
+        changes = [change.replace("/", "-") for change in self.changes]
+        words = (self.preset, *changes, f"catalogue-{self.catalogue}", self.agent, f"{self.users}-users")
+        return "_".join((*words, f"{self.episodes}-episodes", f"seed-{self.seed}"))
+
+    def run(self, scratch: Path) -> Result:
+        """Trains and measures.
+
+        Args:
+            scratch: a folder to train in; an interrupted training goes on where its last checkpoint stands.
+
+        Raises:
+            InputError: what is there is of another training, is damaged, or is being written.
+        """
+        scenario, folder = _scenario(self), scratch / self.name
+        if (folder / "run.json").exists():
+            run = open_run(folder)
+            there = (run.scenario.as_yaml(), run.users, run.agent, run.episodes, run.seed)
+            if there != (scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed):
+                raise InputError(f"{folder}: damaged, or of another training; remove it, and it is trained anew")
+        else:
+            # What was cut off while the folder was made is no run yet.
+            shutil.rmtree(folder, ignore_errors=True)
+            run = create_run(folder, scenario, self.users, self.agent, self.episodes, self.seed)
+        rows: list[Row] = []
+        try:
+            train_run(run, rows.append)
+        except DivergedError:
+            # A finding too: so large learning rates do.
+            nothing: list[float | None] = [None] * self.test_episodes
+            told = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+            return Result({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
+        found = _measured(scenario, (str(folder),), (self.users,), self.test_episodes)
+        metrics = _metrics(found, str(folder))[str(self.users)]
+        seconds = [row.pop("seconds") for row in rows]
+        return Result(
+            {"diverged": False, "metrics": metrics, "rows": rows},
+            {
+                "decision": {str(self.users): found.of(str(folder), self.users).decision_ms},
+                "training": {str(self.users): 1e3 * seconds[-1]},
+            },
+            {file: (folder / file).read_bytes() for file in RUN_FILES},
+        )
+
+
+Task = Measure | Train
+
+
+def key_of(task: Task) -> str:
+    """Under what a task's result is kept.
+
+    Args:
+        task: the task.
+    """
+    told = json.dumps([type(task).__name__, asdict(task), _source(), _libraries()], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:24]
+
+
+def fingerprint(policies: Iterable[str]) -> str:
+    """A hash of the files behind policies' names; empty if all are in the registry.
+
+    Args:
+        policies: names.
+    """
+    files = [path for name in policies if name not in REGISTRY for path in files_of(name)]
+    return _hash(files) if files else ""
+
+
+def sources(package: Path) -> list[Path]:
+    """The files of the program that results depend on.
+
+    Args:
+        package: its folder.
+
+    Raises:
+        InputError: something of SOURCES or STUDY_SOURCES is not there; without it, results of one version would be
+            taken for another's.
+    """
+    found: list[Path] = []
+    for path in (package / name for name in (*SOURCES, *STUDY_SOURCES)):
+        inside = [path] if path.is_file() else sorted(path.rglob("*"))
+        named = [file for file in inside if file.suffix in SOURCE_KINDS]
+        if not named:
+            raise InputError(
+                f"{path}: not there, and results depend on it; install genedge anew, or mend SOURCES in "
+                "paper/tasks.py"
+            )
+        found += named
+    return found
+
+
+def perform(task: Task, scratch: Path) -> Result:
+    """Does a task, in whatever process this is.
+
+    Args:
+        task: the task.
+        scratch: a folder of its own for what is unfinished.
+    """
+    set_up_jax()
+    return task.run(scratch)
+
+
+def _scenario(task: Task) -> Scenario:
+    return load_scenario(task.preset, [f"seed={task.catalogue}", *task.changes])
+
+
+def _measured(scenario: Scenario, names: Iterable[str], users: tuple[int, ...], episodes: int) -> Evaluation:
+    policies = {name: policy(name, scenario) for name in names}
+    return evaluate(scenario, policies, users, episodes, TEST_SEED, lambda text: None)
+
+
+def _optimum(found: Evaluation) -> dict[str, list[float]]:
+    return {str(bounds.users): bounds.optimum.tolist() for bounds in found.bounds}
+
+
+def _metrics(found: Evaluation, name: str) -> dict[str, dict[str, list[float | None]]]:
+    """By number of users and metric, a value for each episode; null where undefined."""
+    return {
+        str(n): {
+            metric: [float(x) if np.isfinite(x) else None for x in found.of(name, n).metrics[metric]]
+            for metric in METRICS
+        }
+        for n in found.users
+    }
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    """Versions of what the bits of a result depend on."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {name: number for name, number in versions().items() if name != "genedge"} | {"python": python}
+
+
+@cache
+def _source() -> str:
+    """A hash of the source that results depend on."""
+    return _hash(sources(Path(__file__).parent.parent))
+
+
+def _hash(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

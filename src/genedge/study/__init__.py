@@ -1,1 +1,0 @@
-"""Comparisons: evaluating policies on the same slots, intervals, figures."""

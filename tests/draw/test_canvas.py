@@ -1,0 +1,205 @@
+"""Figures look the same whatever matplotlib is set to, hold names as they are, and are what their files say."""
+
+import ast
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from hostile import NAMES, renamed, texts_of
+from PIL import Image
+
+import genedge
+from genedge.draw import cells as figures
+from genedge.draw.canvas import SUFFIXES, Figure, encoded, named, style, write_figure
+from genedge.errors import InputError
+from genedge.evaluation.cells import METRICS, Bounds, Evaluation, Result
+from genedge.scenario import load_scenario
+
+# What somebody may have set for figures of their own.
+SETTINGS = {
+    "text.usetex": True,
+    "text.parse_math": True,
+    "font.size": 30,
+    "font.family": "serif",
+    "axes.facecolor": "red",
+    "savefig.bbox": "tight",
+    "savefig.facecolor": "black",
+    "savefig.format": "svg",
+    "figure.dpi": 10,
+    "axes.formatter.use_mathtext": True,
+    "lines.linewidth": 9,
+    "svg.hashsalt": "mine",
+    "pdf.use14corefonts": True,
+    "axes.unicode_minus": False,
+}
+
+
+def evaluation(names, scenario_name, users=(3,)):
+    """Results that nobody has measured."""
+    rng = np.random.default_rng(1)
+    results = [
+        Result(name, n, {metric: rng.uniform(1, 2, 3) for metric in METRICS}, 1.0, 1.0)
+        for n in users
+        for name in names
+    ]
+    bounds = [Bounds(n, rng.uniform(0.5, 1, 3), rng.uniform(2, 3, 3)) for n in users]
+    return Evaluation(renamed(load_scenario("paper"), scenario_name), 3, 0, results, bounds)
+
+
+def drawn(monkeypatch, draw, *arguments):
+    """What is written in the figure that a function would write."""
+    kept = []
+    monkeypatch.setattr(figures, "write_figure", lambda figure, path, look=None: kept.append(figure))
+    draw(*arguments, Path("unused.png"))
+    return "\n".join(texts_of(kept[0]))
+
+
+def test_all_names_in_figures_of_evaluations(monkeypatch):
+    for text in (
+        drawn(monkeypatch, figures.draw_policies, evaluation(NAMES, NAMES[0]), {}),
+        drawn(monkeypatch, figures.draw_comparison, evaluation(NAMES, NAMES[0], (3, 4)), {}),
+    ):
+        for name in NAMES:
+            assert named(name) in text
+
+
+def test_all_names_in_learning_curves(monkeypatch):
+    rows = [{"episode": i, "reward": 1.0 * i, "evaluated_utility": 2.0} for i in (1, 2)]
+    text = drawn(monkeypatch, figures.draw_learning_curves, dict.fromkeys(NAMES, rows), {"$l$": 1.0}, "t", "n")
+    assert all(named(name) in text for name in (*NAMES, "$l$"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_seen_as_it_is(name):
+    told = named(name)
+    assert len(told.removeprefix("\u200b")) <= 24
+    if name.isascii() and name.isprintable() and len(name) <= 24:
+        assert told.removeprefix("\u200b") == name
+    assert not told.startswith("_")
+
+
+def test_two_policies_that_look_alike_are_two_bars(monkeypatch):
+    kept = []
+    monkeypatch.setattr(figures, "write_figure", lambda figure, path, look=None: kept.append(figure))
+    figures.draw_policies(evaluation(["a" * 30, "b" + "a" * 30], "x"), {}, Path("unused.png"))
+    assert len(kept[0].axes[0].patches) == 2
+    assert len({bar.get_y() for bar in kept[0].axes[0].patches}) == 2
+
+
+# --- Formats ------------------------------------------------------------------------------------------------
+
+BEGINS = {
+    ".png": b"\x89PNG",
+    ".pdf": b"%PDF",
+    ".svg": b"<?xml",
+    ".eps": b"%!PS-Adobe-3.0 EPSF",
+    ".jpg": b"\xff\xd8",
+    ".jpeg": b"\xff\xd8",
+    ".webp": b"RIFF",
+    ".tif": b"II*\x00",
+    ".tiff": b"II*\x00",
+}
+
+
+def plain():
+    with style():
+        figure = Figure(figsize=(2, 2))
+        figure.add_subplot().plot([1, 2], label="$1$")
+        figure.legend(title="Σ Uₙ")
+    return figure
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".PNG", ".Svg"])
+def test_a_file_is_what_its_name_says_with_the_same_bytes_each_time(suffix, tmp_path, monkeypatch):
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    write_figure(plain(), first)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")  # Were there a date, it would be another one.
+    write_figure(plain(), second)
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes().startswith(BEGINS[suffix.lower()])
+    assert b"CreationDate" not in first.read_bytes()
+    if suffix in (".png", ".jpg", ".webp", ".tif"):
+        assert Image.open(io.BytesIO(first.read_bytes())).size == (300, 300)
+
+
+@pytest.mark.parametrize("name", ["f", "f.", "f.gif", "f.png.txt", ".png", "f.html", "f.csv"])
+def test_other_names_are_refused(name, tmp_path):
+    with pytest.raises(
+        InputError, match=r"a figure is a file such as .*\.png; its name ends in one of \.png, \.pdf"
+    ):
+        write_figure(plain(), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+# --- What matplotlib is set to ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_settings_of_the_reader_change_no_figure(kind):
+    expected = encoded(plain(), kind, 80)
+    with matplotlib.rc_context(SETTINGS):
+        before = dict(matplotlib.rcParams)
+        assert encoded(plain(), kind, 80) == expected
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_matplotlib_has_one_door():
+    """So no other module can change its backend or its settings, and none can forget the style."""
+    package = Path(genedge.__file__).parent
+    users = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        if name.partition(".")[0] == "matplotlib"
+    }
+    assert users == {"draw/canvas.py"}
+    assert "pyplot" not in (package / "draw/canvas.py").read_text(encoding="utf-8").partition('"""\n')[2]
+
+
+AFTER_DRAWING = """
+import sys
+from genedge.draw import boxes as box_figure, cells as figures, watch
+from genedge.paper import report
+import genedge.draw.slot, genedge.draw.replay, matplotlib
+from pathlib import Path
+before = dict.__getitem__(matplotlib.rcParams, "backend")
+figures.draw_learning_curves({}, {"a": 1.0}, "t", "n", Path(sys.argv[1]))
+assert "matplotlib.pyplot" not in sys.modules
+assert dict.__getitem__(matplotlib.rcParams, "backend") == before == "svg", before
+"""
+
+
+def test_the_readers_backend_is_left_alone(tmp_path, monkeypatch):
+    """And a file of settings that ask for TeX is not asked."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nfont.size: 40\n")
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlibrc"))
+    monkeypatch.setenv("MPLBACKEND", "svg")
+    run = subprocess.run([sys.executable, "-c", AFTER_DRAWING, tmp_path / "f.png"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    figures.draw_learning_curves({}, {"a": 1.0}, "t", "n", tmp_path / "g.png")
+    assert (tmp_path / "f.png").read_bytes() == (tmp_path / "g.png").read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["backend", "settings"])
+def test_where_matplotlib_does_not_start_that_is_said_first(broken, tmp_path, monkeypatch):
+    if broken == "backend":
+        monkeypatch.setenv("MPLBACKEND", "no-such-backend")
+    else:
+        (tmp_path / "matplotlibrc").write_bytes(b"font.family: \xff\xfe\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "genedge", "evaluate", "--policies", "no-such-policy", "--figure", "f.png"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert run.returncode == 2
+    *_, message = run.stderr.splitlines()
+    assert message.startswith("genedge: matplotlib does not start")
+    assert "MPLBACKEND" in message
+    assert "Traceback" not in run.stderr

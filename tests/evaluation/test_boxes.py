@@ -1,0 +1,176 @@
+"""Evaluations on a box: metrics recomputed from settings and episodes, and gaps from the regrets."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hostile import NAMES, renamed, texts_of
+
+from genedge.cell.types import Decision
+from genedge.cli.box_table import print_boxes
+from genedge.draw.boxes import draw_boxes
+from genedge.draw.canvas import named
+from genedge.env.episodes import Rule
+from genedge.errors import InputError
+from genedge.evaluation.boxes import LOSSES, METRICS, evaluate_box
+from genedge.optimum.dynamic import solver
+from genedge.policies.boxes import rule, share
+from genedge.scenario import load_scenario
+
+USERS, SLOTS, EPISODES = 4, 9, 5
+
+
+@pytest.fixture(scope="module")
+def scenario():
+    return load_scenario("edge-box", [f"cell.slots_per_episode={SLOTS}"])
+
+
+@pytest.fixture(scope="module")
+def evaluation(scenario):
+    solve = solver(scenario.params, USERS, SLOTS)
+    rules = {name: rule(name, scenario, solve) for name in ("lru", "keep-forever", "optimal")}
+    told = []
+    made = evaluate_box(scenario, rules, solve, USERS, EPISODES, 4, told.append)
+    assert [text.partition(",")[0] for text in told] == ["the optimum", *rules]
+    return made
+
+
+def test_metrics_of_an_episode(scenario, evaluation):
+    hours = SLOTS * scenario.settings.cell.slot_duration_s / 3600
+    for result in evaluation.results:
+        outcome, memory = result.outcome, result.slots.memory
+        told = {metric: values[0] for metric, values in result.metrics.items()}
+        assert set(told) == set(METRICS)
+        # A model that is held in a slot and was not in the one before has begun to load in between.
+        begun = [
+            m
+            for t in range(SLOTS)
+            for m in range(len(scenario.models))
+            if (memory.held[t + 1, m] if t + 1 < SLOTS else result.decision.cache[t, m])
+            and not memory.held[t, m]
+            and memory.until[t] == 0
+        ]
+        expected = {
+            "utility": outcome.utility.sum() / SLOTS,
+            "delay_s": outcome.delay_s.mean(),
+            "delay_p95_s": np.quantile(outcome.delay_s.ravel(), 0.95),
+            "queue_s": outcome.queue_s.mean(),
+            "tv": outcome.tv.mean(),
+            "hit_ratio": outcome.hit.mean(),
+            "loads_per_hour": len(begun) / hours,
+            "loaded_gb_per_hour": sum(scenario.models[m].storage_gb for m in begun) / hours,
+            "loading_s_per_hour": sum(scenario.models[m].load_s for m in begun) / hours,
+        }
+        assert told == pytest.approx(expected)
+    lru, keep, _ = evaluation.results
+    assert (lru.metrics["loads_per_hour"] > 0).any()
+    assert not keep.metrics["loads_per_hour"].any()
+
+
+def test_the_optimal_policy_has_no_gap_and_the_others_have_that_of_their_losses(evaluation):
+    assert evaluation.exact
+    lru, keep, optimal = evaluation.results
+    assert evaluation.gap(optimal).mean == pytest.approx(0, abs=1e-9)
+    for result in (lru, keep):
+        lost = sum(result.losses[name].mean() for name in LOSSES)
+        assert lost > 0
+        assert evaluation.gap(result).mean == pytest.approx(lost / evaluation.optimum)
+        assert evaluation.expected(result).mean == pytest.approx(evaluation.optimum + lost)
+
+
+def test_json_is_strict_and_says_the_same(evaluation):
+    told = json.loads(json.dumps(evaluation.as_json(), allow_nan=False))
+    assert told["optimum"] == {"utility": evaluation.optimum, "attained": True}
+    assert [row["policy"] for row in told["results"]] == ["lru", "keep-forever", "optimal"]
+    for row, result in zip(told["results"], evaluation.results, strict=True):
+        assert row["gap"]["mean"] == evaluation.gap(result).mean
+        assert {name: row["lost"][name]["mean"] for name in LOSSES} == {
+            name: pytest.approx(lost.mean()) for name, lost in result.losses.items()
+        }
+
+
+@pytest.mark.heavy
+def test_names_stand_in_the_figure_as_they_are(evaluation, monkeypatch, tmp_path):
+    kept = []
+    monkeypatch.setattr("genedge.draw.boxes.write_figure", lambda figure, path, look: kept.append(figure))
+    results = tuple(evaluation.results[0]._replace(policy=name) for name in NAMES)
+    odd = replace(evaluation, scenario=renamed(evaluation.scenario, "$x$"), results=results)
+    draw_boxes(odd, tmp_path / "box.png")
+    texts = texts_of(kept[0])
+    # Beside the panels and beside what it held; matplotlib keeps another beside the right end of an axis.
+    assert all(texts.count(named(name)) >= 2 for name in NAMES)
+    assert any(text.startswith("$x$, 4 users") for text in texts)
+
+
+def test_that_optimal_cannot_is_told_before_any_policy_works():
+    s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=4"])
+    solve, told = solver(s.params, USERS, 4), []
+    rules = {name: rule(name, s, solve) for name in ("lru", "optimal")}
+    with pytest.raises(InputError, match=r"policy 'optimal': 9 models and 4 users are too many .*; leave it out"):
+        evaluate_box(s, rules, solve, USERS, 1, 0, told.append)
+    assert told == ["the optimum, 4 users"]
+
+
+def test_without_a_known_optimum_it_says_why(tmp_path):
+    s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=4"])
+    solve = solver(s.params, USERS, 4)
+    made = evaluate_box(s, {"lru": rule("lru", s, solve)}, solve, USERS, 1, 0, quiet)
+    told = json.loads(json.dumps(made.as_json(), allow_nan=False))
+    assert told["optimum"] is None
+    assert "9 models and 4 users are too many" in told["no_optimum"]
+    assert told["results"][0]["gap"] is None
+    draw_boxes(made, tmp_path / "box.png")
+    assert (tmp_path / "box.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_policy_that_breaks_a_constraint_is_named(scenario):
+    def greedy(params, carry, slot, key):
+        decision = share(params, slot, np.ones(slot.memory.held.shape, bool))
+        return carry, Decision(*decision)
+
+    with pytest.raises(InputError, match=r"policy greedy broke a constraint: \(11d\).* in slot 0 of episode 0"):
+        evaluate_box(
+            scenario,
+            {"greedy": Rule(lambda e: (), greedy)},
+            solver(scenario.params, USERS, SLOTS),
+            USERS,
+            1,
+            0,
+            quiet,
+        )
+
+
+def test_only_a_box_is_evaluated_so():
+    with pytest.raises(InputError, match="is of no box"):
+        evaluate_box(
+            load_scenario("paper"), {}, solver(load_scenario("paper").params, USERS, 2), USERS, 1, 0, quiet
+        )
+
+
+@pytest.mark.heavy
+def test_expected_costs_are_those_of_many_episodes():
+    """Radio included: what a policy costs on very many slots is the optimum and what it lost on few others."""
+    s = load_scenario("edge-box", ["cell.slots_per_episode=6"])
+    solve = solver(s.params, USERS, 6)
+    rules = {name: rule(name, s, solve) for name in ("lru", "cost-aware", "optimal")}
+    made = evaluate_box(s, rules, solve, USERS, 3000, 11, quiet)
+    other = evaluate_box(s, rules, solve, USERS, 1000, 12, quiet)
+    for result, again in zip(made.results, other.results, strict=True):
+        costs = result.metrics["utility"]
+        low, high = other.expected(again)[1:]
+        assert low - 4 * costs.std() / 3000**0.5 < costs.mean() < high + 4 * costs.std() / 3000**0.5
+
+
+def test_a_bound_is_not_called_the_optimum(capsys):
+    s = load_scenario("edge-box", ["cell.slots_per_episode=6", "requests.input_size_mb=[1, 5]"])
+    solve = solver(s.params, USERS, 6)
+    print_boxes(evaluate_box(s, {"optimal": rule("optimal", s, solve)}, solve, USERS, 2, 0, quiet))
+    told = capsys.readouterr().out
+    assert "gap to bound" in told
+    assert "lower bound" in told
+    assert "nothing is below the bound" in told
+
+
+def quiet(text):
+    pass

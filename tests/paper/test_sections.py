@@ -1,0 +1,226 @@
+"""Figures are drawn from the numbers that the work found: recomputed here from made-up results."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hostile import NAMES, texts_of
+from made_up import made_up
+
+from genedge.draw.canvas import OPEN, encoded, named
+from genedge.draw.charts import OPTIMUM, Chart, Forest, Grid, HeatMap
+from genedge.errors import InputError
+from genedge.learn.runs import evaluated_after
+from genedge.paper.plan import QUICK, changed
+from genedge.paper.sections import (
+    AGENTS,
+    ATTAINABLE,
+    BEST,
+    DDPG,
+    PAPER,
+    SECTIONS,
+    Evidence,
+    benchmarks,
+    fastest,
+    final_rewards,
+    judged,
+    measure,
+    runs,
+    study,
+    trained,
+    within_reach,
+)
+from genedge.paper.tasks import Train, key_of
+
+SMALL = changed(
+    QUICK,
+    [
+        "catalogues=[1, 2]",
+        "seeds=[0, 1]",
+        "users=[10, 18]",
+        "bound_catalogues=3",
+        "learning_rates=[1e-5, 1e-4, 1e-2]",
+        "alphas=[0.3, 0.7]",
+    ],
+)
+OWN = str(Path(__file__).parent.parent.parent / "examples" / "own_policy.py") + ":densest"
+
+
+@pytest.fixture(scope="module")
+def s():
+    return study(SMALL, [OWN])
+
+
+@pytest.fixture(scope="module")
+def told(s):
+    return {task: made_up(task) for section in SECTIONS.values() for task in section.tasks(s)}
+
+
+@pytest.fixture(scope="module")
+def pictures(s, told):
+    """Each section is given the results of its own tasks alone."""
+    return {
+        picture.name: picture
+        for section in SECTIONS.values()
+        for picture in section.pictures(s, {task: told[task] for task in section.tasks(s)})
+    }
+
+
+@pytest.mark.heavy
+def test_no_work_is_done_twice(s, told):
+    assert len({key_of(task) for task in told}) == len(told)
+    # The preset's own learning rate and weight are no changes.
+    assert trained(s, PAPER, DDPG, 10, 1, 0, "ddpg.actor_learning_rate=0.0001", "objective.alpha=0.7").changes == ()
+    folders = [task.name for task in told if isinstance(task, Train)]
+    assert len(set(folders)) == len(folders)
+
+
+@pytest.mark.heavy
+def test_every_agent_is_trained_on_every_catalogue_with_every_seed(s, told):
+    for preset in (PAPER, ATTAINABLE):
+        for label in AGENTS:
+            for users in (10, 18):
+                each = [run for row in runs(s, preset, label, users) for run in row]
+                assert {(run.catalogue, run.seed) for run in each} == {(1, 0), (1, 1), (2, 0), (2, 1)}
+                assert set(each) <= set(told)
+
+
+def series_of(chart: Chart, label: str) -> list[tuple[float, float]]:
+    return [(row["x"], row["mean"]) for row in chart.rows if row["series"] == label and "x" in row]
+
+
+@pytest.mark.heavy
+def test_figures_over_users_recomputed(s, told, pictures):
+    for name, metric in (("hit-ratio", "hit_ratio"), ("delay", "delay_s"), ("late", "late_ratio")):
+        for label in ("HCRAS", "densest"):
+            for users, shown in series_of(pictures[name], label):
+                each = [
+                    told[benchmarks(s, PAPER, c, label)]["found"]["policies"][s.policies[label]][str(users)][metric]
+                    for c in (1, 2)
+                ]
+                assert shown == pytest.approx(np.mean(each))
+        for users, shown in series_of(pictures[name], BEST):
+            each = [told[run]["found"]["metrics"][metric] for row in runs(s, PAPER, BEST, users) for run in row]
+            assert shown == pytest.approx(np.mean(each))
+
+
+def test_gaps_recomputed(s, told, pictures):
+    for users, shown in series_of(pictures["gap"], DDPG):
+        gaps = []
+        for c, row in zip((1, 2), runs(s, PAPER, DDPG, users), strict=True):
+            optimum = np.mean(told[benchmarks(s, PAPER, c)]["found"]["optimum"][str(users)])
+            gaps += [np.mean(told[run]["found"]["metrics"]["utility"]) / optimum - 1 for run in row]
+        assert shown == pytest.approx(100 * np.mean(gaps))
+    assert series_of(pictures["utility"], OPTIMUM)[0][1] == pytest.approx(
+        np.mean([told[benchmarks(s, PAPER, c)]["found"]["optimum"]["10"] for c in (1, 2)])
+    )
+
+
+def test_convergence_recomputed(s, told, pictures):
+    rewards = final_rewards(s, told)
+    for rate, found in zip((1e-5, 1e-4, 1e-2), rewards, strict=True):
+        changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate:.6g}")
+        last = [
+            told[trained(s, PAPER, DDPG, 10, 1, seed, *changes)]["found"]["rows"][-1]["reward"] for seed in (0, 1)
+        ]
+        assert found.mean == pytest.approx(np.mean(last))
+    assert len(series_of(pictures["convergence"], "DDPG, rate 0.01")) == len(evaluated_after(SMALL.episodes))
+
+
+def test_own_policy_is_in_every_figure(pictures):
+    assert len(pictures) == 20
+    for picture in pictures.values():
+        labels = {
+            Chart: lambda p: {row["series"] for row in p.rows},
+            Forest: lambda p: {row["policy"] for row in p.rows},
+            Grid: lambda p: {row["conclusion"].split()[0] for row in p.rows},
+            HeatMap: lambda p: {"densest"},  # Of the optimum and the cloud alone.
+        }[type(picture)](picture)
+        # Read the other way, a policy without a cache has no hit ratio; the learning rate is that of DDPG.
+        assert "densest" in labels or picture.name == "learning-rate", picture.name
+
+
+def test_every_figure_has_every_policy(pictures):
+    for name in ("hit-ratio", "utility", "delay", "tv", "p95-delay", "late"):
+        labels = {row["series"] for row in pictures[name].rows}
+        assert labels == {*AGENTS, "HCRAS", "RCARS", "cloud-only", "greedy", "knapsack", OPTIMUM, "densest"}
+
+
+def test_every_claim_is_judged(s, told):
+    found = judged(s, told, PAPER, DDPG)
+    assert len(found) == 12 + 1 + 3 + 8
+    assert sum(line.claimed is not None for line in found) == 12
+    assert all(line.why for line in found)
+    assert len(judged(s, told, ATTAINABLE, "densest")) == 12 + 3 + 8
+
+
+def test_what_is_within_reach_recomputed(s, told):
+    found = within_reach(s, told, PAPER)
+    assert {(r.metric, r.users, r.claimed) for r in found} == {
+        ("hit ratio", 10, 35.93),
+        ("hit ratio", 18, 81.87),
+        ("utility", 10, 30.19),
+        ("utility", 18, 30.21),
+    }
+    assert len(found) == 2 * 4  # Both readings of each.
+    tasks = [measure(s, PAPER, (10, 18), ("rcars", "cloud-only", "greedy"), 2, c) for c in (1, 2, 3)]
+    each = [told[task]["found"] for task in tasks]
+    rcars = np.array([np.mean(found["policies"]["rcars"]["10"]["utility"]) for found in each])
+    optimum = np.array([np.mean(found["optimum"]["10"]) for found in each])
+    of_base, of_ours = (r for r in found if (r.metric, r.users) == ("utility", 10))
+    np.testing.assert_allclose(of_base.most.ravel(), 100 * (rcars - optimum) / rcars)
+    np.testing.assert_allclose(of_ours.most.ravel(), 100 * (rcars / optimum - 1))
+
+
+def test_pictures_are_the_same_bytes_each_time(s, pictures):
+    for kind in ("png", "pdf"):
+        first, second = (encoded(pictures["budget"].draw(s.styles), kind, 100, OPEN) for _ in range(2))
+        assert first == second
+
+
+@pytest.mark.heavy
+def test_names_of_ones_own_stand_in_every_figure(told):
+    own = dict.fromkeys(NAMES, "priced")
+    s = study(SMALL, [])._replace(own=own)
+    for section in SECTIONS.values():
+        told = {task: made_up(task) for task in section.tasks(s)}
+        for picture in section.pictures(s, told):
+            shown_there = "\n".join(texts_of(picture.draw(s.styles)))
+            assert "mathdefault" not in shown_there
+            if isinstance(picture, Forest) or picture.name in ("utility", "convergence"):
+                assert all(named(name) in shown_there for name in NAMES), picture.name
+
+
+def test_two_policies_of_one_name_keep_apart(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "p.py").write_text("def decide(params, slots, key): ...\n")
+    names = [f"{tmp_path / folder / 'p.py'}:decide" for folder in ("a", "b")]
+    assert set(study(SMALL, names).own) == set(names)
+
+
+def test_one_more_policy_leaves_all_other_work_as_it_is(s, told):
+    without = study(SMALL, [])
+    assert {task for section in SECTIONS.values() for task in section.tasks(without)} <= set(told)
+
+
+def test_names_that_say_something_else_here_are_refused(tmp_path):
+    (tmp_path / "p.py").write_text("def most(params, slots, key): ...\n")
+    for name, message in ((f"{tmp_path / 'p.py'}:most", "needs the names most and optimum"), ("rcars", "already")):
+        with pytest.raises(InputError, match=message):
+            study(SMALL, [name])
+
+
+@pytest.mark.heavy
+def test_the_best_possible_is_never_worse(s):
+    """On results that were measured, not made up: in utility, hits, delay and quality, over everybody."""
+    small = study(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), [])
+    labels = [label for label in small.policies if label != "knapsack"]
+    tasks = [benchmarks(small, PAPER, 3), fastest(small, PAPER, 3)]
+    measured = {task: {"found": task.run(Path()).found, "times": {}} for task in tasks}
+    values = Evidence(small, measured, PAPER).values
+    for metric, sign in (("utility", 1), ("delay_s", 1), ("tv", 1), ("hit_ratio", -1)):
+        for label in labels:
+            for users in (10, 18):
+                best, theirs = values("most", metric, users), values(label, metric, users)
+                assert (sign * best <= sign * theirs * (1 + 1e-6 * sign) + 1e-9).all(), (metric, label)

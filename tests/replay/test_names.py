@@ -1,0 +1,51 @@
+"""Names of models, users, files and catalogues: kept by traces, and shown as they are."""
+
+import pytest
+from hostile import NAMES, PAIRS, texts_of
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from genedge.draw.canvas import named
+from genedge.draw.replay import draw_replay
+from genedge.errors import InputError
+from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.generate import generate
+from genedge.replay.run import replay
+from genedge.replay.trace import Row, read_trace, write_trace
+
+CATALOGUE = load_catalogue("gentd26")
+# What a text file in UTF-8 can hold.
+TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+WRITTEN = [name for name in NAMES if not any("\ud800" <= c <= "\udfff" for c in name)]
+
+
+@given(st.lists(st.tuples(TEXT.filter(bool), TEXT), min_size=1, max_size=5))
+@example([(name, name) for name in WRITTEN])
+def test_a_trace_keeps_every_name(tmp_path_factory, names):
+    """Also those that a spreadsheet would run: they are written for this program, and its catalogues know them."""
+    path = tmp_path_factory.mktemp("names") / "trace.csv"
+    write_trace(path, [Row(float(i), model, user, 30) for i, (model, user) in enumerate(names)])
+    models, users = Models(CATALOGUE), dict[str, int]()
+    (chunk,) = read_trace(path, models, users)
+    numbers = {number: name for name, number in users.items()}
+    assert [models.names[m] for m in chunk.model] == [model for model, _ in names]
+    assert [numbers[u] for u in chunk.user] == [user for _, user in names]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_names_stand_in_the_figure_as_they_are(first, second, tmp_path, monkeypatch):
+    path, kept = tmp_path / f"{first[:40]}.csv".replace("\ud800", "").replace("/", ""), []
+    write_trace(path, generate(20, 3, 2, 0.1, 0))
+    result = replay(path, CATALOGUE.model_copy(update={"name": second}), 8, ["lru"], False, lambda *told: None)
+    monkeypatch.setattr("genedge.draw.replay.write_figure", lambda figure, path, look: kept.append(figure))
+    draw_replay(result, tmp_path / "f.png")
+    (title,) = (text for text in texts_of(kept[0]) if "certified bounds" in text)
+    assert title.startswith(f"{named(path.name)}: 20 requests")
+    assert f"catalogue {named(second)};" in title
+
+
+def test_a_time_that_is_no_number_is_no_time(tmp_path):
+    """None that says an offset is read as if it had said another."""
+    (tmp_path / "t.csv").write_text("time,model,user,steps\n2024-11-15T16:57:50+08:00,a,b,30\n")
+    with pytest.raises(InputError, match=r"line 2, time: '2024-11-15T16:57:50\+08:00' is no number"):
+        list(read_trace(tmp_path / "t.csv", Models(CATALOGUE), {}))
