@@ -29,9 +29,6 @@ MOST_DRAWS = 10**8
 # What one array may take [byte]; a few of its size are there at the same time.
 MOST_BYTES = 8e9
 
-# Of the Rayleigh fading that is drawn, see `cell.sampling`: its least, and a little more than the most of 24 bits.
-FADING = (2.0**-24, 17.0)
-
 # Least share of the bandwidth beside an equal one: decisions are a softmax of e^±2, see `cell.feasible.decode`.
 LEAST_SHARE = math.exp(-4)
 
@@ -49,17 +46,13 @@ def check_radio(p: Params) -> None:
     Raises:
         InputError: with what is out of range, and which settings make it.
     """
-    at_1_km, per_decade = (float(x) for x in p.path_loss_db)
-    least_m = float(p.least_distance_m)
-    gains = [
-        10 ** (-(at_1_km + per_decade * math.log10(distance_m / 1000)) / 10) * fading
-        for distance_m, fading in zip((max(least_m, math.hypot(*p.area_m) / 2), least_m), FADING, strict=True)
-    ]
+    gains = p.channel.bounds(p.area_m)
     # Twice what single precision may round.
     if not (2 * GAIN[0] <= gains[0] and 2 * gains[1] <= GAIN[1]):
         raise InputError(
             f"radio: channel gains would go from {gains[0]:.3g} to {gains[1]:.3g}, and slots hold {GAIN[0]:g} to "
-            f"{GAIN[1]:g}; change path_loss_db_at_1_km, path_loss_db_per_decade, least_distance_m or cell.area_m"
+            f"{GAIN[1]:g}; change path_loss_db_at_1_km, path_loss_db_per_decade, least_distance_m, the channel or "
+            f"cell.area_m"
         )
     share = LEAST_SHARE / MOST_PLACES
     largest_bits = float(np.max(p.models.output_bits))

@@ -28,6 +28,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from genedge.cell.channels.log_distance import LogDistance
+from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.types import Box, Models, Params
 from genedge.errors import InputError
 from genedge.limits import MOST_PLACES, check_cell, check_models, check_radio
@@ -861,13 +863,15 @@ def _params(s: Settings, models: tuple[GivenModel, ...]) -> Params:
         "C": s.server.storage_gb,
         "delay_weight": s.objective.alpha if weighs_delay else 1 - s.objective.alpha,
         "tv_weight": 1 - s.objective.alpha if weighs_delay else s.objective.alpha,
-        "least_distance_m": s.radio.least_distance_m,
+        "slot_s": s.cell.slot_duration_s,
     }
+    log_distance = (s.radio.path_loss_db_at_1_km, s.radio.path_loss_db_per_decade, s.radio.least_distance_m)
     return Params(
         **{key: np.array(value, np.float64) for key, value in scalars.items()},
         noise_over_own_band=np.array(s.radio.noise_bandwidth == "own"),
         area_m=np.array(s.cell.area_m, np.float64),
-        path_loss_db=np.array([s.radio.path_loss_db_at_1_km, s.radio.path_loss_db_per_decade], np.float64),
+        channel=LogDistance(*(np.array(number, np.float64) for number in log_distance)),
+        mobility=Uniform(),
         input_bits=np.array(s.requests.input_size_mb, np.float64) * 8e6,
         skews=np.array(s.requests.skew_states, np.float64),
         transition=np.array(s.requests.transition, np.float64),
