@@ -55,8 +55,8 @@ Decide = Callable[[Params, Slot, Array], Decision]
 
 
 def sample_episode(params: Params, key: Array, users: int, places: int, slots: int) -> Slot:
-    """Draws the slots of one episode: the skew's Markov chain, users that move and are received as the scenario says,
-    everything else fresh in every slot.
+    """Draws the slots of one episode: the skew's Markov chain, users where the scenario's mobility has them, and
+    all else fresh in every slot.
 
     Args:
         params: the scenario, `scenario.params`.
@@ -298,13 +298,13 @@ def check_params(params: Params) -> None:
     why = {"M": "params.models.A1 has one for each model", "K": "params.skews has one for each state"}
     why["K K"] = why["K"]
     known: dict[str, np.ndarray] = {}
-    for name, value, kinds in (
+    for part, given, kinds in (
         ("channel", params.channel, (Channel, LastingChannel)),
         ("mobility", params.mobility, (Mobility, LastingMobility)),
     ):
-        if not _is_one_of(type(value), kinds):
-            raise InputError(f"params.{name} must be such as scenario.params.{name}, not {what(value)}")
-        known |= _parts(name, value)
+        if not _is_one_of(type(given), kinds):
+            raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
+        known |= _parts(part, given)
     for (name, kind, axes), value in zip(
         _PARAMS, (*params[:-4], *params.models, *(params.box or ())), strict=False
     ):
@@ -323,11 +323,13 @@ def check_params(params: Params) -> None:
 def _parts(name: str, whole: Any) -> dict[str, np.ndarray]:
     """The numbers of a channel or a mobility by name, where they are known."""
     known: dict[str, np.ndarray] = {}
+    kind: type = type(whole)
+    single = _single_numbers(kind)
     for field, part in zip(whole._fields, whole, strict=True):
         if hasattr(part, "_fields"):
             known |= _parts(f"{name}.{field}", part)
             continue
-        shape = () if field in _single_numbers(type(whole)) else _shape(f"params.{name}.{field}", part)
+        shape = () if field in single else _shape(f"params.{name}.{field}", part)
         if type(part) is np.ndarray and part.shape == shape and part.dtype == float:
             known[f"{name}.{field}"] = part
         elif (looked := _array(f"params.{name}.{field}", part, shape, NUMBERS, "")) is not None:

@@ -14,7 +14,7 @@ from jax.extend.random import threefry_2x32
 from jaxtyping import Float, Int
 
 from genedge.cell.popularity import zipf
-from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot
+from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts
 
 # A long episode is drawn in blocks of about so many users: they stay in a core's cache, and its memory is bounded.
 USERS_AT_ONCE = 10_000
@@ -113,15 +113,6 @@ def sample_slot(
     before_lasting = first_lasting(params, places) if before_lasting is None else before_lasting
     lasting, slots = _slots(params, t[None], u, state, ranking, users, before_lasting)
     return state[0], jax.tree.map(lambda x: x[0], slots), lasting
-
-
-def lasts(params: Params) -> bool:
-    """Whether anything of where users are and how they are received lasts from slot to slot.
-
-    Args:
-        params: the scenario.
-    """
-    return isinstance(params.mobility, LastingMobility) or isinstance(params.channel, LastingChannel)
 
 
 def first_lasting(params: Params, places: int) -> Lasting:

@@ -324,6 +324,15 @@ class Outcome(NamedTuple):
     queue_s: Float[AnyArray, "*batch N"] | None = None
 
 
+def lasts(params: Params) -> bool:
+    """Whether anything of where users are and how they are received lasts from slot to slot.
+
+    Args:
+        params: the scenario.
+    """
+    return isinstance(params.mobility, LastingMobility) or isinstance(params.channel, LastingChannel)
+
+
 def with_places(slot: Slot, places: int) -> Slot:
     """The same slot with more places, the further ones inactive.
 

@@ -1,15 +1,18 @@
 """Fading that lasts: the log-distance channel, its Rayleigh fading correlated from slot to slot."""
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from genedge.cell.channels.log_distance import LogDistance
 from genedge.cell.distributions import LARGEST_POWER, LEAST_POWER, normals
 from genedge.cell.types import AnyArray
+from genedge.settings.fields import NotNegative, Section, carried
+from genedge.settings.provenance import assumed
 
 
 class Fading(NamedTuple):
@@ -110,3 +113,19 @@ def bessel_j0(x: Float[AnyArray, "*batch"]) -> Float[Array, "*batch"]:
     angle = x + jnp.polyval(jnp.array(of_angle[::-1]), far)
     beyond = size * jnp.cos(angle) / jnp.sqrt(jnp.maximum(x, 3))
     return jnp.where(x <= 3, jnp.polyval(jnp.array(of_near[::-1]), near**2), beyond)
+
+
+class Settings(Section):
+    """How fast the fading changes; the path loss is that of `radio`."""
+
+    doppler_hz: Annotated[NotNegative, carried(1e-9, 1e6, or_zero=True)] = assumed(
+        0.01, "users who sit still among others who do not: a correlation of 0.64 over 20 s; speed over wavelength"
+    )
+
+    def arrays(self, log_distance: LogDistance) -> BlockFading:
+        """The channel.
+
+        Args:
+            log_distance: with the numbers of `radio`.
+        """
+        return BlockFading(log_distance, np.array(self.doppler_hz))

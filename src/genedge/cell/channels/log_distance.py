@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from genedge.cell.distributions import LARGEST_POWER, LEAST_POWER, rayleigh_power
 from genedge.cell.types import AnyArray
+from genedge.settings.fields import Section
 
 
 class LogDistance(NamedTuple):
@@ -66,3 +67,15 @@ class LogDistance(NamedTuple):
     def _mean_gain(self, distance_m: float) -> float:
         loss_db = float(self.at_1_km_db) + float(self.per_decade_db) * math.log10(distance_m / 1000)
         return 10 ** (-loss_db / 10)
+
+
+class Settings(Section):
+    """None of its own: its numbers are those of `radio`."""
+
+    def arrays(self, log_distance: LogDistance) -> LogDistance:
+        """The channel.
+
+        Args:
+            log_distance: with the numbers of `radio`.
+        """
+        return log_distance

@@ -1,15 +1,19 @@
 """Two slopes: what is near the base station loses less per tenfold distance than what is far."""
 
 import math
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
+from pydantic import Field
 
 from genedge.cell.channels.log_distance import LogDistance
 from genedge.cell.distributions import LARGEST_POWER, LEAST_POWER, rayleigh_power
 from genedge.cell.types import AnyArray
+from genedge.settings.fields import Decibels, Length, Section
+from genedge.settings.provenance import assumed
 
 
 class TwoSlopes(NamedTuple):
@@ -71,3 +75,18 @@ class TwoSlopes(NamedTuple):
         loss_db = at_1_km_db + per_decade_db * math.log10(max(distance_m, break_m) / 1000)
         loss_db += float(self.near_per_decade_db) * math.log10(min(distance_m / break_m, 1))
         return 10 ** (-loss_db / 10)
+
+
+class Settings(Section):
+    """What sets two slopes apart from the one of `radio`, which holds beyond the break."""
+
+    near_db_per_decade: Annotated[Decibels, Field(ge=0)] = assumed(20.0, "as in free space")
+    break_distance_m: Length = assumed(50.0, "a fifth of the paper's area")
+
+    def arrays(self, log_distance: LogDistance) -> TwoSlopes:
+        """The channel.
+
+        Args:
+            log_distance: with the numbers of `radio`.
+        """
+        return TwoSlopes(log_distance, np.array(self.near_db_per_decade), np.array(self.break_distance_m))

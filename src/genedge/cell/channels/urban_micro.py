@@ -1,14 +1,16 @@
 """Streets: the urban micro cell of 3GPP TR 38.901 (version 16.1), street canyon."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.scipy.special import ndtr
 from jaxtyping import Float
+from pydantic import Field
 
+from genedge.cell.channels.log_distance import LogDistance
 from genedge.cell.distributions import (
     FARTHEST,
     LARGEST_POWER,
@@ -18,6 +20,8 @@ from genedge.cell.distributions import (
     remembered,
 )
 from genedge.cell.types import AnyArray
+from genedge.settings.fields import Length, Positive, Section, carried
+from genedge.settings.provenance import assumed, measured
 
 # Table 7.4.1-1: the height of what stands around [m], the least distance that it knows [m], and light [m/s].
 ENVIRONMENT_M, LEAST_M, LIGHT_M_PER_S = 1.0, 10.0, 3e8
@@ -158,3 +162,37 @@ class UrbanMicro(NamedTuple):
         shadow_db = FARTHEST * np.asarray(self.shadowing_db)
         least, largest = (farthest_db + shadow_db).max(), (nearest_db - shadow_db).min()
         return float(10 ** (-least / 10) * LEAST_POWER), float(10 ** (-largest / 10) * LARGEST_POWER)
+
+
+Height = Annotated[Positive, carried(1.1, 1000)]
+Deviation = Annotated[float, Field(strict=True, ge=0, le=20)]
+
+
+class Settings(Section):
+    """A street canyon; the path loss of `radio` is of no account."""
+
+    carrier_ghz: Annotated[Positive, carried(0.5, 100)] = assumed(2.0, "that of the paper preset's path loss")
+    station_height_m: Height = assumed(10.0, "TR 38.901, Table 7.2-1")
+    user_height_m: Height = assumed(1.5, "TR 38.901, Table 7.2-1, the least")
+    shadowing_db: tuple[Deviation, Deviation] = measured(
+        [4.0, 7.82], "TR 38.901, Table 7.4.1-1: with and without line of sight"
+    )
+    shadowing_distance_m: tuple[Length, Length] = measured(
+        [10.0, 13.0], "TR 38.901, Table 7.5-6: with and without line of sight"
+    )
+    sight_distance_m: Length = measured(50.0, "TR 38.901, Table 7.6.3.1-2")
+
+    def arrays(self, log_distance: LogDistance) -> UrbanMicro:
+        """The channel.
+
+        Args:
+            log_distance: unused; this channel has a path loss of its own.
+        """
+        return UrbanMicro(
+            carrier_ghz=np.array(self.carrier_ghz),
+            station_height_m=np.array(self.station_height_m),
+            user_height_m=np.array(self.user_height_m),
+            shadowing_db=np.array(self.shadowing_db),
+            shadowing_m=np.array(self.shadowing_distance_m),
+            sight_m=np.array(self.sight_distance_m),
+        )

@@ -4,11 +4,14 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from genedge.cell.distributions import anywhere, normals, remembered
 from genedge.cell.types import AnyArray
+from genedge.settings.fields import Section, Speed, Tuned
+from genedge.settings.provenance import assumed
 
 
 class Drift(NamedTuple):
@@ -70,3 +73,14 @@ class GaussMarkov(NamedTuple):
         heading = jnp.where(back, -before.velocity, before.velocity)
         new = jnp.stack(normals(u[..., 2:]), axis=-1)
         return Drift(position_m, remembered(heading, jnp.exp(-slot_s / self.memory_s), new))
+
+
+class Settings(Section):
+    """How fast users are, and how long they keep their way."""
+
+    speed_m_per_s: Speed = assumed(1.0, "on foot")
+    memory_s: Tuned = assumed(60.0, "three slots of the paper")
+
+    def arrays(self) -> GaussMarkov:
+        """The mobility."""
+        return GaussMarkov(np.array(self.speed_m_per_s), np.array(self.memory_s))

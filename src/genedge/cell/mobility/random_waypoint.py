@@ -3,11 +3,14 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from genedge.cell.distributions import anywhere
 from genedge.cell.types import AnyArray
+from genedge.settings.fields import SecondsRange, Section, SpeedRange
+from genedge.settings.provenance import assumed
 
 
 class Walk(NamedTuple):
@@ -95,3 +98,14 @@ class RandomWaypoint(NamedTuple):
 
     def _between(self, bounds: AnyArray, u: AnyArray) -> Array:
         return jnp.asarray(bounds[0] + (bounds[1] - bounds[0]) * u)
+
+
+class Settings(Section):
+    """How fast users walk, and how long they rest."""
+
+    speed_m_per_s: SpeedRange = assumed([0.5, 1.5], "on foot")
+    rest_s: SecondsRange = assumed([0.0, 60.0], "up to three slots of the paper")
+
+    def arrays(self) -> RandomWaypoint:
+        """The mobility."""
+        return RandomWaypoint(np.array(self.speed_m_per_s), np.array(self.rest_s))

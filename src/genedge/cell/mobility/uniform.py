@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from genedge.cell.distributions import anywhere
 from genedge.cell.types import AnyArray
+from genedge.settings.fields import Section
 
 
 class Uniform(NamedTuple):
@@ -20,3 +21,11 @@ class Uniform(NamedTuple):
             u: uniform in [0, 1).
         """
         return anywhere(area_m, u)
+
+
+class Settings(Section):
+    """None: the area is that of `cell`."""
+
+    def arrays(self) -> Uniform:
+        """The mobility."""
+        return Uniform()

@@ -1,0 +1,207 @@
+"""What the settings of a cell make together: whatever passes, every verb can serve.
+
+Policies and learners compute in single precision, whose numbers end at 1e-38 and 3e38. The settings' own limits
+keep each factor of an equation well inside; what several of them make together is checked here.
+"""
+
+import math
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from genedge.cell.mobility.positions import Positions
+from genedge.cell.sampling import sample_slot
+from genedge.cell.types import Channel, LastingChannel, LastingMobility, Mobility, Params, Slot
+from genedge.errors import InputError
+from genedge.limits import GAIN, MOST_DRAWS, MOST_PLACES, decided, refuse_large
+from genedge.registry import in_file
+from genedge.scenario.chosen import Chosen
+from genedge.scenario.sections import GivenModel, Settings
+
+# Least share of the bandwidth beside an equal one: decisions are a softmax of e^±2, see `cell.feasible.decode`.
+LEAST_SHARE = math.exp(-4)
+
+# Signal to noise ratio, and the longest that a request may be under way [s].
+MOST_SNR = 1e30
+LONGEST_S = 1e15
+
+
+def check_radio(p: Params) -> None:
+    """Refuses cells whose channels or radio delays are beyond the numbers that slots and single precision carry.
+
+    Args:
+        p: the scenario as arrays.
+
+    Raises:
+        InputError: with what is out of range, and which settings make it.
+    """
+    gains = p.channel.bounds(p.area_m)
+    # Twice what single precision may round.
+    if not (2 * GAIN[0] <= gains[0] and 2 * gains[1] <= GAIN[1]):
+        raise InputError(
+            f"radio: channel gains would go from {gains[0]:.3g} to {gains[1]:.3g}, and slots hold {GAIN[0]:g} to "
+            f"{GAIN[1]:g}; change path_loss_db_at_1_km, path_loss_db_per_decade, least_distance_m, the channel's "
+            f"settings or cell.area_m"
+        )
+    share = LEAST_SHARE / MOST_PLACES
+    largest_bits = float(np.max(p.models.output_bits))
+    for link, band_hz, power_w, bits in (
+        ("uplink", float(p.W_up), float(p.p_n), float(p.input_bits[1])),
+        ("downlink", float(p.W_dw), float(p.p_BS), largest_bits),
+    ):
+        noise_hz = share * band_hz if p.noise_over_own_band else band_hz
+        worst, best = (power_w * gain / (float(p.N0) * noise_hz) for gain in gains)
+        longest_s = bits / (share * band_hz * math.log1p(worst) / math.log(2)) if worst > 0 else math.inf
+        if best > MOST_SNR or longest_s > LONGEST_S:
+            raise InputError(
+                f"radio: the {link}'s signal to noise ratio would reach {best:.3g}, and a request take "
+                f"{longest_s:.3g} s; at most {MOST_SNR:g} and {LONGEST_S:g} s are computed with; change its "
+                f"bandwidth, power, noise or path loss, or the sizes of requests and results"
+            )
+
+
+def check_models(models: tuple[GivenModel, ...]) -> None:
+    """Refuses models whose quality does not improve, or does so too steeply for single precision.
+
+    Args:
+        models: the catalogue.
+
+    Raises:
+        InputError: names the model.
+    """
+    for m, model in enumerate(models):
+        if not np.float32(model.A1_steps) < np.float32(model.A3_steps):
+            raise InputError(
+                f"models: model {m}: A1 ({model.A1_steps:g} steps) must be below A3 ({model.A3_steps:g} steps)"
+            )
+        if not model.A4_tv <= model.A2_tv:
+            raise InputError(
+                f"models: model {m}: A4 ({model.A4_tv:g}, the best TV) must not exceed A2 ({model.A2_tv:g})"
+            )
+
+
+def check_cell(s: Settings, models: int) -> None:
+    """Refuses cells whose slots would not fit into memory, before any is drawn.
+
+    Args:
+        s: the settings.
+        models: M.
+
+    Raises:
+        InputError: names the settings that make it large.
+    """
+    T, places, states = s.cell.slots_per_episode, s.cell.places, len(s.requests.skew_states)
+    if T * places > MOST_DRAWS:
+        raise InputError(
+            f"cell.slots_per_episode ({T}) times cell.places ({places}) must be at most {MOST_DRAWS}: slots are "
+            f"drawn together"
+        )
+    refuse_large("cell.slots_per_episode, cell.places and the number of models", decided(T, models, places))
+    refuse_large("cell.slots_per_episode and requests.skew_states", T * states**2)
+
+
+def check_server(s: Settings, models: tuple[GivenModel, ...]) -> None:
+    """Refuses a server that contradicts itself.
+
+    That are pinned models which are not there or do not fit, a cache that no episode ever decides on, and a floor
+    that a lasting cache cannot keep.
+
+    Args:
+        s: the settings.
+        models: the catalogue.
+
+    Raises:
+        InputError: names the setting.
+    """
+    server, every, slots = s.server, s.server.cache_every_slots, s.cell.slots_per_episode
+    pinned = set(server.pinned)
+    if every is not None and every >= slots:
+        raise InputError(
+            f"server.cache_every_slots ({every}) must be less than cell.slots_per_episode ({slots}), or no "
+            f"decision on the cache would ever count"
+        )
+    if pinned and max(pinned) >= len(models):
+        raise InputError(
+            f"server.pinned: there is no model {max(pinned)}; models are numbered 0 to {len(models) - 1}"
+        )
+    taken_gb = sum(models[m].storage_gb + models[m].working_gb for m in pinned)
+    if taken_gb > server.storage_gb:
+        raise InputError(
+            f"server.pinned: these models take {taken_gb:g} GB, more than server.storage_gb ({server.storage_gb:g})"
+        )
+    lasts = pinned or every is not None or any(model.load_s > 0 for model in models)
+    if lasts and server.quality_floor is not None and not server.offload:
+        raise InputError(
+            "server.quality_floor: with pinned models, load times or server.cache_every_slots the cache may hold "
+            "models with more requests than there are steps for; set server.offload to true, so that the rest goes "
+            "to the cloud"
+        )
+
+
+def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
+    """Refuses a channel or a mobility of a reader's own file that draws no slots.
+
+    Args:
+        chosen: by section.
+        p: the scenario as arrays.
+
+    Raises:
+        InputError: it fails, or lacks a method, or gives arrays of other shapes.
+    """
+    for section, kinds, made in (
+        ("channel", (Channel, LastingChannel), p.channel),
+        ("mobility", (Mobility, LastingMobility), p.mobility),
+    ):
+        if section not in chosen or not in_file(chosen[section].model):
+            continue
+        model = chosen[section].model
+        if not (hasattr(made, "_fields") and isinstance(made, kinds)):
+            raise InputError(
+                f"{model}: arrays must give a named tuple of arrays with the methods of "
+                f"{' or '.join(f'genedge.cell.types.{kind.__name__}' for kind in kinds)}"
+            )
+        slot = chosen[section].ask(lambda: jax.eval_shape(_one_slot, p))
+        if slot.gain.shape != (2,) or slot.position_m.shape != (2, 2):
+            raise InputError(
+                f"{model}: of two users, gains have shape {slot.gain.shape} and positions "
+                f"{slot.position_m.shape}; they must be (2,) and (2, 2)"
+            )
+
+
+def _one_slot(p: Params) -> Slot:
+    """The second slot of an episode, of two users."""
+    zero, key = jnp.int32(0), jax.random.key(0, impl="threefry2x32")
+    return sample_slot(p, key, zero + 1, zero, 2, 2, jnp.arange(p.models.A1.shape[0]))[1]
+
+
+def check_positions(s: Settings, p: Params) -> None:
+    """Refuses a file of positions that is too short for the cell, or leads out of its area.
+
+    Args:
+        s: the settings.
+        p: the scenario as arrays.
+
+    Raises:
+        InputError: with what the file lacks.
+    """
+    if not isinstance(p.mobility, Positions):
+        return
+    of_users_m = np.asarray(p.mobility.of_users_m)
+    slots, users, _ = of_users_m.shape
+    if users < s.cell.places:
+        raise InputError(f"mobility.file has {users} users, and cell.places is {s.cell.places}; it must not exceed")
+    if slots < s.cell.slots_per_episode:
+        raise InputError(
+            f"mobility.file has {slots} slots, and cell.slots_per_episode is {s.cell.slots_per_episode}; it must "
+            f"not exceed"
+        )
+    outside = (np.abs(of_users_m) > np.asarray(p.area_m) / 2).any(axis=-1)
+    if outside.any():
+        slot, user = (int(i) for i in np.argwhere(outside)[0])
+        x_m, y_m = of_users_m[slot, user]
+        raise InputError(
+            f"mobility.file: in slot {slot} user {user} is at ({x_m:g}, {y_m:g}) m, outside of cell.area_m, which "
+            f"is {s.cell.area_m[0]:g} m by {s.cell.area_m[1]:g} m around the base station at (0, 0)"
+        )
