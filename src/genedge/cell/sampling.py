@@ -4,6 +4,7 @@ Every draw depends on the seed, the component, the slot's number and the user al
 first ones stay as they were, and a changed fading model leaves the requests in place.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -124,10 +125,11 @@ def first_lasting(params: Params, places: int) -> Lasting:
     """
     u, nowhere = jnp.zeros((places, 4)), jnp.zeros((places, 2))
     mobility, channel = params.mobility, params.channel
-    return Lasting(
+    begun = Lasting(
         mobility.first(params.area_m, u) if isinstance(mobility, LastingMobility) else (),
         channel.first(nowhere, u) if isinstance(channel, LastingChannel) else (),
     )
+    return jax.tree.map(jnp.asarray, begun)
 
 
 def _next_state(params: Params, t: Array, u: Draws) -> Array:
@@ -196,7 +198,9 @@ def _positions(params: Params, t: Array, u: Draws, before: Any) -> tuple[Any, Ar
 
         def one(before: Any, now: tuple[Array, Array]) -> tuple[Any, Array]:
             t, u = now
-            after = _begun(t, mobility.first(area_m, u), mobility.move(before, area_m, params.slot_s, u))
+            after = _begun(
+                t, before, lambda _: mobility.first(area_m, u), lambda x: mobility.move(x, area_m, params.slot_s, u)
+            )
             return after, after.position_m
 
         after, position_m = jax.lax.scan(one, before, (t, _of_slots(u.places, u.mobility)))
@@ -215,7 +219,9 @@ def _gains(params: Params, t: Array, u: Draws, before: Any, position_m: Array) -
 
     def one(before: Any, now: tuple[Array, Array, Array]) -> tuple[Any, Array]:
         t, u, here_m = now
-        after = _begun(t, channel.first(here_m, u), channel.move(before, here_m, params.slot_s, u))
+        after = _begun(
+            t, before, lambda _: channel.first(here_m, u), lambda x: channel.move(x, here_m, params.slot_s, u)
+        )
         return after, after.gain
 
     in_time = t, _of_slots(u.fading, u.channel), jnp.swapaxes(position_m, 0, 1)
@@ -228,9 +234,13 @@ def _of_slots(*streams: Array | None) -> Array:
     return jnp.moveaxis(jnp.concatenate([x for x in streams if x is not None], axis=1), -1, 0)
 
 
-def _begun(t: Array, first: Any, moved: Any) -> Any:
-    """In the first slot what begins, later what has moved."""
-    return jax.tree.map(lambda a, b: jnp.where(t == 0, a, b).astype(jnp.asarray(a).dtype), first, moved)
+def _begun(t: Array, before: Any, first: Callable[[Any], Any], move: Callable[[Any], Any]) -> Any:
+    """In the first slot what begins, later what has moved; of the types that it had before."""
+
+    def alike(after: Any) -> Any:
+        return jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), before, after)
+
+    return jax.lax.cond(t == 0, lambda x: alike(first(x)), lambda x: alike(move(x)), before)
 
 
 def _cumulative(probabilities: AnyArray) -> Array:

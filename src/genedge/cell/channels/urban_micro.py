@@ -94,7 +94,7 @@ class UrbanMicro(NamedTuple):
         far = 32.4 + 40 * xp.log10(direct_m) + 20 * xp.log10(fc) - 9.5 * xp.log10(break_m**2 + between_m**2)
         with_sight = xp.where(ground_m <= break_m, near, far)
         without = 22.4 + 35.3 * xp.log10(direct_m) + 21.3 * xp.log10(fc) - 0.3 * (self.user_height_m - 1.5)
-        return with_sight, xp.maximum(with_sight, without)
+        return xp.asarray(with_sight), xp.asarray(xp.maximum(with_sight, without))
 
     def first(self, position_m: Float[AnyArray, "N 2"], u: Float[AnyArray, "N 4"]) -> Street:
         """Line of sight, shadowing and gain when an episode begins.
