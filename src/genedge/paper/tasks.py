@@ -20,7 +20,8 @@ import numpy as np
 from genedge.errors import InputError
 from genedge.evaluation.cells import METRICS, Evaluation, evaluate
 from genedge.learn.runs import DivergedError, Row, create_run, open_run, train_run
-from genedge.policies import REGISTRY, files_of, policy
+from genedge.policies import files_of, policy
+from genedge.registry import named
 from genedge.scenario import Scenario, load_scenario
 from genedge.versions import versions
 from genedge.xla import set_up_jax
@@ -30,8 +31,8 @@ TEST_SEED = 1000
 
 # What results depend on. Pictures and the command line may change without anything being measured again.
 SOURCES = (
-    *("cell", "env", "learn", "optimum", "policies", "scenarios"),
-    *("scenario.py", "limits.py", "settings/reading.py", "public.py", "xla.py", "highs.py"),
+    *("cell", "env", "learn", "optimum", "policies", "scenario", "scenarios", "settings"),
+    *("limits.py", "registry.py", "public.py", "xla.py", "highs.py"),
 )
 STUDY_SOURCES = ("evaluation/cells.py", "evaluation/scoring.py", "paper/tasks.py")
 SOURCE_KINDS = (".py", ".yaml", ".npz")
@@ -193,7 +194,7 @@ def fingerprint(policies: Iterable[str]) -> str:
     Args:
         policies: names.
     """
-    files = [path for name in policies if name not in REGISTRY for path in files_of(name)]
+    files = [path for name in policies if name not in named("policy") for path in files_of(name)]
     return _hash(files) if files else ""
 
 

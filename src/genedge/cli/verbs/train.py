@@ -40,8 +40,9 @@ def train(
     from genedge.errors import InputError
     from genedge.interruption import resumable
     from genedge.learn.agents import settings_of
+    from genedge.learn.hyperparameters import AnyCell
     from genedge.learn.runs import create_run, open_run
-    from genedge.scenario import AnyCell, load_scenario
+    from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
 
     set_up_jax()
