@@ -28,9 +28,12 @@ def test_every_entry_is_where_it_says(entry):
 def test_every_setting_has_a_default_that_says_where_it_comes_from(entry):
     kind = entry.load_settings()
     assert issubclass(kind, Section)
+    needed = {key: "walk.csv" for key, field in kind.model_fields.items() if field.is_required()}
+    # Nobody else knows a file.
+    assert set(needed) <= {"file"}
     for key, field in kind.model_fields.items():
-        assert "origin" in (field.json_schema_extra or {}), key
-    kind.model_validate({key: setting.value for key, setting in defaults(kind).items()})
+        assert key in needed or "origin" in (field.json_schema_extra or {}), key
+    kind.model_validate({key: setting.value for key, setting in defaults(kind).items()} | needed)
 
 
 def test_no_name_stands_twice_in_a_kind():
