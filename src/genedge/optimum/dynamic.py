@@ -21,7 +21,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import TOLERANCE, first_memory, fitting_caches
+from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.popularity import zipf
+from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Box, Decision, Params, Slot
 from genedge.errors import InputError
 
@@ -223,7 +225,7 @@ def _hand_out(params: Params, slot: Slot, served: Int[np.ndarray, "E M"]) -> Flo
     here = active & (turn < np.take_along_axis(served, requests, axis=1))
     steps = np.where(here, np.asarray(m.floor_steps)[requests], 0.0)
     left = float(params.S) - steps.sum(axis=1)
-    saves = _saved_by_a_step(params)
+    saves = saved_by_a_step(params, params.models)
     for model in np.argsort(-saves):
         room = max(float(m.A3[model] - m.floor_steps[model]), 0.0)
         if saves[model] <= 0 or room == 0:
@@ -312,13 +314,6 @@ def _place(among: Int[np.ndarray, "n"], wanted: Int[np.ndarray, "*batch"]) -> In
 # --- A slot -----------------------------------------------------------------------------------------------
 
 
-def _saved_by_a_step(params: Params) -> Float[np.ndarray, "M"]:
-    """What each step between the floor and A3 saves."""
-    m = params.models
-    slope = float(params.tv_weight) * (m.A2 - m.A4) / (m.A3 - m.A1) - float(params.delay_weight) * m.B1
-    return np.asarray(slope, np.float64)
-
-
 def _share_steps(params: Params, box: Box, users: int, sets: Bool[np.ndarray, "sets M"]) -> Steps:
     models = sets.shape[1]
     every = np.array(list(product(range(users + 1), repeat=models)))
@@ -352,11 +347,11 @@ def _cost_of_misses(params: Params, box: Box, missed: Int[np.ndarray, "ways M"],
     """Cost of requests that go to the cloud, radio apart; their size the least that there is."""
     m = params.models
     k = missed.sum(axis=1)
-    backhaul_s = float(params.input_bits[0]) / float(params.R_bc) + m.output_bits / float(params.R_cb)
-    generation_s = m.B1 * m.A3 + m.B2
+    backhaul_s = backhaul_delay(params, params.input_bits[:1], m.output_bits)
+    generation_s = generation_delay(m, m.A3)
     waited = np.array([_rounds(j, float(box.generators)) for j in range(k.max() + 1)])[k]
     delay_s = (missed @ backhaul_s) * (k if bool(box.shared) else 1) + (missed @ generation_s) * (1 + waited)
-    return np.asarray(float(params.delay_weight) * delay_s + float(params.tv_weight) * (missed @ m.A4))
+    return np.asarray(weighed(params, delay_s, missed @ m.A4))
 
 
 def _rounds(misses: int, generators: float) -> float:
@@ -371,11 +366,9 @@ def _cost_of_hits(params: Params, served: Int[np.ndarray, "ways M"]) -> np.ndarr
     m = params.models
     reachable = np.isfinite(np.asarray(m.floor_steps))
     floor = np.where(reachable, m.floor_steps, 0.0)
-    least = np.minimum(floor, m.A3)
-    tv = m.A2 - (m.A2 - m.A4) * np.clip((least - m.A1) / (m.A3 - m.A1), 0, 1)
-    cost = served @ (float(params.delay_weight) * (m.B1 * floor + m.B2) + float(params.tv_weight) * tv)
+    cost = served @ image_cost(params, m, floor)
     left = float(params.S) - served @ floor
-    saves = _saved_by_a_step(params)
+    saves = saved_by_a_step(params, params.models)
     for model in np.argsort(-saves):
         if saves[model] > 0:
             more = np.clip(left, 0.0, served[:, model] * max(float(m.A3[model] - floor[model]), 0.0))

@@ -12,9 +12,12 @@ import highspy
 import numpy as np
 from jaxtyping import Bool, Float
 
-from genedge.cell.types import Params, Slot
+from genedge.cell.generation import image_cost, saved_by_a_step
+from genedge.cell.radio import backhaul_delay
+from genedge.cell.types import Models, Params, Slot, in_float64
 from genedge.highs import quiet_solver
 from genedge.optimum.savings import SLACK
+from genedge.public import in_double
 
 # Columns, their coefficients, and the bounds of a row.
 Row = tuple[np.ndarray, np.ndarray, float, float]
@@ -44,34 +47,29 @@ def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float
         time_limit_s: time after which HiGHS returns the best it has [s].
     """
     m = params.models
-    S, delay, tv = float(params.S), float(params.delay_weight), float(params.tv_weight)
+    params = in_double(params)
+    S, delay = float(params.S), float(params.delay_weight)
     users = np.flatnonzero(slot.active)
     asked = np.asarray(slot.requests)[users]
-    A1, A2, A3, A4, B1, B2, floor, output_bits = (
-        np.asarray(column, np.float64)[asked]
-        for column in (m.A1, m.A2, m.A3, m.A4, m.B1, m.B2, m.floor_steps, m.output_bits)
-    )
-    backhaul_s = np.asarray(slot.input_bits, np.float64)[users] / float(params.R_bc) + output_bits / float(
-        params.R_cb
-    )
-    in_cloud = delay * (backhaul_s + B1 * A3 + B2) + tv * A4
-    slope = delay * B1 - tv * (A2 - A4) / (A3 - A1)
+    wanted = Models(*(column[asked] for column in in_float64(m)))
+    backhaul_s = backhaul_delay(params, np.asarray(slot.input_bits, np.float64)[users], wanted.output_bits)
+    in_cloud = delay * backhaul_s + image_cost(params, wanted, wanted.A3)
+    slope = -saved_by_a_step(params, wanted)
     storage_gb = np.asarray(m.storage_gb, np.float64)
     models, count = len(storage_gb), len(users)
 
     unreachable = np.zeros(models, bool)
-    unreachable[asked[np.isinf(floor)]] = True
-    floor = np.where(np.isinf(floor), 0.0, floor)
-    quality = A2 + (A4 - A2) * np.clip((floor - A1) / (A3 - A1), 0, 1)
-    at_floor = delay * (B1 * floor + B2) + tv * quality
+    unreachable[asked[np.isinf(wanted.floor_steps)]] = True
+    floor = np.where(np.isinf(wanted.floor_steps), 0.0, wanted.floor_steps)
+    at_floor = image_cost(params, wanted, floor)
     cost_of_cache = np.bincount(asked, at_floor - in_cloud, models)
     owed = np.bincount(asked, floor, models)
     # Steps above the floor at which a request begins to improve, and at which it no longer does.
-    begin, end = np.maximum(A1 - floor, 0.0), np.maximum(A3 - floor, 0.0)
+    begin, end = np.maximum(wanted.A1 - floor, 0.0), np.maximum(wanted.A3 - floor, 0.0)
 
     # Columns: z of each model, then y and x of each request. On the slope, x steps cost y · entry + x ·
     # slope.
-    entry = (delay * B1 - slope) * begin
+    entry = (delay * wanted.B1 - slope) * begin
     cost = np.concatenate([cost_of_cache, entry, np.where(end > 0, slope, 0.0)])
     upper = np.concatenate([np.where(unreachable, 0.0, 1.0), np.where(end > 0, 1.0, 0.0), end])
     n = np.arange(count)
