@@ -43,7 +43,7 @@ REGISTRY: Mapping[str, Callable[[Scenario], Policy]] = MappingProxyType(
 
 def _learned(scenario: Scenario, search: bool) -> Policy:
     # Imported late: nobody else pays for what training needs.
-    from genedge.learn.agents import refuse_no_storage
+    from genedge.learn.sizes import refuse_no_storage
     from genedge.policies.learned import one_pass, searched, shipped_actor
 
     refuse_no_storage(scenario)
