@@ -13,7 +13,7 @@ from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
-from genedge.env.episodes import Rule, follow
+from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.evaluation.statistics import Interval, interval, mean
@@ -149,7 +149,7 @@ class BoxEvaluation:
 @at_once()
 def evaluate_box(
     scenario: Scenario,
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, EpisodePolicy],
     solve: Solver,
     users: int,
     episodes: int,
@@ -202,7 +202,7 @@ def evaluate_box(
 def _one(
     scenario: Scenario,
     name: str,
-    rule: Rule,
+    rule: EpisodePolicy,
     slots: Slot,
     solution: Dynamic | None,
     least_radio: np.ndarray,

@@ -17,7 +17,7 @@ from genedge.evaluation.scoring import outcome
 from genedge.evaluation.statistics import Interval, excess_of_base, interval, left_of_distance, mean, saved_of_base
 from genedge.limits import MOST_DRAWS
 from genedge.optimum import Solved, solve_optimal, solve_priced
-from genedge.policies import REGISTRY, Policy, check_scenario
+from genedge.policies import Policy, built_in, check_scenario
 from genedge.public import check_count, check_decision, check_seed, in_single, what
 from genedge.scenario import Scenario, refuse_box
 from genedge.xla import at_once
@@ -324,7 +324,7 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
     params, episodes = scenario.params, slots.skew.shape[0]
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     optimum = solve(params, flat).lower_bound.reshape(episodes, -1).mean(axis=1)
-    rcars = REGISTRY["rcars"](scenario)
+    rcars = built_in("rcars", scenario)
     costs = []
     for e in range(episodes):
         batch = jax.tree.map(lambda x, e=e: x[e], slots)

@@ -47,9 +47,7 @@ def init_actor(
     return init_mlp(key, sizes, FIRST_OUTPUTS, settings.layer_norm)
 
 
-def actor_shapes(
-    settings: Networks, models: int, places: int, channels: int = 1, box: bool = False
-) -> Network:
+def actor_shapes(settings: Networks, models: int, places: int, channels: int = 1, box: bool = False) -> Network:
     """The shapes of an actor alone; to draw its weights would take a second to compile.
 
     Args:

@@ -49,6 +49,7 @@ class Agent(ABC, Generic[S]):
         metrics: names of what it logs of each episode, as `Training.train` tells them.
         any_cell: whether its actor is meant for catalogues that it was not trained on.
         name: what it is called.
+        section: of a scenario, the one that holds its hyperparameters.
         scenario: what it trains on.
         settings: its hyperparameters.
     """
@@ -57,8 +58,8 @@ class Agent(ABC, Generic[S]):
     metrics: ClassVar[tuple[str, ...]]
     any_cell: ClassVar[bool] = False
 
-    def __init__(self, name: str, scenario: Scenario, settings: S) -> None:
-        self.name, self.scenario, self.settings = name, scenario, settings
+    def __init__(self, name: str, section: str, scenario: Scenario, settings: S) -> None:
+        self.name, self.section, self.scenario, self.settings = name, section, scenario, settings
 
     @abstractmethod
     def training(self, users: int, episodes: int, seed: int) -> Training:
@@ -88,11 +89,6 @@ class Agent(ABC, Generic[S]):
             params: the scenario.
             slots: slots, leading axes *batch.
         """
-
-    @property
-    def section(self) -> str:
-        """Of a scenario, the section that holds its settings."""
-        return self.name.replace("-", "_")
 
     @property
     def fixed_places(self) -> bool:
@@ -160,6 +156,4 @@ class Agent(ABC, Generic[S]):
             users: number of users in every slot.
         """
         slots = self.scenario.settings.cell.slots_per_episode
-        return sample_episodes(
-            self.scenario.params, key, users, self.places(users), slots, EVALUATION_EPISODES
-        )
+        return sample_episodes(self.scenario.params, key, users, self.places(users), slots, EVALUATION_EPISODES)

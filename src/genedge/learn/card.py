@@ -54,6 +54,10 @@ def command(run: Run) -> str:
     """
     words = ["genedge", "train", "--scenario", str(run.folder / "scenario.yaml"), "--agent", run.agent]
     words += [] if run.learner.any_cell else ["--users", str(run.users)]
+    # What scenario.yaml cannot say.
+    for key, setting in run.scenario.table.items():
+        if key.partition(".")[0] in run.scenario.own and setting.provenance == "user":
+            words += ["--set", f"{key}={setting.value}"]
     words += ["--episodes", str(run.episodes), "--seed", str(run.seed), "--out", "NEW"]
     return shlex.join(words)
 

@@ -151,7 +151,9 @@ def init_q(settings: TwoTimescaleSettings, key: Array) -> OfCaches:
     return init_of_caches(key, settings.cache_width, FEATURES, FIRST_OUTPUTS, settings.layer_norm)
 
 
-def init_cache_learner(settings: TwoTimescaleSettings, key: Array, caches: Array, rewards: Float[Array, "*batch"]) -> CacheLearner:
+def init_cache_learner(
+    settings: TwoTimescaleSettings, key: Array, caches: Array, rewards: Float[Array, "*batch"]
+) -> CacheLearner:
     """A long timescale that has learned nothing.
 
     Args:
@@ -189,7 +191,9 @@ def choose(
         key: a JAX random key.
     """
     for_chance, for_cache = jax.random.split(key)
-    chance = settings.chance_first + (settings.chance_last - settings.chance_first) * jnp.minimum(progress / settings.chance_until, 1)
+    chance = settings.chance_first + (settings.chance_last - settings.chance_first) * jnp.minimum(
+        progress / settings.chance_until, 1
+    )
     best = apply_of_caches(cache.online, see_box(params, slot), cache.caches).argmax(axis=-1)
     anything = jax.random.randint(for_cache, (), 0, len(cache.caches))
     return jnp.where(jax.random.uniform(for_chance) < chance, anything, best)
@@ -232,13 +236,18 @@ def learn_caches(
             replay=replay, pending=Pending(seen, named.astype(jnp.int32), jnp.float32(0), jnp.bool_(True))
         )
         return jax.lax.cond(
-            replay.added >= settings.cache_batch, lambda cache: _update(settings, cache, updates, key), lambda cache: cache, cache
+            replay.added >= settings.cache_batch,
+            lambda cache: _update(settings, cache, updates, key),
+            lambda cache: cache,
+            cache,
         )
 
     return jax.lax.cond(slot.memory.until == 0, decide, lambda cache: cache, cache)
 
 
-def _update(settings: TwoTimescaleSettings, cache: CacheLearner, updates: Array | float, key: Array) -> CacheLearner:
+def _update(
+    settings: TwoTimescaleSettings, cache: CacheLearner, updates: Array | float, key: Array
+) -> CacheLearner:
     def once(cache: CacheLearner, key: Array) -> tuple[CacheLearner, None]:
         batch = sample(cache.replay, key, settings.cache_batch)
         best = apply_of_caches(cache.online, batch.next_seen, cache.caches).argmax(axis=-1)

@@ -1,4 +1,4 @@
-"""What the settings of all agents have in common: types of fields, and numbers that compiled code takes as arguments.
+"""What the settings of all agents have in common: types of fields, and numbers that compiled code is handed.
 
 A learning rate is an argument of the compiled training loop, a batch size is a part of it: so a sweep over learning
 rates compiles once.
@@ -34,8 +34,8 @@ TracedCount = Annotated[Count, _Traced()]
 class AgentSettings(Section):
     """What every agent has; to JAX a pytree.
 
-    Its leaves are the numbers that are not whole, ranges of them, and whole ones that are declared as `TracedCount`.
-    A zero is no leaf, since it may switch off a part of the code: see `is_off`. All else is fixed, since shapes and
+    Its leaves are the numbers that are not whole, ranges of them, and whole ones declared as `TracedCount`. A zero
+    is no leaf, since it may switch off a part of the code: see `is_off`. All else is fixed, since shapes and
     branches may depend on it.
     """
 

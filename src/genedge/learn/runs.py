@@ -16,7 +16,7 @@ import json
 import math
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from genedge.errors import InputError
 from genedge.files import read_text, whole_file
 from genedge.folders import is_empty, one_writer
 from genedge.learn.agent import Agent
-from genedge.learn.agents import AGENTS, load_agent
+from genedge.learn.agents import absolute, load_agent, own_section, section_of, with_own_section
+from genedge.registry import digest, in_file, named
 from genedge.scenario import Scenario, load_scenario
+from genedge.settings.provenance import setting_of
 from genedge.text import shortened
 from genedge.versions import versions
 
@@ -54,6 +56,7 @@ class Run:
         agent: which algorithm.
         episodes: how many episodes in all.
         seed: of everything random.
+        agent_sha256: of the reader's own file, if the agent is in one.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class Run:
     agent: str
     episodes: int
     seed: int
+    agent_sha256: str = ""
 
     @cached_property
     def learner(self) -> Agent[Any]:
@@ -82,7 +86,9 @@ class Run:
     @property
     def id(self) -> str:
         """A hash of everything that the run's bits follow from; its arrays carry it."""
-        asked = (self.scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed)
+        # A reader's own file may be moved, but not changed.
+        agent = (self.agent.rpartition(":")[2], self.agent_sha256) if self.agent_sha256 else self.agent
+        asked = (self.scenario.as_yaml(), self.users, agent, self.episodes, self.seed)
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -105,7 +111,7 @@ def create_run(
         folder: must not hold anything yet.
         scenario: what it trains on.
         users: number of users in every slot; None for the scenario's, and always for any-cell, which draws them.
-        agent: which algorithm, see AGENTS.
+        agent: which algorithm: a name in the registry, or `FILE.py:CLASS`.
         episodes: how many episodes; None for the scenario's.
         seed: of everything random.
 
@@ -113,6 +119,7 @@ def create_run(
         InputError: the folder is not empty or is being written, there is no such agent, the users do not fit the
             scenario's places, or the episodes are too many to count.
     """
+    agent, scenario = absolute(agent), with_own_section(agent, scenario)
     learner, cell = load_agent(agent, scenario), scenario.settings.cell
     users = learner.users(users)
     learner.refuse()  # Before there is a folder, not when training begins.
@@ -126,7 +133,7 @@ def create_run(
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
-    run = Run(folder, scenario, users, places, agent, episodes, seed)
+    run = Run(folder, scenario, users, places, agent, episodes, seed, sha256_of(agent))
     description = {
         "format": FORMAT,
         "scenario": scenario.name,
@@ -138,6 +145,7 @@ def create_run(
         "seed": seed,
         "versions": versions(),
         "machine": platform.platform(),
+        **_of_own_agent(run),
     }
     taken = f"{folder}: already there and not empty; choose another folder"
     if folder.exists() and not folder.is_dir():
@@ -147,11 +155,58 @@ def create_run(
             go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
             raise InputError(taken + go_on)
         with whole_file(folder / "scenario.yaml") as file:
-            file.write(scenario.as_yaml().encode())
+            file.write(replace(scenario, own={}).as_yaml().encode())
         # Last, because a folder counts as a run once this file is there.
         with whole_file(folder / "run.json") as file:
             file.write((json.dumps(description, indent=2) + "\n").encode())
     return run
+
+
+def sha256_of(agent: str) -> str:
+    """A hash of the file that a reader's own agent is in; empty for all others.
+
+    Args:
+        agent: its name.
+
+    Raises:
+        InputError: the file is not there.
+    """
+    return digest(Path(agent.rpartition(":")[0])) if in_file(agent) else ""
+
+
+def _of_own_agent(run: Run) -> dict[str, Any]:
+    """What scenario.yaml cannot say, since nobody else knows the section."""
+    if not run.agent_sha256:
+        return {}
+    section = f"{run.learner.section}."
+    settings = {
+        key.removeprefix(section): {"value": setting.value, **setting.origin()}
+        for key, setting in run.scenario.table.items()
+        if key.startswith(section)
+    }
+    return {"agent_sha256": run.agent_sha256, "hyperparameters": settings}
+
+
+def _with_own_agent(path: Path, scenario: Scenario, description: Any) -> Scenario:
+    """The scenario of a run's folder, with the hyperparameters of a reader's own agent.
+
+    Raises:
+        InputError: the agent's file is not there, or was changed.
+    """
+    agent = description["agent"]
+    file = agent.rpartition(":")[0]
+    if not Path(file).is_file():
+        raise InputError(f"{path}: its agent is in {file}, which is not there; restore that file")
+    if sha256_of(agent) != description.get("agent_sha256"):
+        raise InputError(
+            f"{path}: its agent is in {file}, which has changed since the run was made; restore that file, or "
+            f"train a new run"
+        )
+    section, settings = section_of(agent), description.get("hyperparameters")
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: not the description of a run; 'genedge train' makes one")
+    told = {f"{section}.{key}": setting_of(leaf, f"{path}: {key}") for key, leaf in settings.items()}
+    return replace(scenario, told={**scenario.told, **told}, own=own_section(agent))
 
 
 def open_run(folder: Path) -> Run:
@@ -177,17 +232,20 @@ def open_run(folder: Path) -> Run:
             f"{path}: its format is {shortened(written)}; this version reads {FORMAT!r}; train the run again"
         )
     scenario, agent = load_scenario(folder / "scenario.yaml"), description.get("agent")
+    own = isinstance(agent, str) and in_file(agent)
+    if own:
+        scenario = _with_own_agent(path, scenario, description)
     cell = scenario.settings.cell
     fits = (
         scenario.id == scenario_id
-        and agent in AGENTS
+        and (own or agent in named("agent"))
         and all(type(number) is int and 0 <= number < 2**32 for number in numbers.values())
         and 0 < numbers["users"] <= numbers["places"] == load_agent(agent, scenario).places(numbers["users"])
         and 0 < numbers["episodes"] <= MOST_SLOTS // cell.slots_per_episode
     )
     if not fits:
         raise InputError(f"{path}: does not fit scenario.yaml beside it; restore what 'genedge train' wrote")
-    return Run(folder=folder, scenario=scenario, agent=agent, **numbers)
+    return Run(folder, scenario, agent=agent, agent_sha256=sha256_of(agent), **numbers)
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
@@ -221,7 +279,7 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     Returns:
         By dotted key, one value for each run; None where a run has no such setting.
     """
-    idle = {agent.replace("-", "_") for agent in AGENTS} - {run.learner.section for run in runs}
+    idle = {section_of(agent) for agent in named("agent")} - {run.learner.section for run in runs}
     keys = dict.fromkeys(key for run in runs for key in run.scenario.table)
     values = {
         key: [setting.value if (setting := run.scenario.table.get(key)) else None for run in runs]

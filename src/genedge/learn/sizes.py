@@ -46,9 +46,7 @@ def refuse_large_networks(
     """
     if settings.network == "equivariant":
         refuse_large(f"{section}.width", settings.width**2)
-        refuse_large(
-            f"{section}.width, the slots of a batch, {OF_CELL}", rows * settings.width * (models + places)
-        )
+        refuse_large(f"{section}.width, the slots of a batch, {OF_CELL}", rows * settings.width * (models + places))
         return
     sizes = observation_size(models, places, box), 2 * action_size(models, places)
     layers = (sizes[0], *settings.hidden_layers, sizes[1])

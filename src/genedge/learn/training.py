@@ -104,7 +104,7 @@ def _row(run: Run, learner: Any, metrics: Any, utility: float, seconds: float) -
     if not all(math.isfinite(value) for value in row.values()):
         raise DivergedError(
             f"{run.folder}: training diverged before episode {row['episode']}; train a new run with lower "
-            f"learning rates ('genedge scenario show' lists them under {run.learner.section})"
+            f"learning rates ('genedge scenario show --all' lists them under {run.learner.section})"
         )
     return row
 

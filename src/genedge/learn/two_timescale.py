@@ -126,6 +126,7 @@ def learn_cache(
         key: a JAX random key.
     """
     assert params.box is not None
+    assert params.box.every is not None
     settings = _settings(plan)
     decisions = plan.slots_per_episode // params.box.every
     updates = jnp.float32(plan.episodes) * decisions * settings.cache_updates

@@ -5,6 +5,8 @@ a time on the cell's own cost, Eq. (15), and knows nothing of the optimum either
 what, and how far both are from the optimum stands in `learned.md` beside the weights.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -17,7 +19,8 @@ from genedge.cell.types import Decision, Params, Slot
 from genedge.learn.actor import Network, act, decide
 from genedge.learn.agents import load_agent
 from genedge.learn.arrays import restore_actor
-from genedge.scenario import load_scenario
+from genedge.learn.sizes import refuse_no_storage
+from genedge.scenario import Scenario, load_scenario
 
 AGENT = "any-cell"
 WEIGHTS = Path(__file__).with_name("learned.npz")
@@ -33,6 +36,32 @@ def shipped_actor() -> Network:
     """
     like: Network = load_agent(AGENT, load_scenario("paper")).actor_like(places=1)
     return restore_actor(WEIGHTS, like, WEIGHTS_ID, "it is a part of genedge; install genedge anew")
+
+
+def learned_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
+    """The policy `learned`.
+
+    Args:
+        scenario: the scenario that it will serve.
+
+    Raises:
+        InputError: it has no storage.
+    """
+    refuse_no_storage(scenario)
+    return partial(one_pass, shipped_actor())
+
+
+def learned_search_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
+    """The policy `learned-search`.
+
+    Args:
+        scenario: the scenario that it will serve.
+
+    Raises:
+        InputError: it has no storage.
+    """
+    refuse_no_storage(scenario)
+    return partial(searched, shipped_actor())
 
 
 @jax.jit

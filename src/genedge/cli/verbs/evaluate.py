@@ -40,8 +40,7 @@ def evaluate(
     """
     from genedge.cli.table import print_evaluation
     from genedge.errors import InputError
-    from genedge.policies import REGISTRY
-    from genedge.policies.boxes import RULES
+    from genedge.registry import named
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
 
@@ -64,7 +63,7 @@ def evaluate(
             raise InputError(f"--users {users}: give one number of users; a box is evaluated with one at a time")
         _evaluate_box(loaded, names, numbers[0], episodes, seed, as_json, figure)
         return
-    if of_boxes := [name for name in names if name in RULES and name not in REGISTRY]:
+    if of_boxes := [name for name in names if name in named("box rule") and name not in named("policy")]:
         raise InputError(
             f"policy {of_boxes[0]!r} is a rule for boxes, and scenario {loaded.name} is of none; try it with "
             f"--scenario edge-box"
@@ -89,10 +88,10 @@ def _evaluate_box(
     from genedge.cli.progress import progress
     from genedge.evaluation.boxes import evaluate_box
     from genedge.optimum.dynamic import solver
-    from genedge.policies.boxes import rule
+    from genedge.policies.boxes import box_policy
 
     solve = solver(scenario.params, users, scenario.settings.cell.slots_per_episode)
-    rules = {name: rule(name, scenario, solve) for name in names}
+    rules = {name: box_policy(name, scenario, solve) for name in names}
     with progress(1 + len(names)) as tick:
         done = -1
 
