@@ -511,7 +511,7 @@ def test_a_run_decides_as_its_best_actor(agent, finished):
     users = MOST.get(agent, 5)
     slots, decision = decided(run, run.scenario, users)
     best, _ = min(actors, key=lambda actor: actor[1])
-    expected = in_float64(jax.jit(decide)(best, run.scenario.params, slots))
+    expected = in_float64(jax.jit(run.learner.decide)(best, run.scenario.params, slots))
     for ours, theirs in zip(decision, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
