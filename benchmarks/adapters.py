@@ -8,17 +8,13 @@ mobile-env is another model, of moving users who choose among base stations: its
 is, not how fast it would be at this model.
 """
 
+# First, because it sets what libraries read when they start.
+import one_core  # noqa: F401
+
+# isort: split
 import os
 
-# One thread for everything, set before any library starts more.
-os.environ.update(
-    OMP_NUM_THREADS="1",
-    OPENBLAS_NUM_THREADS="1",
-    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    PYGAME_HIDE_SUPPORT_PROMPT="1",
-)
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 
 import argparse
 import importlib.metadata

@@ -34,7 +34,8 @@ def main() -> None:
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
     from genedge.evaluation.boxes import LOSSES, BoxEvaluation, Result, evaluate_box
-    from genedge.learn.runs import Run, create_run, open_run, rows_of, train_run
+    from genedge.learn.runs import Run, create_run, open_run, rows_of
+from genedge.learn.training import train_run
     from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import box_policy
     from genedge.scenario import load_scenario

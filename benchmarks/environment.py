@@ -7,17 +7,13 @@ process runs on each, and both are timed over the same span. On a machine with o
 of processor time tells more than the rate per second.
 """
 
-import os
+# First, because it sets what libraries read when they start.
+import one_thread  # noqa: F401
 
-# One thread a process, set before any library starts more.
-os.environ.update(
-    OMP_NUM_THREADS="1",
-    OPENBLAS_NUM_THREADS="1",
-    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-)
-
+# isort: split
 import argparse
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from typing import NamedTuple

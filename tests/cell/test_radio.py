@@ -57,4 +57,4 @@ def test_uplink_uses_the_users_power_and_downlink_the_base_stations(paper):
 
 def test_backhaul_takes_both_ways(paper):
     # 5 MB up and 10 MB down at 100 Mbit/s each.
-    assert float(backhaul_delay(paper.params, np.array(40e6), np.array(80e6))) == pytest.approx(0.4 + 0.8)
+    assert float(backhaul_delay(paper.params, np.array([40e6]), np.array([80e6]))[0]) == pytest.approx(0.4 + 0.8)

@@ -70,8 +70,8 @@ def downlink_delay(
 
 
 def backhaul_delay(
-    params: Params, input_bits: Float[AnyArray, "*batch"], output_bits: Float[AnyArray, "*batch"]
-) -> Float[Array, "*batch"]:
+    params: Params, input_bits: Float[AnyArray, "*#batch"], output_bits: Float[AnyArray, "*#batch"]
+) -> Float[AnyArray, "*batch"]:
     """What a miss adds to Eq. (4) and (6): d_in / R_bc + d_out / R_cb [s].
 
     Args:
@@ -79,4 +79,4 @@ def backhaul_delay(
         input_bits: d_in, request size [bit].
         output_bits: d_out, result size [bit].
     """
-    return jnp.asarray(input_bits / params.R_bc + output_bits / params.R_cb)
+    return input_bits / params.R_bc + output_bits / params.R_cb

@@ -356,6 +356,15 @@ def with_places(slot: Slot, places: int) -> Slot:
     )
 
 
+def in_float64(models: Models) -> Models:
+    """The catalogue in float64 NumPy.
+
+    Args:
+        models: the catalogue.
+    """
+    return Models(*(np.asarray(field, np.float64) for field in models))
+
+
 def of_requests(models: Models, requests: Int[AnyArray, "*batch N"]) -> Models:
     """The properties of the model that each user asks for.
 

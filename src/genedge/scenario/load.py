@@ -145,6 +145,20 @@ def _is_section(name: Any, own: Own) -> bool:
     return name in SECTIONS or name in CHOOSING or name in with_settings() or name in own
 
 
+def refuse_section(name: str, whose: str) -> None:
+    """Refuses a name for a section of a reader's own, where there is one of that name.
+
+    Args:
+        name: of the section.
+        whose: it would be, for the error.
+
+    Raises:
+        InputError: there is one, or it is no name.
+    """
+    if _is_section(name, {}) or not name.isidentifier():
+        raise InputError(f"{whose}, and a scenario cannot have another section {name!r}; rename the file")
+
+
 def _at_home(key: str, setting: Setting, folder: Path) -> Setting:
     """A file is named from where its name was written: the scenario's folder, or the working one."""
     section, _, rest = key.partition(".")
