@@ -83,7 +83,8 @@ class NumpyCell:
     def path_loss_db(self, distance_m: np.ndarray) -> np.ndarray:
         """Eq. (3)."""
         p = self.p
-        return p.path_loss_db[0] + p.path_loss_db[1] * np.log10(np.maximum(distance_m, p.least_distance_m) / 1000)
+        counted_m = np.maximum(distance_m, p.channel.least_m)
+        return p.channel.at_1_km_db + p.channel.per_decade_db * np.log10(counted_m / 1000)
 
     def cost(self, s: NumpySlots, action: np.ndarray) -> np.ndarray:
         """Σ_n U_n of an action: decoded, Eq. (17), then Eq. (2) to (14)."""
