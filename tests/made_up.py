@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from genedge.evaluation.cells import METRICS
+from genedge.evaluation.results import METRICS
 from genedge.learn.agents import metrics_of
 from genedge.learn.runs import evaluated_after
 from genedge.paper.folder import Told, keep

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from genedge.evaluation.statistics import Interval, interval_over_runs
+from genedge.statistics import Interval, interval_over_runs
 
 USERS = (10, 18)
 Metric = Literal["utility", "hit ratio"]

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from genedge.evaluation.cells import METRICS
+from genedge.evaluation.results import METRICS
 from genedge.learn.agents import metrics_of
 from genedge.learn.runs import evaluated_after
 from genedge.paper.tasks import Measure, Task, Train

@@ -18,7 +18,6 @@ from genedge.draw.charts import WIDTH_IN, Picture
 from genedge.draw.player import player_html
 from genedge.draw.watch import draw_frame, episode
 from genedge.errors import InputError
-from genedge.evaluation.statistics import interval_over_runs
 from genedge.files import whole_file
 from genedge.paper import claims
 from genedge.paper.claims import Judged
@@ -39,6 +38,7 @@ from genedge.paper.sections import (
 from genedge.paper.tasks import TEST_SEED, Task, Train
 from genedge.policies import policy
 from genedge.scenario import load_scenario, unit_of
+from genedge.statistics import interval_over_runs
 from genedge.text import in_cell, shown
 from genedge.versions import versions
 

@@ -10,7 +10,6 @@ import numpy as np
 from genedge.draw.charts import LEAST_DRAWN, OPTIMUM, Chart, Forest, Grid, HeatMap, Level, Picture, Series
 from genedge.errors import InputError
 from genedge.evaluation.cells import evaluate
-from genedge.evaluation.statistics import Interval, interval_over_runs, mean
 from genedge.paper import claims, sensitivity
 from genedge.paper.claims import Judged
 from genedge.paper.folder import Told
@@ -18,6 +17,7 @@ from genedge.paper.plan import Plan
 from genedge.paper.tasks import TEST_SEED, Measure, Task, Train, fingerprint
 from genedge.policies import REGISTRY, policy
 from genedge.scenario import load_scenario
+from genedge.statistics import Interval, interval_over_runs, mean
 
 PAPER, ATTAINABLE = "paper", "paper-attainable"
 

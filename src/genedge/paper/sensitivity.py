@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genedge.evaluation.statistics import Interval, interval_over_runs
+from genedge.statistics import Interval, interval_over_runs
 from genedge.text import shown
 
 # The most that the paper's agent saves over RCARS at 10 users [%], first reading.

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genedge.errors import InputError
-from genedge.evaluation.cells import METRICS, Evaluation, evaluate
+from genedge.evaluation.cells import evaluate
+from genedge.evaluation.results import METRICS, OPTIMUM, Evaluation
 from genedge.learn.runs import DivergedError, Row, create_run, open_run, train_run
 from genedge.policies import REGISTRY, files_of, policy
 from genedge.scenario import Scenario, load_scenario
@@ -33,7 +34,13 @@ SOURCES = (
     *("cell", "env", "learn", "optimum", "policies", "scenarios"),
     *("scenario.py", "limits.py", "settings/reading.py", "public.py", "xla.py", "highs.py"),
 )
-STUDY_SOURCES = ("evaluation/cells.py", "evaluation/scoring.py", "paper/tasks.py")
+STUDY_SOURCES = (
+    "evaluation/cells.py",
+    "evaluation/results.py",
+    "evaluation/scoring.py",
+    "paper/tasks.py",
+    "results.py",
+)
 SOURCE_KINDS = (".py", ".yaml", ".npz")
 
 # What a run's folder keeps; the checkpoint, which holds the replay buffer, has served its purpose.
@@ -93,7 +100,7 @@ class Measure:
         found = _measured(scenario, self.policies, self.users, self.episodes)
         return Result(
             {"optimum": _optimum(found), "policies": {name: _metrics(found, name) for name in self.policies}},
-            {name: {str(n): found.of(name, n).decision_ms for n in self.users} for name in self.policies},
+            {name: {str(n): _decision_ms(found, name, n) for n in self.users} for name in self.policies},
             {},
         )
 
@@ -167,7 +174,7 @@ class Train:
         return Result(
             {"diverged": False, "metrics": metrics, "rows": rows},
             {
-                "decision": {str(self.users): found.of(str(folder), self.users).decision_ms},
+                "decision": {str(self.users): _decision_ms(found, str(folder), self.users)},
                 "training": {str(self.users): 1e3 * seconds[-1]},
             },
             {file: (folder / file).read_bytes() for file in RUN_FILES},
@@ -241,18 +248,22 @@ def _measured(scenario: Scenario, names: Iterable[str], users: tuple[int, ...], 
 
 
 def _optimum(found: Evaluation) -> dict[str, list[float]]:
-    return {str(bounds.users): bounds.optimum.tolist() for bounds in found.bounds}
+    return {str(level.users): level.quantity.samples[0].tolist() for level in found.levels if level.name == OPTIMUM}
 
 
 def _metrics(found: Evaluation, name: str) -> dict[str, dict[str, list[float | None]]]:
     """By number of users and metric, a value for each episode; null where undefined."""
     return {
         str(n): {
-            metric: [float(x) if np.isfinite(x) else None for x in found.of(name, n).metrics[metric]]
+            metric: [float(x) if np.isfinite(x) else None for x in found.of(name, n).samples[metric]]
             for metric in METRICS
         }
         for n in found.users
     }
+
+
+def _decision_ms(found: Evaluation, name: str, users: int) -> float:
+    return found.value(name, users, "decision_ms").mean
 
 
 @cache
