@@ -37,7 +37,7 @@ def main() -> None:
     from genedge.evaluation.results import LOSSES, lost_by
     from genedge.learn.runs import Run, create_run, open_run, rows_of, train_run
     from genedge.optimum.dynamic import solver
-    from genedge.policies.boxes import rule
+    from genedge.policies.boxes import box_policy
     from genedge.results import Measured
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
@@ -65,7 +65,7 @@ def main() -> None:
             for seed in range(asked.seeds if agent == "two-timescale" else 1):
                 names[f"{agent} {seed}"] = str(trained(catalogue, agent, seed).folder)
         solve = solver(scenario.params, users, scenario.settings.cell.slots_per_episode)
-        rules = {label: rule(name, scenario, solve) for label, name in names.items()}
+        rules = {label: box_policy(name, scenario, solve) for label, name in names.items()}
         evaluation = evaluate_box(scenario, rules, solve, users, asked.episodes, EVALUATION_SEED, lambda text: None)
         print(f"catalogue {catalogue}: optimum {evaluation.optimum:.2f}", flush=True)
         for row in evaluation.rows:

@@ -55,7 +55,7 @@ def main() -> None:
     print(header)
     for name, agent, changes in ACTORS:
         scenario = load_scenario("paper", changes)
-        settings = getattr(scenario.settings, agent)
+        settings = scenario.hyperparameters(agent)
         places = scenario.settings.cell.places if settings.network == "mlp" else None
         actor = init_actor(settings, jax.random.key(0), len(scenario.models), places or 0)
         for users in USERS:

@@ -190,7 +190,7 @@ def train_sb3(side: str, width: int, slots: int, seed: int) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     scenario = load_scenario("paper", settings_of_width(width, slots))
-    s, models = scenario.settings.ddpg, len(scenario.models)
+    s, models = scenario.hyperparameters("ddpg"), len(scenario.models)
     start = time.perf_counter()
     restart, move = (compiled_cell if side == "SB3, compiled cell" else numpy_cell)(scenario.params, seed)
 
@@ -395,7 +395,7 @@ def prepared(name: str) -> tuple[str, Any, int]:
     agent, _, network = name.partition(":")
     changes = [f"{agent}.network={network}"] if network else []
     scenario = load_scenario("paper", [f"cell.users={USERS}", *changes])
-    users = scenario.settings.any_cell.users[1] if agent == "any-cell" else USERS
+    users = scenario.hyperparameters("any_cell").users[1] if agent == "any-cell" else USERS
     return agent, scenario, users
 
 

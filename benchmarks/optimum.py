@@ -178,7 +178,7 @@ def scenario_with(scenario: Scenario, population: int, generations: int) -> Scen
 
 def genetic(scenario: Scenario, slots: Slot) -> Callable[[int], Decision]:
     """The genetic algorithm of pymoo for one slot: operators and budget of the scenario's `hcras`, 100 × 50."""
-    params, s = scenario.params, scenario.settings.hcras
+    params, s = scenario.params, scenario.hyperparameters("hcras")
     length = action_size(len(params.models.A1), slots.requests.shape[1])
 
     @jax.jit

@@ -12,7 +12,8 @@ from typing import Any
 from latex2mathml.converter import convert
 from mkdocs.exceptions import PluginError
 
-from genedge.scenario import load_scenario, unit_of
+from genedge.scenario import load_scenario
+from genedge.settings.words import unit_of
 
 CARD = Path(__file__).parents[1] / "src" / "genedge" / "policies" / "learned.md"
 

@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 from genedge import citations
-from genedge.learn.agents import AGENTS
-from genedge.policies import REGISTRY
+from genedge.errors import InputError
+from genedge.registry import EQUIVARIANT, LAYER_NORM, LEARNING, entries
 
 ROOT = Path(__file__).parents[1]
 REQUIRED = {
@@ -49,16 +50,30 @@ def test_entries_are_whole():
         assert all(said.values())
 
 
-def test_every_agent_and_policy_has_its_keys():
-    assert set(citations.AGENTS) == set(AGENTS)
-    assert set(citations.POLICIES) == set(REGISTRY)
-
-
 def test_nothing_is_missing_or_left_over():
-    used = {*citations.ALWAYS, *citations.LEARNING, *citations.SB3, citations.EQUIVARIANT, citations.LAYER_NORM}
-    for keys in (*citations.AGENTS.values(), *citations.POLICIES.values()):
-        used |= set(keys)
+    used = {*citations.ALWAYS, *LEARNING, *citations.SB3, EQUIVARIANT, LAYER_NORM}
+    for _, entry in entries():
+        used |= set(entry.cites)
     assert used == set(citations.entries())
+
+
+@pytest.mark.parametrize("name", sorted({entry.name for _, entry in entries()}))
+def test_whatever_can_be_named_can_be_cited(name):
+    keys = {key for _, entry in entries() if entry.name == name for key in entry.cites}
+    assert set(citations.keys_of(name)) == keys
+    assert citations.bibtex(keys).count("\n@") + citations.bibtex(keys).startswith("@") == len(
+        keys | {*citations.ALWAYS}
+    )
+
+
+def test_one_name_of_several_kinds_cites_for_all():
+    assert citations.keys_of("gdsf") == ("cherkasova1998improving",)
+    assert citations.keys_of("hcras") == ("deb1995simulated", "deb1996combined")
+
+
+def test_of_an_unknown_name_the_near_one_is_told():
+    with pytest.raises(InputError, match="no such name; did you mean gdsf"):
+        citations.keys_of("gdfs")
 
 
 def test_says_what_citation_cff_says():

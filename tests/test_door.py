@@ -17,7 +17,7 @@ import genedge
 from genedge.cell import service
 from genedge.env import functional
 from genedge.optimum import certify, solve_optimal, solve_priced
-from genedge.policies import REGISTRY
+from genedge.registry import named
 from genedge.xla import AS_STATED, AS_STATED_HERE, set_up_jax
 
 gymnasium = pytest.importorskip("gymnasium")
@@ -33,7 +33,7 @@ SMALL = (
 SCENARIO = genedge.load_scenario("paper", SMALL)
 PARAMS, KEY = SCENARIO.params, jax.random.key(0, impl="threefry2x32")
 SLOTS = genedge.sample_episode(PARAMS, KEY, users=3, places=4, slots=2)
-POLICIES = {name: genedge.policy(name, SCENARIO) for name in REGISTRY}
+POLICIES = {name: genedge.policy(name, SCENARIO) for name in named("policy")}
 DECISION = POLICIES["rcars"](PARAMS, SLOTS, KEY)
 ACTION = np.full(18, 0.5, np.float32)
 
@@ -235,7 +235,7 @@ def test_whatever_is_raised_in_the_middle_is_forgotten(raised, count, before, mo
 
 ODD = {
     "enable_x64": True,
-    "numpy_dtype_promotion": "strict",
+    "numpy_dtype_promotion": "standard",  # Which it is for users; tests are stricter.
     "numpy_rank_promotion": "raise",
     "default_matmul_precision": "bfloat16",
     "default_prng_impl": "rbg",

@@ -6,7 +6,7 @@ import pytest
 
 import genedge
 from genedge.cell.service import serve
-from genedge.env.episodes import Rule, follow
+from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
 
 KEY = jax.random.key(0)
@@ -106,7 +106,7 @@ def test_slots_of_a_box_need_their_memories():
         with pytest.raises(InputError, match=r"no memory .* of a box.*evaluate_box"):
             function(box.params, slots, decision)
     met, decided = follow(
-        box.params, Rule(lambda e: (), lambda p, c, s, k: (c, idle(s))), each(slots), jax.random.key(0)
+        box.params, EpisodePolicy(lambda e: (), lambda p, c, s, k: (c, idle(s))), each(slots), jax.random.key(0)
     )
     assert genedge.score(box.params, met, decided).queue_s.shape == (1, 4, 3)
     with pytest.raises(InputError, match=r"slots\.memory\.held has shape"):
@@ -139,7 +139,7 @@ def test_a_box_is_not_evaluated_slot_by_slot():
 def test_a_memory_is_of_a_box_and_of_booleans(paper):
     box = genedge.load_scenario("edge-box")
     slots = genedge.sample_episode(box.params, KEY, users=3, places=3, slots=4)
-    rule = Rule(lambda episodes: (), lambda params, carry, slot, key: (carry, idle(slot)))
+    rule = EpisodePolicy(lambda episodes: (), lambda params, carry, slot, key: (carry, idle(slot)))
     met, decided = follow(box.params, rule, jax.tree.map(lambda x: np.asarray(x)[None], slots), KEY)
     odd = met._replace(memory=met.memory._replace(held=met.memory.held.astype(float)))
     with pytest.raises(InputError, match=r"memory\.held must be an array of booleans"):

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from genedge.errors import InputError
-from genedge.scenario import load_scenario, presets, unit_of
+from genedge.scenario import load_scenario, presets
+from genedge.settings.words import unit_of
 
 # --- The preset `paper`: every value the paper or this package states, with its unit and where it comes from
 
@@ -518,13 +519,14 @@ def test_overrides_are_applied_in_order_and_marked():
 
 @pytest.mark.parametrize("text", ["1e-3", "1.e-3", ".1e-2", "1E-3", "0.001", "+1e-03"])
 def test_numbers_as_people_write_them(text):
-    assert load_scenario("paper", [f"ddpg.critic_learning_rate={text}"]).settings.ddpg.critic_learning_rate == 0.001
+    ddpg = load_scenario("paper", [f"ddpg.critic_learning_rate={text}"]).hyperparameters("ddpg")
+    assert ddpg.critic_learning_rate == 0.001
 
 
 def test_a_range_of_one_value():
     assert (load_scenario("paper", ["models.B2_s=3"]).params.models.B2 == 3).all()
-    settings = load_scenario("paper", ["any_cell.users=7", "any_cell.delay_weight=0.7"]).settings
-    assert (settings.any_cell.users, settings.any_cell.delay_weight) == ((7, 7), (0.7, 0.7))
+    any_cell = load_scenario("paper", ["any_cell.users=7", "any_cell.delay_weight=0.7"]).hyperparameters("any_cell")
+    assert (any_cell.users, any_cell.delay_weight) == ((7, 7), (0.7, 0.7))
 
 
 @pytest.mark.parametrize(
@@ -537,8 +539,8 @@ def test_a_range_of_one_value():
     ],
 )
 def test_only_networks_over_users_can_value_each_user(credit, network, per_user):
-    settings = load_scenario("paper", [f"td3.credit={credit}", f"td3.network={network}"]).settings
-    assert settings.td3.per_user == per_user
+    scenario = load_scenario("paper", [f"td3.credit={credit}", f"td3.network={network}"])
+    assert scenario.hyperparameters("td3").per_user == per_user
 
 
 @pytest.mark.parametrize(
@@ -691,7 +693,7 @@ BAD_OVERRIDES = [
     ("users=12", "no setting 'users'; did you mean cell.users?"),
     ("radio.uplink_bandwidth_hz=2e7", "did you mean radio.uplink_bandwidth_mhz?"),
     ("alpha=0.5", "did you mean objective.alpha?"),
-    ("flux.capacitor=1", "no setting 'flux.capacitor'; 'genedge scenario show paper' lists all keys"),
+    ("flux.capacitor=1", "no setting 'flux.capacitor'; 'genedge scenario show paper --all' lists all keys"),
     ("=3", "no setting ''"),
     ("name=x", "the name belongs to the file"),
     ("cell=3", "cell is a section; set its keys one by one, such as cell.users"),
@@ -913,7 +915,7 @@ BAD_FILES = [
     ("name: ''\n", "name must be a text of 1 to 255 characters, not ''"),
     (f"name: {'x' * 256}\n", "name must be a text of 1 to 255 characters, not 'xxxxx"),
     ("seed: {value: 3, note: [a]}\n", "its note a text"),
-    ("seed: {value: 3, provenance: rumour}\n", "provenance one of paper, restored, assumed, user"),
+    ("seed: {value: 3, provenance: rumour}\n", "provenance one of paper, restored, measured, assumed, user"),
     ("seed: {value: 3, unit: GB}\n", "a setting is a value or {value, provenance, note}"),
     ("seed: {valu: 3}\n", "seed must be a whole number"),
     ("cell: {users: 12 users}\n", "cell.users must be a whole number, not '12 users'"),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from genedge.scenario import load_scenario, unit_of
+from genedge.scenario import load_scenario
+from genedge.settings.words import unit_of
 
 ROOT = Path(__file__).parent.parent
 

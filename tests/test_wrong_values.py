@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import genedge
-from genedge.policies import REGISTRY
+from genedge.registry import named
 
 gymnasium = pytest.importorskip("gymnasium")
 import genedge.gym  # noqa: E402
@@ -122,7 +122,7 @@ DOORS = [
     (evaluate, "report", ("class", "function")),
     *(
         (lambda name=name, **given: decide(name, **given), argument, ("params", "slots"))
-        for name in REGISTRY
+        for name in named("policy")
         for argument in ("params", "slots", "key")
     ),
     *(
@@ -260,7 +260,7 @@ def test_slots_of_another_scenario_are_refused():
 
 def test_no_slots():
     none = jax.tree.map(lambda x: x[:0], SLOTS)
-    for name in REGISTRY:
+    for name in named("policy"):
         with pytest.raises(genedge.InputError, match=r"slots\.requests has shape \(0, 4\); there must be a slot"):
             decide(name, slots=none)
     assert score(slots=none, decision=jax.tree.map(lambda x: x[:0], DECISION)).utility.shape == (0, 4)

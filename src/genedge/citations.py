@@ -2,48 +2,19 @@
 
 import importlib.resources
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from types import MappingProxyType
 
 from genedge.learn.agents import settings_of
 from genedge.learn.runs import Run, open_run
-from genedge.policies import REGISTRY, no_such_policy
-from genedge.policies.boxes import RULES
+from genedge.registry import EQUIVARIANT, LAYER_NORM, LEARNING, Kind, in_file, named, unknown
+from genedge.registry import entries as registered
+from genedge.scenario.load import CHOOSING
 
 # Always: the paper, and this software.
 ALWAYS = ("liu2024joint", "genedge")
 
-# What every agent learns with.
-LEARNING = ("kingma2015adam", "jax2018github", "deepmind2020jax")
-EQUIVARIANT, LAYER_NORM = "zaheer2017deep", "ba2016layer"
-
-REINFORCE = ("williams1992simple", "kool2019buy")
-AGENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "ddpg": ("lillicrap2016continuous",),
-        "td3": ("fujimoto2018addressing",),
-        "sac": ("haarnoja2018soft", "haarnoja2018applications"),
-        "two-timescale": ("liu2024twotimescale", "vanhasselt2016deep", "fujimoto2018addressing"),
-        "reinforce": REINFORCE,
-        "any-cell": REINFORCE,
-    }
-)
-
-LEARNED = (*REINFORCE, EQUIVARIANT, LAYER_NORM, *LEARNING)
-POLICIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "rcars": (),
-        "hcras": ("deb1995simulated", "deb1996combined"),
-        "cloud-only": (),
-        "greedy": (),
-        "knapsack": (),
-        "learned": LEARNED,
-        "learned-search": LEARNED,
-        "priced": (),
-        "optimal": ("huangfu2018parallelizing",),
-    }
-)
+# What whoever loads a model of Stable-Baselines3 rests on.
 SB3 = ("raffin2021stable",)
 
 
@@ -59,37 +30,54 @@ def entries() -> dict[str, str]:
 
 
 def keys_of_run(run: Run) -> tuple[str, ...]:
-    """What a run rests on: its agent, its network, and the libraries that it learned with.
+    """What a run rests on: its agent, its network, the libraries that it learned with, its channel and mobility.
 
     Args:
         run: the run.
     """
     s = settings_of(run.scenario, run.agent)
-    network = (EQUIVARIANT,) if s.network == "equivariant" else ()
-    return (*AGENTS[run.agent], *network, *((LAYER_NORM,) if s.layer_norm else ()), *LEARNING)
+    keys = [*cited("agent", run.agent)]
+    if s.network == "equivariant":
+        keys.append(EQUIVARIANT)
+    if s.layer_norm:
+        keys.append(LAYER_NORM)
+    for kind, chosen in run.scenario.chosen.items():
+        keys += cited(CHOOSING[kind], chosen.model)
+    return (*keys, *LEARNING)
 
 
-def keys_of_policy(name: str) -> tuple[str, ...]:
-    """What a policy rests on.
+def keys_of(name: str) -> tuple[str, ...]:
+    """What something that can be named rests on.
 
     Args:
         name: a name in the registry, the folder of a run, `sb3:` and a file, or a function of the reader's own,
             which rests on what only the reader knows.
 
     Raises:
-        InputError: there is no such policy.
+        InputError: there is nothing of that name.
     """
-    if name in POLICIES:
-        return POLICIES[name]
-    if name in RULES:
-        return ()
+    same = [entry for _, entry in registered() if entry.name == name]
+    if same:
+        return tuple(dict.fromkeys(key for entry in same for key in entry.cites))
     if name.startswith("sb3:"):
         return SB3
-    if name.rpartition(":")[0].endswith(".py"):
+    if in_file(name):
         return ()
     if Path(name).is_dir():
         return keys_of_run(open_run(Path(name)))
-    raise no_such_policy(name, REGISTRY)
+    known = dict.fromkeys(entry.name for _, entry in registered())
+    raise unknown("name", name, known, ", a run's folder, sb3:FILE, and FILE.py:FUNCTION")
+
+
+def cited(kind: Kind, name: str) -> tuple[str, ...]:
+    """What the registry says to cite for a name; nothing for one of a reader's own file.
+
+    Args:
+        kind: which.
+        name: its name.
+    """
+    known = named(kind)
+    return known[name].cites if name in known else ()
 
 
 def bibtex(keys: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ def runs(tmp_path_factory):
     for agent, setting in WEIGHTS.items():
         scenario = load_scenario("paper", [setting])
         run = create_run(folder / agent, scenario, None, agent, 1, 0)
-        settings = getattr(scenario.settings, agent.replace("-", "_"))
+        settings = scenario.hyperparameters(agent.replace("-", "_"))
         actor = init_actor(settings, jax.random.key(0), len(scenario.models), run.places)
         rng = np.random.default_rng(0)
         actor = jax.tree.map(lambda x, rng=rng: np.asarray(x + rng.normal(0, 0.3, x.shape), np.float32), actor)

@@ -166,7 +166,7 @@ def test_hints_of_the_command_line_name_only_what_is_near(genedge):
 @pytest.mark.parametrize(
     ("setting", "hint"),
     [
-        ("objective.beta=1", "'genedge scenario show paper' lists all keys"),
+        ("objective.beta=1", "'genedge scenario show paper --all' lists all keys"),
         ("radio.power=1", "did you mean radio.user_power_dbm?"),
         ("bandwidth=1", "did you mean radio.uplink_bandwidth_mhz?"),
         ("td4.actor_learning_rat=1", "did you mean td3.actor_learning_rate?"),

@@ -8,7 +8,7 @@ import pytest
 import reference
 from installed import some_heavy
 
-from genedge.policies import REGISTRY
+from genedge.registry import named
 
 # All with ten models, so that code compiled for one serves them all.
 SCENARIOS = {
@@ -60,7 +60,7 @@ def case(request, genedge, tmp_path_factory):
     return chosen, scenario, slots, path
 
 
-@pytest.mark.parametrize("policy", some_heavy(REGISTRY, "hcras", "learned-search"))
+@pytest.mark.parametrize("policy", some_heavy(named("policy"), "hcras", "learned-search"))
 def test_an_independent_program_computes_the_same(case, policy, genedge):
     chosen, scenario, slots, path = case
     decided = genedge("decide", *chosen, *BUDGET, "--policy", policy, stdin=path.read_text())
@@ -197,3 +197,12 @@ def test_in_real_pipes(genedge, tmp_path):
     assert (tmp_path / "slots.jsonl").read_text() == slots
     decided = genedge("decide", "--policy", "greedy", stdin=slots).out
     assert done.stdout == genedge("score", "--slots", tmp_path / "slots.jsonl", stdin=decided).out
+
+
+def test_a_scenario_shows_its_cell_and_all_of_it_the_hyperparameters(genedge):
+    cell, all_ = genedge("scenario", "show", "paper").out, genedge("scenario", "show", "paper", "--all").out
+    assert "radio.noise_dbm_per_hz" in cell
+    assert "ddpg.batch" not in cell
+    assert "radio.noise_dbm_per_hz" in all_
+    assert all(f"{section}." in all_ for section in ("ddpg", "two_timescale", "any_cell", "hcras"))
+    assert "ddpg.batch" in json.loads(genedge("scenario", "show", "paper", "--json").out)["settings"]

@@ -177,7 +177,7 @@ def test_without_bounds_a_policy_alone(genedge, trace):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--policies", "lru,best"), "'best' is no policy; there are lru,"),
+        (("--policies", "lru,best"), "'best': no such trace policy; there are lru,"),
         (("--policies", ","), "--policies is empty"),
         (("--memory", "-1"), "give gigabytes"),
         (("--memory", "nan"), "give gigabytes"),
@@ -215,3 +215,61 @@ def test_convert_tells_what_it_set_aside(genedge, tmp_path):
     assert "noted: 1, earlier than the row before it; sorted" in answer.out
     answer = genedge("replay", source, "--memory", 8)
     assert (answer.status, "genedge trace convert" in answer.err) == (2, True)
+
+
+OWN_FORMAT = """
+from genedge.replay.trace import Aside
+
+def read(path, lines):
+    for number, line in enumerate(lines, 1):
+        who, what, when = line.split()
+        if what == "none":
+            yield number, Aside("without a model")
+        else:
+            yield number, (float(when), what, who, 30)
+"""
+
+
+def test_a_strangers_format_becomes_a_trace(genedge, tmp_path):
+    (tmp_path / "own.py").write_text(OWN_FORMAT)
+    (tmp_path / "log.txt").write_text("ann sdxl 7\nbob none 8\nbob flux 3\n")
+    converted = genedge(
+        "trace", "convert", tmp_path / "log.txt", "--format", f"{tmp_path}/own.py:read", "--out", tmp_path / "t.csv"
+    )
+    assert (tmp_path / "t.csv").read_text() == "time,model,user,steps\n3.000,flux,bob,30\n7.000,sdxl,ann,30\n"
+    assert "2 requests of 3 rows" in converted.out
+    assert "set aside: 1, without a model" in converted.out
+    replayed = json.loads(genedge("replay", tmp_path / "t.csv", "--memory", 8, "--json").out)
+    assert (replayed["models"], replayed["users"], replayed["policies"]["lru"]["requests"]) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    raise KeyError('when')", "own.py line 3: read fails: KeyError: 'when'"),
+        ("    yield 1, ('noon', 'm', 'u', 30)", "log.txt, line 1, time: 'noon' is no number"),
+        ("    yield 1, (1.0, 'm')", "log.txt, line 1: a row is a tuple of time, model, user, steps"),
+        ("    yield 1, (1.0, '', 'u', 30)", "log.txt, line 1, model: missing"),
+        ("    return iter(())", "none of its 0 rows is a request"),
+    ],
+)
+def test_what_a_strangers_format_does_wrong_is_said(genedge, tmp_path, body, message):
+    (tmp_path / "own.py").write_text(f"\ndef read(path, lines):\n{body}\n")
+    (tmp_path / "log.txt").write_text("x\n")
+    own, out = f"{tmp_path}/own.py:read", tmp_path / "t.csv"
+    answer = genedge("trace", "convert", tmp_path / "log.txt", "--format", own, "--out", out)
+    assert (answer.status, out.exists()) == (2, False)
+    assert message in answer.err
+
+
+def test_requests_keep_sizes_of_their_own_when_converted(genedge, tmp_path):
+    (tmp_path / "a.jsonl").write_text(
+        '{"time": 2, "model": "m", "user": "u", "steps": 30, "request_mb": 1.5}\n'
+        '{"time": 1, "model": "n", "user": "", "steps": 20}\n'
+    )
+    genedge("trace", "convert", tmp_path / "a.jsonl", "--format", "jsonl", "--out", tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text().splitlines() == [
+        "time,model,user,steps,request_mb,result_mb",
+        "1.000,n,,20,,",
+        "2.000,m,u,30,1.5,",
+    ]

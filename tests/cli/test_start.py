@@ -21,7 +21,7 @@ VERBS = {
         "replay",
     ),
     "scenario": ("show", "list"),
-    "scenario show": ("NAME|FILE", "--set", "KEY=VALUE", "--json", "--yaml", "provenance"),
+    "scenario show": ("NAME|FILE", "--set", "KEY=VALUE", "--json", "--yaml", "provenance", "--all"),
     "scenario list": ("presets",),
     "slots": ("--scenario", "--users", "--count", "--seed", "--set", "channel_gain", "JSON"),
     "decide": ("--scenario", "--policy", "--seed", "--set", "standard input", "bandwidth"),
@@ -115,7 +115,7 @@ def test_a_written_scenario_says_the_same(genedge, tmp_path):
 def test_every_setting_is_shown_whole(genedge):
     """With its unit and its provenance, also where there is no terminal."""
     (scenario,) = genedge("scenario", "show", "paper", "--json").rows
-    shown = genedge("scenario", "show", "paper").out
+    shown = genedge("scenario", "show", "paper", "--all").out
     for key, setting in scenario["settings"].items():
         line = next(line for line in shown.splitlines() if f" {key} " in line)
         assert f" {setting['unit']} " in line

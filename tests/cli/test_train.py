@@ -223,7 +223,7 @@ def test_a_run_that_diverges_says_so(genedge, tmp_path, monkeypatch):
     answer = genedge(*TRAIN, "--out", tmp_path / "run")
     assert (answer.status, answer.out) == (2, "")
     assert "training diverged before episode 10" in answer.err
-    assert "with lower learning rates ('genedge scenario show' lists them under ddpg)" in answer.err
+    assert "with lower learning rates ('genedge scenario show --all' lists them under ddpg)" in answer.err
     assert "Traceback" not in answer.err
 
 
@@ -261,7 +261,7 @@ def test_the_agent_is_the_one_asked_for(agent, untrained):
     scenario, changes = SCENARIOS.get(agent, ("paper", ()))
     run = untrained("--scenario", scenario, *sets(changes), "--agent", agent, "--episodes", 20, "--seed", 3)
     assert (run.agent, run.episodes, run.seed) == (agent, 20, 3)
-    assert run.users == (run.scenario.settings.any_cell.users[1] if agent == "any-cell" else USERS)
+    assert run.users == (run.scenario.hyperparameters("any_cell").users[1] if agent == "any-cell" else USERS)
 
 
 @pytest.mark.parametrize("agent", [agent for agent in AGENTS if agent != "any-cell"])

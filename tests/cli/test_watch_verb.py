@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said(case, genedge, tmp_path, monkeypatch):
 def test_a_run_that_serves_fewer_users(genedge, tmp_path):
     scenario = load_scenario("paper", ["ddpg.hidden_layers=[8]", "cell.places=4", "cell.users=4"])
     run = create_run(tmp_path / "run", scenario, None, "ddpg", 1, 0)
-    save(run.folder / "best.npz", init_actor(scenario.settings.ddpg, jax.random.key(0), 10, 4), run.id)
+    save(run.folder / "best.npz", init_actor(scenario.hyperparameters("ddpg"), jax.random.key(0), 10, 4), run.id)
     answer = genedge("watch", "--policy", run.folder, "--users", 5, "--out", tmp_path / "a.html")
     assert (answer.status, answer.out) == (2, "")
     assert "serves up to 4 users, not 5" in answer.err

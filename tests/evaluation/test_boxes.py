@@ -14,12 +14,12 @@ from genedge.cli.table import print_results
 from genedge.draw.boxes import SERVING
 from genedge.draw.canvas import named
 from genedge.draw.evaluated import evaluation_figure
-from genedge.env.episodes import Rule
+from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
 from genedge.evaluation.boxes import evaluate_box
 from genedge.evaluation.results import BOX_METRICS, LOSSES, lost_by
 from genedge.optimum.dynamic import solver
-from genedge.policies.boxes import rule, share
+from genedge.policies.boxes import box_policy, share
 from genedge.scenario import load_scenario
 
 USERS, SLOTS, EPISODES = 4, 9, 5
@@ -33,7 +33,7 @@ def scenario():
 @pytest.fixture(scope="module")
 def evaluation(scenario):
     solve = solver(scenario.params, USERS, SLOTS)
-    rules = {name: rule(name, scenario, solve) for name in ("lru", "keep-forever", "optimal")}
+    rules = {name: box_policy(name, scenario, solve) for name in ("lru", "keep-forever", "optimal")}
     told = []
     made = evaluate_box(scenario, rules, solve, USERS, EPISODES, 4, told.append)
     assert [text.partition(",")[0] for text in told] == ["the optimum", *rules]
@@ -148,7 +148,7 @@ def test_names_stand_in_the_figure_as_they_are(evaluation):
 def test_that_optimal_cannot_is_told_before_any_policy_works():
     s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=4"])
     solve, told = solver(s.params, USERS, 4), []
-    rules = {name: rule(name, s, solve) for name in ("lru", "optimal")}
+    rules = {name: box_policy(name, s, solve) for name in ("lru", "optimal")}
     with pytest.raises(InputError, match=r"policy 'optimal': 9 models and 4 users are too many .*; leave it out"):
         evaluate_box(s, rules, solve, USERS, 1, 0, told.append)
     assert told == ["the optimum, 4 users"]
@@ -157,7 +157,7 @@ def test_that_optimal_cannot_is_told_before_any_policy_works():
 def test_without_a_known_optimum_it_says_why(capsys):
     s = load_scenario("edge-box", ["models.count=9", "cell.slots_per_episode=4"])
     solve = solver(s.params, USERS, 4)
-    made = evaluate_box(s, {"lru": rule("lru", s, solve)}, solve, USERS, 1, 0, quiet)
+    made = evaluate_box(s, {"lru": box_policy("lru", s, solve)}, solve, USERS, 1, 0, quiet)
     told = json.loads(json.dumps(made.as_json(), allow_nan=False))
     assert told["optimum"] is None
     assert "9 models and 4 users are too many" in told["no_optimum"]
@@ -178,7 +178,7 @@ def test_a_policy_that_breaks_a_constraint_is_named(scenario):
     with pytest.raises(InputError, match=r"policy greedy broke a constraint: \(11d\).* in slot 0 of episode 0"):
         evaluate_box(
             scenario,
-            {"greedy": Rule(lambda e: (), greedy)},
+            {"greedy": EpisodePolicy(lambda e: (), greedy)},
             solver(scenario.params, USERS, SLOTS),
             USERS,
             1,
@@ -199,7 +199,7 @@ def test_expected_costs_are_those_of_many_episodes():
     """Radio included: what a policy costs on very many slots is the optimum and what it lost on few others."""
     s = load_scenario("edge-box", ["cell.slots_per_episode=6"])
     solve = solver(s.params, USERS, 6)
-    rules = {name: rule(name, s, solve) for name in ("lru", "cost-aware", "optimal")}
+    rules = {name: box_policy(name, s, solve) for name in ("lru", "cost-aware", "optimal")}
     made = evaluate_box(s, rules, solve, USERS, 3000, 11, quiet)
     other = evaluate_box(s, rules, solve, USERS, 1000, 12, quiet)
     for row, again in zip(made.rows, other.rows, strict=True):
@@ -211,7 +211,7 @@ def test_expected_costs_are_those_of_many_episodes():
 def test_a_bound_is_not_called_the_optimum(capsys):
     s = load_scenario("edge-box", ["cell.slots_per_episode=6", "requests.input_size_mb=[1, 5]"])
     solve = solver(s.params, USERS, 6)
-    print_results(evaluate_box(s, {"optimal": rule("optimal", s, solve)}, solve, USERS, 2, 0, quiet))
+    print_results(evaluate_box(s, {"optimal": box_policy("optimal", s, solve)}, solve, USERS, 2, 0, quiet))
     told = capsys.readouterr().out
     assert "gap to bound" in told
     assert "lower bound" in told

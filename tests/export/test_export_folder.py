@@ -56,8 +56,10 @@ def scenario_of(name):
 
 def actor_of(network, layer_norm, channels):
     """An actor with random weights, all of them off zero, and outputs of every size and sign."""
-    settings = load_scenario("paper").settings.ddpg.model_copy(
-        update={"network": network, "layer_norm": layer_norm, "width": 8, "hidden_layers": (16, 12)}
+    settings = (
+        load_scenario("paper")
+        .hyperparameters("ddpg")
+        .model_copy(update={"network": network, "layer_norm": layer_norm, "width": 8, "hidden_layers": (16, 12)})
     )
     actor = init_actor(settings, jax.random.key(2), M, PLACES, channels)
     rng = np.random.default_rng(2)

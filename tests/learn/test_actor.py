@@ -34,7 +34,7 @@ def slots(draw_slot):
 
 
 def settings(kind):
-    return load_scenario("paper", [*SETTINGS, f"sac.network={kind}"]).settings.sac
+    return load_scenario("paper", [*SETTINGS, f"sac.network={kind}"]).hyperparameters("sac")
 
 
 @kinds

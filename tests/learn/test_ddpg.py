@@ -42,7 +42,7 @@ class Tiny:
     def __init__(self, agent):
         self.scenario = load_scenario("paper", TINY)
         self.params = self.scenario.params
-        self.settings = getattr(self.scenario.settings, agent)
+        self.settings = self.scenario.hyperparameters(agent)
         # Only a multi-layer perceptron has places without users.
         self.places = PLACES if self.settings.network == "mlp" else USERS
         self.plan = loop.Plan(self.settings, USERS, self.places, MODELS, T, episodes=8)
@@ -410,7 +410,7 @@ def test_learns_to_beat_the_cloud(agent):
     quick = ["cell.places=5", "cell.users=5", *(f"{agent}.{setting}" for setting in settings)]
     scenario = load_scenario("paper", quick)
     params = scenario.params
-    plan = loop.Plan(getattr(scenario.settings, agent), 5, 5, 10, 50, episodes)
+    plan = loop.Plan(scenario.hyperparameters(agent), 5, 5, 10, 50, episodes)
     slots = sample_episodes(params, jax.random.key(1), 5, 5, 50, 4)
     learner = loop.init(ddpg.DDPG, plan, params, KEY, slots)
     learner, _ = loop.train(ddpg.DDPG, plan, params, learner, episodes)

@@ -20,7 +20,7 @@ from genedge.learn.double_dqn import FEATURES, CacheLearner, _update, choose, in
 from genedge.learn.networks import apply_of_caches, init_of_caches
 from genedge.learn.runs import create_run, train_run
 from genedge.optimum.dynamic import solver
-from genedge.policies.boxes import rule
+from genedge.policies.boxes import box_policy
 from genedge.scenario import load_scenario
 
 # Of the agents the paper's is tested at every turn; the others where there is time to compile them.
@@ -48,7 +48,7 @@ def scenario():
 
 @pytest.fixture(scope="module")
 def learner(scenario):
-    s, params = scenario.settings.two_timescale, scenario.params
+    s, params = scenario.hyperparameters("two_timescale"), scenario.params
     plan = loop.Plan(s, USERS, USERS, 5, T, EPISODES, T // K)
     slots = sample_episodes(params, jax.random.key(1), USERS, USERS, T, 2)
     made = loop.init(DDPG, plan, params, jax.random.key(0), slots, largest_caches(params))
@@ -135,7 +135,7 @@ def test_what_decides_is_the_pair_as_it_is_now(scenario, learner):
 
 
 def test_chance_falls_from_always_to_seldom(scenario, learner):
-    s, params = scenario.settings.two_timescale, scenario.params
+    s, params = scenario.hyperparameters("two_timescale"), scenario.params
     slot = jax.tree.map(lambda x: x[0], learner.replay.data.slot)
     best = apply_of_caches(learner.cache.online, see_box(params, slot), learner.cache.caches).argmax()
     keys = jax.random.split(jax.random.key(3), 2000)
@@ -179,7 +179,7 @@ def test_updates_lead_to_the_values_of_value_iteration(scenario, discount):
     q = np.zeros((2, 3))
     for _ in range(200):
         q = np.array([[rewards[x][c] + discount * q[following[x][c]].max() for c in range(3)] for x in range(2)])
-    learned = fed(scenario.settings.two_timescale, discount, rewards, following)
+    learned = fed(scenario.hyperparameters("two_timescale"), discount, rewards, following)
     np.testing.assert_allclose(learned, q, atol=0.15)
     np.testing.assert_array_equal(learned.argmax(axis=1), q.argmax(axis=1))
 
@@ -191,7 +191,7 @@ def test_a_trained_pair_comes_near_the_optimum(tmp_path):
     run = create_run(tmp_path / "run", s, None, "two-timescale", 400, 0)
     train_run(run, lambda row: None)
     solve = solver(s.params, 8, 50)
-    rules = {name: rule(name, s, solve) for name in (str(run.folder), "lru")}
+    rules = {name: box_policy(name, s, solve) for name in (str(run.folder), "lru")}
     made = evaluate_box(s, rules, solve, 8, 40, 3, lambda text: None)
     pair, lru = (row.value("gap").mean for row in made.rows)
     assert pair < 0.03 < lru

@@ -64,7 +64,7 @@ def gradient():
     """A function: what the actor says, the same in all slots -> the gradient of the loss in what it says."""
     scenario = load_scenario("paper", SMALL)
     params = scenario.params
-    plan = reinforce.Plan(scenario.settings.reinforce, 2, 2, 2, episodes=100)
+    plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 2, 2, 2, episodes=100)
     learner = reinforce.init(plan, KEY)
     slots = jax.tree.map(lambda x: x[:2], held_out(scenario, 2))._replace(requests=np.array([[0, 1], [0, 1]]))
     silent = jax.tree.map(jnp.zeros_like, learner.actor)
@@ -188,7 +188,7 @@ EPISODES = 300
 @pytest.fixture(scope="module")
 def small_run():
     scenario = load_scenario("paper", ONE_OF_TWO)
-    plan = reinforce.Plan(scenario.settings.reinforce, 2, 2, 50, EPISODES)
+    plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 2, 2, 50, EPISODES)
     learner, metrics = reinforce.train(plan, scenario.params, None, reinforce.init(plan, KEY), EPISODES)
     return scenario, plan, learner, metrics
 
@@ -245,7 +245,7 @@ def test_soon_within_a_percent_of_the_optimum_on_the_papers_cell():
     """The bar is `knapsack`, a heuristic that needs no training; HCRAS takes 5,000 evaluations a slot."""
     scenario, episodes = load_scenario("paper"), 100
     params, slots = scenario.params, held_out(scenario, 10)
-    plan = reinforce.Plan(scenario.settings.reinforce, 10, 10, 50, episodes)
+    plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 10, 10, 50, episodes)
     learner, _ = reinforce.train(plan, params, None, reinforce.init(plan, KEY), episodes)
     learned = mean_utility(scenario, slots, jax.jit(decide)(learner.actor, params, slots))
     best = mean_utility(scenario, slots, policy("optimal", scenario)(params, slots, KEY))
@@ -269,7 +269,7 @@ ANY = (
 @pytest.fixture(scope="module")
 def any_cell():
     scenario = load_scenario("paper", ANY)
-    s = scenario.settings.any_cell
+    s = scenario.hyperparameters("any_cell")
     plan = reinforce.Plan(s, USERS[1], MODELS[1], 30, s.episodes)
     return scenario, plan, reinforce.ranges_of(scenario.settings.models)
 

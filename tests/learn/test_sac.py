@@ -47,7 +47,7 @@ def loud(tree, seed):
 def tiny():
     """A plan, its scenario, a learner whose networks all differ, and a mini-batch."""
     scenario = load_scenario("paper", TINY)
-    plan = loop.Plan(scenario.settings.sac, USERS, USERS, MODELS, T, episodes=8)
+    plan = loop.Plan(scenario.hyperparameters("sac"), USERS, USERS, MODELS, T, episodes=8)
     slots = sample_episodes(scenario.params, jax.random.key(1), USERS, USERS, T, 20)
     learner = loop.init(sac.SAC, plan, scenario.params, KEY, slots)
     networks = ("actor", "critics", "target_critics")
@@ -77,7 +77,9 @@ def log_density(action, mean, log_spread, means_something):
 @pytest.mark.parametrize("kind", ["mlp", "equivariant"])
 def test_density_of_an_action(kind, paper, draw_slot):
     """Numbers at inactive places have no part in it: no decision depends on them."""
-    s = load_scenario("paper", [f"sac.network={kind}", "sac.width=8", "sac.hidden_layers=[8]"]).settings.sac
+    s = load_scenario("paper", [f"sac.network={kind}", "sac.width=8", "sac.hidden_layers=[8]"]).hyperparameters(
+        "sac"
+    )
     actor = loud(init_actor(s, KEY, 10, 5, channels=2), 1)
     slots = draw_slot(np.random.default_rng(0), 400, places=5)
     slots = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == float else x, slots)
@@ -240,7 +242,7 @@ def test_the_first_price_of_entropy(tiny):
 def test_learns_to_beat_the_cloud():
     scenario = load_scenario("paper", ["sac.width=16", "cell.places=5", "cell.users=5"])
     params, episodes = scenario.params, 30
-    plan = loop.Plan(scenario.settings.sac, 5, 5, 10, 50, episodes)
+    plan = loop.Plan(scenario.hyperparameters("sac"), 5, 5, 10, 50, episodes)
     slots = sample_episodes(params, jax.random.key(1), 5, 5, 50, 4)
     learner, _ = loop.train(sac.SAC, plan, params, loop.init(sac.SAC, plan, params, KEY, slots), episodes)
     _, learned = loop.evaluate(params, learner, slots)

@@ -14,7 +14,7 @@ from genedge.errors import InputError
 from genedge.evaluation.scoring import score
 from genedge.optimum.bandwidth import delay, links, split
 from genedge.optimum.dynamic import regret, solve_box, solver
-from genedge.policies.boxes import RULES, share, stateless
+from genedge.policies.boxes import box_policy, share, stateless
 from genedge.scenario import load_scenario
 
 SMALL = [
@@ -184,7 +184,7 @@ def test_costs_are_the_optimum_and_the_regrets_on_average(changes):
     solution = solve_box(s.params, USERS, SLOTS)
     slots = episodes_of(s, 2000)
     for name in ("optimal", "lru", "rcars"):
-        met, decision = follow(s.params, RULES[name](s, lambda: solution), slots, jax.random.key(2))
+        met, decision = follow(s.params, box_policy(name, s, lambda: solution), slots, jax.random.key(2))
         assert breaches(s.params, met, decision) == []
         cost = beyond_radio(s, met, decision)
         held, shared = regret(s.params, solution, met, decision, cost)
@@ -203,7 +203,7 @@ def test_costs_are_the_optimum_and_the_regrets_on_average(changes):
 def test_the_optimal_bandwidth_leaves_no_regret():
     s = scenario()
     met, decision = follow(
-        s.params, RULES["optimal"](s, solver(s.params, USERS, SLOTS)), episodes_of(s, 3), jax.random.key(2)
+        s.params, box_policy("optimal", s, solver(s.params, USERS, SLOTS)), episodes_of(s, 3), jax.random.key(2)
     )
     flat, shares = (jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), tree) for tree in (met, decision.bandwidth))
     link = links(s.params, flat)
@@ -217,7 +217,7 @@ def test_sizes_that_vary_make_it_a_lower_bound():
     assert not bound.exact
     assert bound.value == pytest.approx(low.value, rel=1e-12)
     met, decision = follow(
-        varied.params, RULES["optimal"](varied, lambda: bound), episodes_of(varied, 50), jax.random.key(2)
+        varied.params, box_policy("optimal", varied, lambda: bound), episodes_of(varied, 50), jax.random.key(2)
     )
     assert breaches(varied.params, met, decision) == []
     shared = regret(varied.params, bound, met, decision, beyond_radio(varied, met, decision))[1]

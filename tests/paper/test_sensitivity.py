@@ -35,7 +35,7 @@ def test_every_assumed_value_of_the_cell_is_varied(paper):
 
 def test_every_variation_is_a_cell_of_its_own(paper):
     cells = [load_scenario("paper", changes) for changes in VARIATIONS.values()]
-    assert len({(cell.id, cell.settings.hcras) for cell in cells}) == len(VARIATIONS)
+    assert len({(cell.id, cell.hyperparameters("hcras")) for cell in cells}) == len(VARIATIONS)
     assert cells[0].id == paper.id
 
 

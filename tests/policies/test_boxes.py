@@ -13,7 +13,8 @@ from genedge.evaluation.scoring import score
 from genedge.learn.runs import create_run
 from genedge.optimum.dynamic import solver
 from genedge.policies import policy
-from genedge.policies.boxes import RULES, rule, share_steps
+from genedge.policies.boxes import box_policy, share_steps
+from genedge.registry import named
 from genedge.scenario import load_scenario
 
 USERS, SLOTS, EPISODES = 5, 12, 6
@@ -32,7 +33,7 @@ VARIANTS = {
     ),
 }
 # The optimum asks for a floor and for offload.
-EVERYWHERE = [name for name in RULES if name != "optimal"]
+EVERYWHERE = [name for name in named("box rule") if name != "optimal"]
 
 
 def box(*changes):
@@ -45,7 +46,7 @@ def drawn(s, seed=3, episodes=EPISODES):
 
 
 def followed(s, name, slots):
-    return follow(s.params, rule(name, s, solver(s.params, USERS, SLOTS)), slots, jax.random.key(1))
+    return follow(s.params, box_policy(name, s, solver(s.params, USERS, SLOTS)), slots, jax.random.key(1))
 
 
 @pytest.mark.heavy
@@ -59,7 +60,7 @@ def test_every_rule_keeps_every_constraint(changes):
         assert np.isfinite(score(s.params, met, decision).utility).all()
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", named("box rule"))
 def test_no_rule_looks_ahead(name):
     s = box()
     slots, others = drawn(s), drawn(s, seed=4)
@@ -163,9 +164,9 @@ def never():
 def test_names_that_are_no_rule():
     s = box()
     with pytest.raises(InputError, match=r"knows nothing of boxes.*cost-aware"):
-        rule("priced", s, never)
+        box_policy("priced", s, never)
     with pytest.raises(InputError, match="did you mean lru"):
-        rule("lruu", s, never)
+        box_policy("lruu", s, never)
     with pytest.raises(InputError, match="is of a box"):
         policy("knapsack", s)
 
@@ -189,7 +190,7 @@ def test_the_optimum_is_solved_once_and_only_when_it_is_asked_for():
         asked.append(1)
         return solve()
 
-    made = rule("optimal", s, counting)
+    made = box_policy("optimal", s, counting)
     assert asked == []
     follow(s.params, made, drawn(s), jax.random.key(1))
     assert asked
@@ -200,7 +201,7 @@ def test_a_run_over_cells_of_any_size_has_never_seen_a_memory(tmp_path):
     settings = ["any_cell.users=[2, 3]", "any_cell.models=[2, 3]", "any_cell.width=4", "cell.slots_per_episode=4"]
     run = create_run(tmp_path / "run", load_scenario("paper", settings), None, "any-cell", 1, 0)
     with pytest.raises(InputError, match=r"it has never seen a memory, as that of scenario edge-box\. Train"):
-        rule(str(run.folder), box(), never)
+        box_policy(str(run.folder), box(), never)
 
 
 def test_leave_to_send_hits_away_costs_nothing():

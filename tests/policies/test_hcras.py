@@ -87,7 +87,7 @@ def test_as_good_as_pymoo_at_equal_budget():
     """The same operators, encoding and 40 × 25 evaluations: as good on average, within 2 %."""
     population, generations, count, users = 40, 25, 24, 10
     scenario = load_scenario("paper", [f"hcras.population={population}", f"hcras.generations={generations}"])
-    params, s = scenario.params, scenario.settings.hcras
+    params, s = scenario.params, scenario.hyperparameters("hcras")
     slots = sample_episode(params, jax.random.key(1), users, users, count)
     ours = total_utility(params, slots, policy("hcras", scenario)(params, slots, KEY))
     genes = action_size(len(scenario.models), users)

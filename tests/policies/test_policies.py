@@ -12,7 +12,9 @@ from genedge.cell.sampling import sample_episode
 from genedge.cell.service import serve, total_utility
 from genedge.cell.types import Slot
 from genedge.errors import InputError
-from genedge.policies import REGISTRY, policy
+from genedge.policies import policy
+from genedge.public import in_double
+from genedge.registry import named
 from genedge.scenario import load_scenario
 
 SMALL_GA = ("hcras.population=10", "hcras.generations=4")
@@ -35,7 +37,7 @@ def slots_of(params, users=12, count=40, inactive=True) -> Slot:
 
 
 @pytest.mark.parametrize("overrides", SCENARIOS.values(), ids=SCENARIOS)
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", named("policy"))
 def test_feasible_and_reproducible(name, overrides):
     scenario = load_scenario("paper", (*SMALL_GA, *overrides))
     slots = slots_of(scenario.params)
@@ -46,7 +48,7 @@ def test_feasible_and_reproducible(name, overrides):
     jax.tree.map(np.testing.assert_array_equal, decision, again)
 
 
-@pytest.mark.parametrize("name", some_heavy(REGISTRY, "hcras", "learned", "learned-search"))
+@pytest.mark.parametrize("name", some_heavy(named("policy"), "hcras", "learned", "learned-search"))
 def test_slots_are_decided_one_by_one(name):
     """A slot's decision does not depend on the slots after it in the batch."""
     scenario = load_scenario("paper", SMALL_GA)
@@ -127,7 +129,7 @@ def test_knapsack_steps_are_never_worse_than_none():
     """Taking away the steps of any one user, down to its floor, never lowers the utility."""
     scenario = load_scenario("paper", ["server.total_steps=500"])
     params, slots = scenario.params, slots_of(scenario.params, inactive=False)
-    decision = in_float64(policy("knapsack", scenario)(params, slots, KEY))
+    decision, slots = in_float64(policy("knapsack", scenario)(params, slots, KEY)), in_double(slots)
     with jax.enable_x64(True):
         before = np.asarray(total_utility(params, slots, decision))
         for n in range(12):

@@ -88,8 +88,9 @@ def congestion(
         Delay of the backhaul, and wait for one of the cloud's generators [s]; both 0 for others.
     """
     misses = miss.sum(axis=0)
-    slowed = jnp.where(miss & jnp.asarray(box.shared), backhaul_s * misses, jnp.where(miss, backhaul_s, 0.0))
-    mean_s = jnp.where(miss, generation_s, 0.0).sum(axis=0) / jnp.maximum(misses, 1)
+    k = misses.astype(backhaul_s.dtype)
+    slowed = jnp.where(miss & jnp.asarray(box.shared), backhaul_s * k, jnp.where(miss, backhaul_s, 0.0))
+    mean_s = jnp.where(miss, generation_s, 0.0).sum(axis=0) / jnp.maximum(k, 1)
     return slowed, jnp.where(miss, mean_s * rounds_waited(misses, box.generators, miss.shape[0]), 0.0)
 
 
@@ -104,9 +105,10 @@ def rounds_waited(
         places: the largest k.
     """
     G = jnp.minimum(jnp.asarray(generators), places + 1)
-    full = jnp.floor(misses / G)
-    waited = G * full * (full - 1) / 2 + (misses - G * full) * full
-    return waited / jnp.maximum(misses, 1)
+    k = jnp.asarray(misses).astype(G.dtype)
+    full = jnp.floor(k / G)
+    waited = G * full * (full - 1) / 2 + (k - G * full) * full
+    return waited / jnp.maximum(k, 1)
 
 
 def _first(x: AnyArray) -> Array:

@@ -14,7 +14,7 @@ from genedge.cell.types import Decision, Params, Slot
 from genedge.xla import at_once
 
 
-class Rule(NamedTuple):
+class EpisodePolicy(NamedTuple):
     """A policy for a box.
 
     Attributes:
@@ -28,7 +28,7 @@ class Rule(NamedTuple):
 
 
 @at_once()
-def follow(params: Params, rule: Rule, slots: Slot, key: Array) -> tuple[Slot, Decision]:
+def follow(params: Params, rule: EpisodePolicy, slots: Slot, key: Array) -> tuple[Slot, Decision]:
     """Lets a policy decide whole episodes, one slot after the other.
 
     Args:

@@ -12,7 +12,7 @@ from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
-from genedge.env.episodes import Rule, follow
+from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
 from genedge.evaluation.results import BOUND, EXACT, BoxEvaluation, FirstEpisode, lost_by
 from genedge.evaluation.scoring import outcome as outcome_of
@@ -27,7 +27,7 @@ from genedge.xla import at_once
 @at_once()
 def evaluate_box(
     scenario: Scenario,
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, EpisodePolicy],
     solve: Solver,
     users: int,
     episodes: int,
@@ -123,7 +123,7 @@ class _Met(NamedTuple):
 def _met(
     scenario: Scenario,
     name: str,
-    rule: Rule,
+    rule: EpisodePolicy,
     slots: Slot,
     solution: Dynamic | None,
     least_radio: np.ndarray,

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from genedge.errors import InputError
 from genedge.evaluation import boxes, cells
 from genedge.optimum.dynamic import solver
-from genedge.policies import REGISTRY, policy
-from genedge.policies.boxes import RULES, rule
+from genedge.policies import policy
+from genedge.policies.boxes import box_policy
+from genedge.registry import named
 from genedge.results import Results
 from genedge.scenario import Scenario
 
@@ -38,10 +39,10 @@ def evaluate_by_name(
             told = ",".join(map(str, users))
             raise InputError(f"--users {told}: give one number of users; a box is evaluated with one at a time")
         solve = solver(scenario.params, users[0], scenario.settings.cell.slots_per_episode)
-        rules = {name: rule(name, scenario, solve) for name in names}
+        rules = {name: box_policy(name, scenario, solve) for name in names}
         return boxes.evaluate_box(scenario, rules, solve, users[0], episodes, seed, report)
     for name in names:
-        if name in RULES and name not in REGISTRY:
+        if name in named("box rule") and name not in named("policy"):
             raise InputError(
                 f"policy {name!r} is a rule for boxes, and scenario {scenario.name} is of none; try it with "
                 f"--scenario edge-box"

@@ -15,7 +15,7 @@ from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
 from genedge.limits import MOST_DRAWS
 from genedge.optimum import solve_best
-from genedge.policies import REGISTRY, Policy, check_scenario
+from genedge.policies import Policy, built_in, check_scenario
 from genedge.public import check_count, check_decision, check_seed, in_single, what
 from genedge.results import Measured, single
 from genedge.scenario import Scenario, refuse_box
@@ -103,7 +103,7 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
     params, episodes = scenario.params, slots.skew.shape[0]
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     optimum = solve_best(params, flat).lower_bound.reshape(episodes, -1).mean(axis=1)
-    rcars = REGISTRY["rcars"](scenario)
+    rcars = built_in("rcars", scenario)
     costs = []
     for e in range(episodes):
         batch = jax.tree.map(lambda x, e=e: x[e], slots)

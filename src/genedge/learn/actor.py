@@ -13,6 +13,7 @@ from genedge.cell.feasible import action_size, decode
 from genedge.cell.types import AnyArray, Decision, Params, Slot
 from genedge.env.observation import observation_size, observe, scaled, see_models
 from genedge.env.tokens import BOX_FEATURES, MODEL_FEATURES, Tokens, tokens
+from genedge.learn.hyperparameters import AgentSettings, AnyCell, Ddpg, Sac
 from genedge.learn.networks import (
     Equivariant,
     Mlp,
@@ -23,7 +24,6 @@ from genedge.learn.networks import (
     init_equivariant,
     init_mlp,
 )
-from genedge.scenario import AgentSettings, AnyCell, Ddpg, Sac
 
 Network = Mlp | Equivariant
 

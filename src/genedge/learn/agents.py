@@ -18,10 +18,11 @@ from genedge.learn import reinforce
 from genedge.learn.actor import Network, Pair, init_actor
 from genedge.learn.ddpg import DDPG
 from genedge.learn.double_dqn import FEATURES, init_q, largest_caches
+from genedge.learn.hyperparameters import AgentSettings, AnyCell, Reinforce, TwoTimescale
 from genedge.learn.networks import OfCaches
 from genedge.learn.sac import SAC
 from genedge.limits import decided, refuse_large
-from genedge.scenario import AgentSettings, AnyCell, DrawnModels, Reinforce, Scenario, TwoTimescale
+from genedge.scenario import DrawnModels, Scenario
 
 # Fixed episodes that an evaluation during training takes.
 EVALUATION_EPISODES = 8
@@ -60,7 +61,7 @@ def settings_of(scenario: Scenario, agent: str) -> AgentSettings:
     """
     if agent not in AGENTS:
         raise InputError(f"agent {agent!r}: no such algorithm; there are {', '.join(AGENTS)}")
-    settings: AgentSettings = getattr(scenario.settings, agent.replace("-", "_"))
+    settings: AgentSettings = scenario.hyperparameters(agent.replace("-", "_"))
     return settings
 
 

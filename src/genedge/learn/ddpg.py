@@ -13,8 +13,8 @@ from jax import Array
 from genedge.cell.types import Params, Slot
 from genedge.learn.actor import Network, act, values
 from genedge.learn.buffer import Transition
+from genedge.learn.hyperparameters import Ddpg
 from genedge.learn.off_policy import Algorithm, Learner, Nets, Plan, centred, optimisers
-from genedge.scenario import Ddpg
 
 
 def explore(plan: Plan, actor: Network, params: Params, slot: Slot, progress: Array, key: Array) -> Array:

@@ -20,8 +20,8 @@ from genedge.env.tokens import BOX_FEATURES, MODEL_FEATURES
 from genedge.errors import InputError
 from genedge.learn.actor import FIRST_OUTPUTS, see_box
 from genedge.learn.buffer import CacheTransition, Replay, add, empty_replay, sample
+from genedge.learn.hyperparameters import TwoTimescale
 from genedge.learn.networks import OfCaches, apply_of_caches, init_of_caches
-from genedge.scenario import TwoTimescale
 
 # More caches than this would make each choice, and each target, slow.
 MOST_CACHES = 4096

@@ -25,7 +25,7 @@ from genedge.env.functional import State, reset, step
 from genedge.learn.actor import Network, Pair, decide, init_actor, init_critic, name_cache
 from genedge.learn.buffer import Replay, Transition, add, empty_replay, sample
 from genedge.learn.double_dqn import CacheLearner, choose, init_cache_learner, learn_caches
-from genedge.scenario import Ddpg, Sac, TwoTimescale
+from genedge.learn.hyperparameters import Ddpg, Sac, TwoTimescale
 from genedge.xla import OFTEN, ONCE, SELDOM
 
 

@@ -24,7 +24,8 @@ from genedge.cell.sampling import sample_episode, sample_slot
 from genedge.cell.service import total_utility
 from genedge.cell.types import Models, Params, Slot
 from genedge.learn.actor import Network, decide, init_actor, outputs
-from genedge.scenario import AnyCell, DrawnModels, Reinforce
+from genedge.learn.hyperparameters import AnyCell, Reinforce
+from genedge.scenario import DrawnModels
 from genedge.xla import OFTEN, ONCE, SELDOM
 
 

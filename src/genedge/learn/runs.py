@@ -40,7 +40,8 @@ from genedge.learn.agents import (
     training,
 )
 from genedge.learn.card import card
-from genedge.scenario import AnyCell, Scenario, load_scenario
+from genedge.learn.hyperparameters import AnyCell
+from genedge.scenario import Scenario, load_scenario
 from genedge.text import shortened
 from genedge.versions import versions
 from genedge.xla import at_once
@@ -464,7 +465,7 @@ def _train(run: Run, report: Callable[[Row], None]) -> None:
                 section = run.agent.replace("-", "_")
                 raise DivergedError(
                     f"{run.folder}: training diverged before episode {row['episode']}; train a new run with lower "
-                    f"learning rates ('genedge scenario show' lists them under {section})"
+                    f"learning rates ('genedge scenario show --all' lists them under {section})"
                 )
             # The metrics first: they may be ahead of the checkpoint, never behind it.
             _write_metrics(run, [*rows, row])

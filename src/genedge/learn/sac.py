@@ -11,8 +11,8 @@ from genedge.cell.types import Params, Slot
 from genedge.learn.actor import Network, outputs, values
 from genedge.learn.buffer import Transition
 from genedge.learn.ddpg import least_value
+from genedge.learn.hyperparameters import Sac
 from genedge.learn.off_policy import Algorithm, Learner, Plan, centred, optimisers
-from genedge.scenario import Sac
 
 # Logarithms of the spread outside these bounds are cut off, as in the authors' code.
 LEAST_LOG_SPREAD, LARGEST_LOG_SPREAD = -5.0, 2.0

@@ -37,7 +37,8 @@ from genedge.paper.sections import (
 )
 from genedge.paper.tasks import TEST_SEED, Task, Train
 from genedge.policies import policy
-from genedge.scenario import load_scenario, unit_of
+from genedge.scenario import load_scenario
+from genedge.settings.words import unit_of
 from genedge.statistics import interval_over_runs
 from genedge.text import in_cell, shown
 from genedge.versions import versions

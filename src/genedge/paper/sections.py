@@ -15,7 +15,8 @@ from genedge.paper.claims import Judged
 from genedge.paper.folder import Told
 from genedge.paper.plan import Plan
 from genedge.paper.tasks import TEST_SEED, Measure, Task, Train, fingerprint
-from genedge.policies import REGISTRY, policy
+from genedge.policies import policy
+from genedge.registry import named
 from genedge.scenario import load_scenario
 from genedge.statistics import Interval, interval_over_runs, mean
 
@@ -617,7 +618,7 @@ def judged(s: Study, told: Mapping[Task, Told], preset: str, contender: str) -> 
         contender: who stands for the paper's DDPG.
     """
     values = Evidence(s, told, preset).values
-    hcras = load_scenario(preset).settings.hcras
+    hcras = load_scenario(preset).hyperparameters("hcras")
     budget = f"; HCRAS has {hcras.population * hcras.generations:,} evaluations a slot here, assumed"
     lines = []
     for claim in claims.CLAIMS:
@@ -734,7 +735,7 @@ def _looked(s: Study, catalogue: int, changes: tuple[str, ...]) -> Looked:
 
     # What was trained outside has a size; a function serves any.
     resized = any(change.startswith("models.count") for change in changes)
-    own = [name for name in s.own.values() if ".py:" in name or name in REGISTRY or not resized]
+    own = [name for name in s.own.values() if ".py:" in name or name in named("policy") or not resized]
     return Looked(
         of((FEW,), LOOKED_AT),
         of(claims.USERS, ("greedy",)),

@@ -21,7 +21,8 @@ from genedge.errors import InputError
 from genedge.evaluation.cells import evaluate
 from genedge.evaluation.results import METRICS, OPTIMUM, Evaluation
 from genedge.learn.runs import DivergedError, Row, create_run, open_run, train_run
-from genedge.policies import REGISTRY, files_of, policy
+from genedge.policies import files_of, policy
+from genedge.registry import named
 from genedge.scenario import Scenario, load_scenario
 from genedge.versions import versions
 from genedge.xla import set_up_jax
@@ -31,8 +32,8 @@ TEST_SEED = 1000
 
 # What results depend on. Pictures and the command line may change without anything being measured again.
 SOURCES = (
-    *("cell", "env", "learn", "optimum", "policies", "scenarios"),
-    *("scenario.py", "limits.py", "settings/reading.py", "public.py", "xla.py", "highs.py"),
+    *("cell", "env", "learn", "optimum", "policies", "scenario", "scenarios", "settings"),
+    *("limits.py", "registry.py", "public.py", "xla.py", "highs.py"),
 )
 STUDY_SOURCES = (
     "evaluation/cells.py",
@@ -200,7 +201,7 @@ def fingerprint(policies: Iterable[str]) -> str:
     Args:
         policies: names.
     """
-    files = [path for name in policies if name not in REGISTRY for path in files_of(name)]
+    files = [path for name in policies if name not in named("policy") for path in files_of(name)]
     return _hash(files) if files else ""
 
 

@@ -1,53 +1,24 @@
-"""Policies: slots in, decisions out, batch first. One file a policy, one line each in the registry.
+"""Policies: slots in, decisions out, batch first. One file a policy, one entry each in the registry.
 
 A policy is a callable `(params, slots, key) -> Decision`. Slots and decisions carry one leading axis, K slots at
 a time; the key feeds whatever the policy draws. Every decision keeps the constraints (11a) to (11f).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any
 
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
-from genedge.policies.certified import SOLVERS, optimal, priced
-from genedge.policies.cloud_only import cloud_only
-from genedge.policies.greedy import greedy
-from genedge.policies.hcras import hcras_of
-from genedge.policies.knapsack import knapsack
-from genedge.policies.rcars import rcars
+from genedge.policies.certified import SOLVERS
 from genedge.public import compiled_policy, host_policy, own_policy, what
+from genedge.registry import in_file, named, unknown
 from genedge.scenario import Scenario, refuse_box
-from genedge.text import nearest
 from genedge.xla import at_once, require_device
 
 Policy = Callable[[Params, Slot, Array], Decision]
-
-REGISTRY: Mapping[str, Callable[[Scenario], Policy]] = MappingProxyType(
-    {
-        "rcars": lambda scenario: rcars,
-        "hcras": hcras_of,
-        "cloud-only": lambda scenario: cloud_only,
-        "greedy": lambda scenario: greedy,
-        "knapsack": lambda scenario: knapsack,
-        "learned": lambda scenario: _learned(scenario, search=False),
-        "learned-search": lambda scenario: _learned(scenario, search=True),
-        "priced": lambda scenario: priced,
-        "optimal": lambda scenario: optimal,
-    }
-)
-
-
-def _learned(scenario: Scenario, search: bool) -> Policy:
-    # Imported late: nobody else pays for what training needs.
-    from genedge.learn.agents import refuse_no_storage
-    from genedge.policies.learned import one_pass, searched, shipped_actor
-
-    refuse_no_storage(scenario)
-    return partial(searched if search else one_pass, shipped_actor())
 
 
 def policy(name: str, scenario: Scenario) -> Policy:
@@ -67,17 +38,34 @@ def policy(name: str, scenario: Scenario) -> Policy:
         InputError: there is neither such a policy nor such a run or model, or it does not fit the scenario.
     """
     require_device()
+    known = named("policy")
     if not isinstance(name, str) or not name or "\0" in name:
-        raise InputError(f"name must be a policy's name, not {what(name)}; the policies are {', '.join(REGISTRY)}")
+        raise InputError(f"name must be a policy's name, not {what(name)}; the policies are {', '.join(known)}")
     check_scenario(scenario)
     refuse_box(scenario)
     if own_file(name):
-        return own_policy(made(name, scenario, REGISTRY))
+        return own_policy(load_policy(name, scenario, known))
     with at_once():
-        decide = REGISTRY[name](scenario) if name in REGISTRY else made(name, scenario, REGISTRY)
+        decide = built_in(name, scenario) if name in known else load_policy(name, scenario, known)
     if name in SOLVERS or name.startswith("sb3:"):
         return host_policy(decide, name)
     return compiled_policy(decide)
+
+
+def built_in(name: str, scenario: Scenario) -> Policy:
+    """A policy of the registry.
+
+    Args:
+        name: its name.
+        scenario: the scenario that it will serve.
+
+    Raises:
+        InputError: it does not fit the scenario.
+    """
+    entry = named("policy")[name]
+    found: Any = entry.load()
+    policy: Policy = found(scenario) if "of_scenario" in entry.traits else found
+    return policy
 
 
 def check_scenario(scenario: object) -> None:
@@ -101,10 +89,10 @@ def own_file(name: str) -> bool:
     Args:
         name: the name.
     """
-    return name not in REGISTRY and not name.startswith("sb3:") and name.rpartition(":")[0].endswith(".py")
+    return name not in named("policy") and not name.startswith("sb3:") and in_file(name)
 
 
-def made(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
+def load_policy(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
     """A policy that somebody has made, trained or written.
 
     Args:
@@ -120,31 +108,14 @@ def made(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
 
         return sb3(Path(name.removeprefix("sb3:")), scenario)
     if own_file(name):
-        from genedge.policies.own import own
+        from genedge.policies.own import policy_of_file
 
-        file, _, function = name.rpartition(":")
-        return own(Path(file), function)
+        return policy_of_file(name)
     if Path(name).is_dir():
         from genedge.policies.trained import trained
 
         return trained(Path(name), scenario)
-    raise no_such_policy(name, known)
-
-
-def no_such_policy(name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is no policy.
-
-    Args:
-        name: what was asked for.
-        known: names that would have been.
-    """
-    known = list(known)
-    near = nearest(name, known)
-    hint = f"; did you mean {near}?" if near else ""
-    return InputError(
-        f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(known)}, "
-        f"a run's folder, sb3:FILE, and FILE.py:FUNCTION"
-    )
+    raise unknown("policy", name, known, ", a run's folder, sb3:FILE, and FILE.py:FUNCTION")
 
 
 def files_of(name: str) -> list[Path]:

@@ -3,9 +3,8 @@
 A rule ranks the models; those that come first are held, as many as fit. What sets rules apart is what they rank by.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -18,15 +17,16 @@ from genedge.cell.memory import serving
 from genedge.cell.popularity import popularity
 from genedge.cell.service import rounds_waited
 from genedge.cell.types import Decision, Params, Slot
-from genedge.env.episodes import Rule
+from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import links, split
 from genedge.optimum.dynamic import Solver, best_decision
-from genedge.policies import REGISTRY, made
+from genedge.policies import load_policy
 from genedge.policies.greedy import greedy
 from genedge.policies.hcras import hcras_of
 from genedge.policies.knapsack import knapsack
 from genedge.policies.rcars import rcars
+from genedge.registry import named
 from genedge.scenario import Scenario
 
 # Tuned on catalogues 4 to 6 of `edge-box`. A model that is held ranks higher by this factor, so that near ties
@@ -44,7 +44,7 @@ _serving = jax.jit(serving)
 _popularity = jax.jit(popularity)
 
 
-def ranked(first: Callable[[int], Any], rank: Ranking) -> Rule:
+def ranked(first: Callable[[int], Any], rank: Ranking) -> EpisodePolicy:
     """The rule that holds what ranks first.
 
     Args:
@@ -57,7 +57,7 @@ def ranked(first: Callable[[int], Any], rank: Ranking) -> Rule:
         carry, priority = rank(params, carry, slot)
         return carry, share(params, slot, np.asarray(_fill(params, slot, priority)))
 
-    return Rule(first, decide)
+    return EpisodePolicy(first, decide)
 
 
 def share(params: Params, slot: Slot, cache: Bool[np.ndarray, "E M"]) -> Decision:
@@ -210,61 +210,102 @@ def _cache_of(policy: Policy, params: Params, slot: Slot, key: Array) -> Decisio
     return share(params, slot, np.asarray(cache))
 
 
-def stateless(policy: Policy) -> Rule:
+def stateless(policy: Policy) -> EpisodePolicy:
     """A policy that remembers nothing, as a rule.
 
     Args:
         policy: decides E slots, which come with their memories.
     """
-    return Rule(lambda episodes: (), lambda params, carry, slot, key: (carry, policy(params, slot, key)))
-
-
-def _optimal(scenario: Scenario, solve: Solver) -> Rule:
-    def decide(params: Params, t: int, slot: Slot, key: Array) -> tuple[int, Decision]:
-        decision = best_decision(params, solve(), t, slot)
-        return t + 1, decision._replace(bandwidth=split(links(params, slot), compiled=True))
-
-    return Rule(lambda episodes: 0, decide)
+    return EpisodePolicy(lambda episodes: (), lambda params, carry, slot, key: (carry, policy(params, slot, key)))
 
 
 def _zeros(scenario: Scenario) -> Callable[[int], np.ndarray]:
     return lambda episodes: np.zeros((episodes, len(scenario.models)))
 
 
-RULES: Mapping[str, Callable[[Scenario, Solver], Rule]] = MappingProxyType(
-    {
-        "cloud-only": lambda scenario, solve: stateless(_cloud_only),
-        "keep-forever": lambda scenario, solve: ranked(lambda episodes: (), _as_it_is),
-        "lru": lambda scenario, solve: ranked(lambda episodes: (1, _zeros(scenario)(episodes)), _recency),
-        "lfu": lambda scenario, solve: ranked(_zeros(scenario), _frequency),
-        "popularity": lambda scenario, solve: ranked(_zeros(scenario), _weighted_popularity),
-        "cost-aware": lambda scenario, solve: ranked(lambda episodes: (), _expected_saving),
-        "rcars": lambda scenario, solve: stateless(partial(_cache_of, rcars)),
-        "greedy": lambda scenario, solve: stateless(partial(_cache_of, greedy)),
-        "knapsack": lambda scenario, solve: stateless(partial(_cache_of, knapsack)),
-        "hcras": lambda scenario, solve: stateless(hcras_of(scenario)),
-        "optimal": _optimal,
-    }
-)
+# --- The rules: (scenario, how to come by its optimum) -> a policy that may remember -----------------------
 
 
-def rule(name: str, scenario: Scenario, solve: Solver) -> Rule:
+def cloud_only(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """Holds what is pinned, and sends everybody to the cloud."""
+    return stateless(_cloud_only)
+
+
+def keep_forever(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """Holds what the episode began with."""
+    return ranked(lambda episodes: (), _as_it_is)
+
+
+def lru(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """Gives up what was asked for least recently."""
+    return ranked(lambda episodes: (1, _zeros(scenario)(episodes)), _recency)
+
+
+def lfu(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """Gives up what was asked for least often."""
+    return ranked(_zeros(scenario), _frequency)
+
+
+def popular(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """Holds what is popular of late, per gigabyte."""
+    return ranked(_zeros(scenario), _weighted_popularity)
+
+
+def cost_aware(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """Holds what is expected to save most."""
+    return ranked(lambda episodes: (), _expected_saving)
+
+
+def random_caches(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """The caches of the paper's RCARS."""
+    return stateless(partial(_cache_of, rcars))
+
+
+def greedy_caches(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """The caches of greedy."""
+    return stateless(partial(_cache_of, greedy))
+
+
+def knapsack_caches(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """The caches of knapsack."""
+    return stateless(partial(_cache_of, knapsack))
+
+
+def genetic(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """HCRAS, slot by slot."""
+    return stateless(hcras_of(scenario))
+
+
+def optimal(scenario: Scenario, solve: Solver) -> EpisodePolicy:
+    """The optimum of whole episodes; it is solved when it first decides."""
+
+    def decide(params: Params, t: int, slot: Slot, key: Array) -> tuple[int, Decision]:
+        decision = best_decision(params, solve(), t, slot)
+        return t + 1, decision._replace(bandwidth=split(links(params, slot), compiled=True))
+
+    return EpisodePolicy(lambda episodes: 0, decide)
+
+
+def box_policy(name: str, scenario: Scenario, solve: Solver) -> EpisodePolicy:
     """The policy for a box of that name.
 
     Args:
-        name: a name in RULES, the folder of a run trained on this scenario, `sb3:FILE`, or `FILE.py:FUNCTION`, a
-            function of params, E slots with their memories, and a random key, which returns E decisions.
+        name: of a box rule in the registry, the folder of a run trained on this scenario, `sb3:FILE`, or
+            `FILE.py:FUNCTION`, a function of params, E slots with their memories, and a random key, which returns E
+            decisions.
         scenario: of a box.
         solve: how to come by its optimum, see `solver`; only `optimal` asks, when it first decides.
 
     Raises:
         InputError: there is no such policy, or it does not fit the scenario.
     """
-    if name in RULES:
-        return RULES[name](scenario, solve)
-    if name in REGISTRY:
+    rules = named("box rule")
+    if name in rules:
+        policy: EpisodePolicy = rules[name].load()(scenario, solve)
+        return policy
+    if name in named("policy"):
         raise InputError(
             f"policy {name!r} knows nothing of boxes; for scenario {scenario.name}, which is of one, there are "
-            f"{', '.join(RULES)}, a run's folder, sb3:FILE, and FILE.py:FUNCTION"
+            f"{', '.join(rules)}, a run's folder, sb3:FILE, and FILE.py:FUNCTION"
         )
-    return stateless(made(name, scenario, RULES))
+    return stateless(load_policy(name, scenario, rules))

@@ -7,17 +7,32 @@ learners use too, so that every one is feasible and the comparison is between se
 
 from collections.abc import Callable
 from functools import partial
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
+from pydantic import Field
 
 from genedge.cell.feasible import action_size, decode
 from genedge.cell.service import total_utility
 from genedge.cell.types import Decision, Params, Slot
 from genedge.limits import decided, refuse_large
-from genedge.scenario import Hcras, Scenario
+from genedge.scenario import Scenario
+from genedge.settings.fields import Count, NotNegative, Section, Share
+from genedge.settings.provenance import assumed
+
+
+class Hcras(Section):
+    """Settings of the genetic algorithm, in a scenario under `hcras`."""
+
+    population: Annotated[Count, Field(ge=2, multiple_of=2)] = assumed(100)
+    generations: Count = assumed(50)
+    crossover_probability: Share = assumed(0.9)
+    crossover_index: NotNegative = assumed(2, "tuned at 10 and 18 users")
+    mutation_probability: Share = assumed(0.05, "per gene, tuned")
+    mutation_index: NotNegative = assumed(5, "tuned")
 
 
 def hcras_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
@@ -29,7 +44,8 @@ def hcras_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
     Raises:
         InputError: a generation would not fit into memory.
     """
-    settings, models, places = scenario.settings.hcras, len(scenario.models), scenario.settings.cell.places
+    settings: Hcras = scenario.hyperparameters("hcras")
+    models, places = len(scenario.models), scenario.settings.cell.places
     refuse_large("hcras.population, the numbers of models and places", decided(settings.population, models, places))
     return partial(hcras, settings)
 

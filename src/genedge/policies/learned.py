@@ -5,6 +5,8 @@ a time on the cell's own cost, Eq. (15), and knows nothing of the optimum either
 what, and how far both are from the optimum stands in `learned.md` beside the weights.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -15,9 +17,9 @@ from genedge.cell.feasible import decode
 from genedge.cell.service import total_utility
 from genedge.cell.types import Decision, Params, Slot
 from genedge.learn.actor import Network, Pair, act, decide
-from genedge.learn.agents import actor_like
+from genedge.learn.agents import actor_like, refuse_no_storage
 from genedge.learn.runs import restore_actor
-from genedge.scenario import load_scenario
+from genedge.scenario import Scenario, load_scenario
 
 AGENT = "any-cell"
 WEIGHTS = Path(__file__).with_name("learned.npz")
@@ -35,6 +37,32 @@ def shipped_actor() -> Network:
     actor = restore_actor(WEIGHTS, like, WEIGHTS_ID, "it is a part of genedge; install genedge anew")
     assert not isinstance(actor, Pair)
     return actor
+
+
+def learned_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
+    """The policy `learned`.
+
+    Args:
+        scenario: the scenario that it will serve.
+
+    Raises:
+        InputError: it has no storage.
+    """
+    refuse_no_storage(scenario)
+    return partial(one_pass, shipped_actor())
+
+
+def learned_search_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
+    """The policy `learned-search`.
+
+    Args:
+        scenario: the scenario that it will serve.
+
+    Raises:
+        InputError: it has no storage.
+    """
+    refuse_no_storage(scenario)
+    return partial(searched, shipped_actor())
 
 
 @jax.jit

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from genedge.errors import InputError
+from genedge.registry import named, unknown
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import MB_PER_GB, Catalogue, Models
-from genedge.replay.hindsight import OFFLINE, Belady, Requests, Static, most_hits_of_equal
+from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal
 from genedge.replay.names import compare_names
-from genedge.replay.policies import ONLINE, Policy
+from genedge.replay.policies import Policy
 from genedge.replay.replayed import Replayed, levels_of, rows_of
 from genedge.replay.server import Server
 from genedge.replay.tally import Course, Limits, Tally
@@ -44,7 +45,7 @@ def replay(
         trace: the file.
         catalogue: of the models.
         memory_gb: for models.
-        policies: names; all are registered in `ONLINE` or `OFFLINE`.
+        policies: names of trace policies in the registry.
         bounds: whether to compute them.
         report: told what is done, and how many requests are: of each pass over the trace and of each bound; and
             how it goes with the next ones, where they take long.
@@ -52,26 +53,27 @@ def replay(
     Raises:
         InputError: a policy is unknown, the memory is no amount, or the trace cannot be read.
     """
-    unknown = [name for name in policies if name not in ONLINE and name not in OFFLINE]
-    known = ", ".join((*ONLINE, *OFFLINE))
-    if unknown:
-        raise InputError(f"--policies: {unknown[0]!r} is no policy; there are {known}")
+    known = named("trace policy")
+    for name in policies:
+        if name not in known:
+            raise unknown("trace policy", name, known)
     if not policies:
-        raise InputError(f"--policies is empty; there are {known}")
+        raise InputError(f"--policies is empty; there are {', '.join(known)}")
     if not 0 <= memory_gb <= 1e6:
         raise InputError(f"--memory {memory_gb:g}: give gigabytes, from 0 to 1000000")
     memory_mb = math.floor(memory_gb * MB_PER_GB + 1e-6)
     models, users = Models(catalogue), dict[str, int]()
     whole: _Whole | None = None
-    if bounds or any(name in OFFLINE for name in policies):
+    if bounds or any("foresees" in known[name].traits for name in policies):
         whole = _read_whole(trace, models, users, report)
 
     static: Static | None = None
 
     def policy(name: str) -> Policy:
         nonlocal static
-        if name in ONLINE:
-            return ONLINE[name](models)
+        if "foresees" not in known[name].traits:
+            made: Policy = known[name].load()(models)
+            return made
         assert whole is not None
         if name == "belady":
             return Belady(models, whole.requests)

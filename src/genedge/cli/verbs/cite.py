@@ -14,7 +14,11 @@ def register(app: typer.Typer) -> None:
 def cite(
     run: Annotated[Path | None, typer.Argument(metavar="RUN", help="Folder of a run.")] = None,
     policies: Annotated[
-        str, typer.Option(metavar="A,B,DIR", help="Also what these rest on: names of policies, folders of runs.")
+        str,
+        typer.Option(
+            metavar="A,B,DIR",
+            help="Also what these rest on: any names that genedge knows, folders of runs.",
+        ),
     ] = "",
 ) -> None:
     """Print BibTeX: the paper, this software, and what a run and policies rest on.
@@ -22,11 +26,11 @@ def cite(
     Of a run these are its agent, its network and the libraries that it learned with; of policies what they use
     beyond this package.
     """
-    from genedge.citations import bibtex, keys_of_policy, keys_of_run
+    from genedge.citations import bibtex, keys_of, keys_of_run
     from genedge.learn.runs import open_run
 
     keys = [] if run is None else [*keys_of_run(open_run(run))]
     for name in policies.split(","):
         if name.strip():
-            keys += keys_of_policy(name.strip())
+            keys += keys_of(name.strip())
     print(bibtex(keys), end="")

@@ -47,15 +47,15 @@ def _demo(out: Path) -> None:
     from genedge.scenario import load_scenario
 
     scenario = load_scenario("paper")
-    users = scenario.settings.cell.users
+    users, episodes = scenario.settings.cell.users, scenario.hyperparameters("ddpg").episodes
     folder = out / "ddpg"
-    say(f"Training DDPG on scenario paper, {users} users, {scenario.settings.ddpg.episodes} episodes")
+    say(f"Training DDPG on scenario paper, {users} users, {episodes} episodes")
     if (folder / "run.json").exists():
         run = open_run(folder)
         if run.scenario.as_yaml() != scenario.as_yaml():
             raise InputError(f"{folder}: a demo of other settings; remove it, or choose another --out")
     else:
-        run = create_run(folder, scenario, users, "ddpg", scenario.settings.ddpg.episodes, seed=0)
+        run = create_run(folder, scenario, users, "ddpg", episodes, seed=0)
     with resumable("the same command goes on from here"):
         rows = train_with_progress(run)
         say(f"Comparing on {EPISODES} other episodes, the same for all")

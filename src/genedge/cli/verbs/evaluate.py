@@ -6,15 +6,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genedge.cli.app import POLICY_HELP, FigureOption, ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.registry import listed, named
 
 if TYPE_CHECKING:
     from genedge.results import Results
     from genedge.scenario import Scenario
 
 
+HELP = f"""Compare policies: means with 95 % intervals, paired differences, both readings of "better by".
+
+The policies are {listed(named("policy"))}. All meet the same slots. Gaps are measured from the certified optimum:
+relative to it, and as the share of the distance from RCARS to it that is left. Utility is Σ U_n of a slot, lower is
+better. The decision time is that of compiled code, per slot, in batches of an episode.
+
+On the scenario of a box, such as edge-box, policies decide whole episodes, and the table also tells loads, and
+what was lost by what was held, by the steps and by the bandwidth. The rules for boxes are
+{listed(named("box rule"))}.
+"""
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command("evaluate")(evaluate)
+    app.command("evaluate", help=HELP)(evaluate)
 
 
 def evaluate(
@@ -27,16 +40,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
     figure: FigureOption = None,
 ) -> None:
-    """Compare policies: means with 95 % intervals, paired differences, both readings of "better by".
-
-    All policies meet the same slots. Gaps are measured from the certified optimum: relative to it, and as the
-    share of the distance from RCARS to it that is left. Utility is Σ U_n of a slot, lower is better. The decision
-    time is that of compiled code, per slot, in batches of an episode.
-
-    On the scenario of a box, such as edge-box, policies decide whole episodes, and the table also tells loads, and
-    what was lost by what was held, by the steps and by the bandwidth. The rules for boxes are cloud-only,
-    keep-forever, lru, lfu, popularity, cost-aware, rcars, greedy, knapsack, hcras and optimal.
-    """
+    """Compares policies; users read HELP."""
     from genedge.cli.table import print_results
     from genedge.errors import InputError
     from genedge.scenario import load_scenario

@@ -8,7 +8,10 @@ import typer
 from genedge.cli.app import SetOption, Verbs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from genedge.scenario import Scenario
+    from genedge.settings.provenance import Setting
 
 
 def register(app: typer.Typer) -> None:
@@ -31,35 +34,38 @@ def show(
     set_: SetOption = [],
     as_json: Annotated[bool, typer.Option("--json", help="All in SI units, for a program.")] = False,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="A complete scenario file.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="The hyperparameters of agents and policies too.")] = False,
 ) -> None:
-    """Show every setting with its unit and provenance, and the catalogue.
+    """Show every setting of a cell with its unit and provenance, and the catalogue.
 
     Provenance: paper (stands in the paper), restored (its formula was lost; this reading fits the words),
-    assumed (the text does not give it), user (set by you).
+    assumed (the text does not give it), measured, user (set by you).
     """
     from genedge.errors import InputError
     from genedge.scenario import load_scenario
 
     if as_json and as_yaml:
         raise InputError("--json and --yaml: choose one")
+    if all_ and (as_json or as_yaml):
+        raise InputError("--all: --json and --yaml tell everything; leave it out")
     loaded = load_scenario(scenario, set_)
     if as_json:
         print(json.dumps(loaded.as_json()))
     elif as_yaml:
         print(loaded.as_yaml(), end="")
     else:
-        _print_tables(loaded)
+        _print_tables(loaded, loaded.table if all_ else loaded.of_cell)
 
 
-def _print_tables(scenario: "Scenario") -> None:
+def _print_tables(scenario: "Scenario", shown: "Mapping[str, Setting]") -> None:
     from rich.table import Table
 
     from genedge.cli.console import console
-    from genedge.scenario import unit_of
+    from genedge.settings.words import unit_of
 
     out = console()
     settings = Table("setting", "value", "unit", "provenance", "note", title=f"{scenario.name} ({scenario.id})")
-    for key, setting in scenario.table.items():
+    for key, setting in shown.items():
         settings.add_row(key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
     out.print(settings)
 

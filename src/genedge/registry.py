@@ -1,0 +1,371 @@
+"""Everything that can be named: what it is, where it is, and what to cite for it.
+
+An entry is text alone, so that help and tables cost no import; what it names is imported when it is used. Help,
+hints at what was meant, tables in the docs, citations and the parameters of tests are made from these entries. What
+is not here but in a reader's own Python file is named `FILE.py:NAME`.
+"""
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any, Literal
+
+from genedge.errors import InputError
+from genedge.text import nearest
+
+Kind = Literal["policy", "box rule", "trace policy", "agent", "channel", "mobility", "trace format"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that can be named.
+
+    Attributes:
+        name: what it is called on the command line and in files.
+        what: what it is, half a sentence.
+        home: where it is, `module:NAME`.
+        cites: keys of `references.bib`, of what it rests on beyond the paper.
+        settings: where its section of a scenario is declared, `module:NAME`; empty if it has none.
+        traits: what sets it apart from others of its kind. Of a policy, `of_scenario`: it is made for a scenario.
+            Of a trace policy, `foresees`: it is handed the whole trace. Of a trace format, `replayed`: `genedge
+            replay` reads files of that suffix.
+    """
+
+    name: str
+    what: str
+    home: str
+    cites: tuple[str, ...] = ()
+    settings: str = ""
+    traits: tuple[str, ...] = ()
+
+    @property
+    def section(self) -> str:
+        """Of a scenario, the section that holds its settings."""
+        return self.name.replace("-", "_")
+
+    def load(self) -> Any:
+        """What it names."""
+        return _at(self.home)
+
+    def load_settings(self) -> Any:
+        """Its section of a scenario, a class."""
+        return _at(self.settings)
+
+
+# What every learner rests on: Adam, and the libraries; and some: networks over users and models, layer norm.
+LEARNING = ("kingma2015adam", "jax2018github", "deepmind2020jax")
+EQUIVARIANT, LAYER_NORM = "zaheer2017deep", "ba2016layer"
+_REINFORCE = ("williams1992simple", "kool2019buy")
+_LEARNED = (*_REINFORCE, EQUIVARIANT, LAYER_NORM, *LEARNING)
+_GENETIC = ("deb1995simulated", "deb1996combined")
+
+_ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
+    "policy": (
+        Entry("rcars", "random caching, average bandwidth and steps; the paper's", "genedge.policies.rcars:rcars"),
+        Entry(
+            "hcras",
+            "a genetic algorithm for each slot; the paper's",
+            "genedge.policies.hcras:hcras_of",
+            _GENETIC,
+            settings="genedge.policies.hcras:Hcras",
+            traits=("of_scenario",),
+        ),
+        Entry("cloud-only", "caches nothing", "genedge.policies.cloud_only:cloud_only"),
+        Entry(
+            "greedy",
+            "caches what serves most of the slot's requests; bandwidth and steps equal",
+            "genedge.policies.greedy:greedy",
+        ),
+        Entry(
+            "knapsack",
+            "caches what saves most; bandwidth equal, steps to those whom they save most",
+            "genedge.policies.knapsack:knapsack",
+        ),
+        Entry(
+            "learned",
+            "a trained network that ships with the package, for any cell",
+            "genedge.policies.learned:learned_of",
+            _LEARNED,
+            traits=("of_scenario",),
+        ),
+        Entry(
+            "learned-search",
+            "the same, and the best of what lies near",
+            "genedge.policies.learned:learned_search_of",
+            _LEARNED,
+            traits=("of_scenario",),
+        ),
+        Entry("priced", "near the optimum in any cell, with a certificate", "genedge.policies.certified:priced"),
+        Entry(
+            "optimal",
+            "the certified optimum of each slot",
+            "genedge.policies.certified:optimal",
+            ("huangfu2018parallelizing",),
+        ),
+    ),
+    "box rule": (
+        Entry(
+            "cloud-only",
+            "holds what is pinned; and sends everybody to the cloud all the same",
+            "genedge.policies.boxes:cloud_only",
+        ),
+        Entry("keep-forever", "holds what the episode began with", "genedge.policies.boxes:keep_forever"),
+        Entry("lru", "holds what was asked for last", "genedge.policies.boxes:lru"),
+        Entry("lfu", "holds what was asked for most often since the episode began", "genedge.policies.boxes:lfu"),
+        Entry(
+            "popularity",
+            "holds most requests for each gigabyte, of which half are forgotten in 6 slots; what is held counts a "
+            "fifth more",
+            "genedge.policies.boxes:popular",
+        ),
+        Entry(
+            "cost-aware",
+            "ours: holds what popularity now promises to save in the next 12 slots, less what comes while it loads,"
+            " for each gigabyte; what is held counts a fifth more",
+            "genedge.policies.boxes:cost_aware",
+        ),
+        Entry(
+            "rcars", "holds what `rcars` would cache in the paper's cell", "genedge.policies.boxes:random_caches"
+        ),
+        Entry(
+            "greedy",
+            "holds what `greedy` would cache in the paper's cell, for the requests just seen",
+            "genedge.policies.boxes:greedy_caches",
+        ),
+        Entry(
+            "knapsack",
+            "holds what `knapsack` would cache in the paper's cell, for the requests just seen",
+            "genedge.policies.boxes:knapsack_caches",
+        ),
+        Entry(
+            "hcras",
+            "the paper's genetic algorithm, for this slot; it shares bandwidth and steps itself",
+            "genedge.policies.boxes:genetic",
+            _GENETIC,
+        ),
+        Entry("optimal", "what the dynamic program says, shares included", "genedge.policies.boxes:optimal"),
+    ),
+    "trace policy": (
+        Entry(
+            "lru",
+            "always loads what missed; gives up what was asked for least recently",
+            "genedge.replay.policies:Lru",
+        ),
+        Entry(
+            "lfu",
+            "always loads what missed; gives up what was asked for least often",
+            "genedge.replay.policies:Lfu",
+        ),
+        Entry(
+            "gdsf",
+            "Greedy-Dual-Size-Frequency: always loads; gives up the least frequency × saving ÷ size, ageing",
+            "genedge.replay.policies:Gdsf",
+            ("cherkasova1998improving",),
+        ),
+        Entry(
+            "popularity",
+            "loads what leads by 20 %; gives up the least request rate, over half-lives of a minute and a day",
+            "genedge.replay.policies:Popularity",
+        ),
+        Entry(
+            "cost-aware",
+            "ours: loads what will save more than what must go; gives up the least expected saving per memory",
+            "genedge.replay.policies:CostAware",
+        ),
+        Entry("keep-forever", "loads while there is room; gives nothing up", "genedge.replay.policies:KeepForever"),
+        Entry("cloud-only", "never loads", "genedge.replay.policies:CloudOnly"),
+        Entry(
+            "static",
+            "knows the whole trace: loads the models that together save most over it; gives nothing up",
+            "genedge.replay.hindsight:Static",
+            traits=("foresees",),
+        ),
+        Entry(
+            "belady",
+            "knows the whole trace: loads what is needed before what must go; gives up what is needed latest, times"
+            " its size",
+            "genedge.replay.hindsight:Belady",
+            ("belady1966study",),
+            traits=("foresees",),
+        ),
+    ),
+    "agent": (
+        Entry(
+            "ddpg",
+            "deep deterministic policy gradient, the paper's",
+            "genedge.learn.ddpg:DDPG",
+            ("lillicrap2016continuous",),
+            settings="genedge.learn.hyperparameters:Ddpg",
+        ),
+        Entry(
+            "td3",
+            "DDPG with twin critics, delayed and smoothed",
+            "genedge.learn.ddpg:DDPG",
+            ("fujimoto2018addressing",),
+            settings="genedge.learn.hyperparameters:Td3",
+        ),
+        Entry(
+            "sac",
+            "the soft actor-critic",
+            "genedge.learn.sac:SAC",
+            ("haarnoja2018soft", "haarnoja2018applications"),
+            settings="genedge.learn.hyperparameters:Sac",
+        ),
+        Entry(
+            "two-timescale",
+            "for boxes: double DQN for the cache, DDPG for bandwidth and steps",
+            "genedge.learn.ddpg:DDPG",
+            ("liu2024twotimescale", "vanhasselt2016deep", "fujimoto2018addressing"),
+            settings="genedge.learn.hyperparameters:TwoTimescale",
+        ),
+        Entry(
+            "reinforce",
+            "REINFORCE: several decisions for each slot, each judged against the others",
+            "genedge.learn.reinforce:train",
+            _REINFORCE,
+            settings="genedge.learn.hyperparameters:Reinforce",
+        ),
+        Entry(
+            "any-cell",
+            "REINFORCE over cells of any size: one policy for catalogues and users not seen",
+            "genedge.learn.reinforce:train",
+            _REINFORCE,
+            settings="genedge.learn.hyperparameters:AnyCell",
+        ),
+    ),
+    "channel": (),
+    "mobility": (),
+    "trace format": (
+        Entry("csv", "a header and a line a request", "genedge.replay.trace:csv_rows", traits=("replayed",)),
+        Entry("jsonl", "a JSON object a request", "genedge.replay.trace:json_rows", traits=("replayed",)),
+        Entry("gentd26", "GenTD26's lora_request_trace.csv", "genedge.replay.gentd26:gentd26_rows"),
+    ),
+}
+
+
+def named(kind: Kind) -> Mapping[str, Entry]:
+    """All of a kind, by name.
+
+    Args:
+        kind: which.
+    """
+    return MappingProxyType({entry.name: entry for entry in _ENTRIES[kind]})
+
+
+def entries() -> tuple[tuple[Kind, Entry], ...]:
+    """All of all kinds."""
+    return tuple((kind, entry) for kind, some in _ENTRIES.items() for entry in some)
+
+
+def listed(names: Iterable[str], last: str = "and") -> str:
+    """Names in a sentence: "a, b and c".
+
+    Args:
+        names: one or more.
+        last: the word before the last of them.
+    """
+    *before, end = names
+    return f"{', '.join(before)} {last} {end}" if before else end
+
+
+def unknown(kind: str, name: str, known: Iterable[str], else_: str = "") -> InputError:
+    """The error for a name that nothing of a kind has.
+
+    Args:
+        kind: which, for the message.
+        name: what was asked for.
+        known: the names that there are.
+        else_: what it may be besides, such as ", or FILE.py:CLASS".
+    """
+    known = list(known)
+    near = nearest(name, known)
+    hint = f"; did you mean {near}?" if near else ""
+    return InputError(f"{kind} {name!r}: no such {kind}{hint}; there are {', '.join(known)}{else_}")
+
+
+# --- What is in a reader's own file ------------------------------------------------------------------------
+
+
+def in_file(name: str) -> bool:
+    """Whether a name is of the form `FILE.py:NAME`.
+
+    Args:
+        name: as it was given.
+    """
+    return name.rpartition(":")[0].endswith(".py")
+
+
+def from_file(name: str) -> Any:
+    """What a Python file defines under a name; the file is run, as a module of its own.
+
+    Args:
+        name: `FILE.py:NAME`.
+
+    Raises:
+        InputError: the file is missing or does not run, or defines no such name.
+    """
+    path, _, attribute = name.rpartition(":")
+    file = Path(path)
+    module = _module(file, digest(file))
+    if not hasattr(module, attribute):
+        raise InputError(f"{file}: there is no {attribute!r} in it")
+    return getattr(module, attribute)
+
+
+def failure(name: str, error: Exception) -> InputError:
+    """The error for what a reader's own file does not do.
+
+    Args:
+        name: `FILE.py:NAME`.
+        error: what was raised in it.
+    """
+    path, _, attribute = name.rpartition(":")
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == Path(path).resolve()]
+    where = f" line {lines[-1]}" if lines else ""
+    return InputError(f"{path}{where}: {attribute} fails: {type(error).__name__}: {error}")
+
+
+def digest(file: Path) -> str:
+    """A hash of what a file holds.
+
+    Args:
+        file: the file.
+
+    Raises:
+        InputError: it is not there or cannot be read.
+    """
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file") from None
+    except OSError as e:
+        raise InputError(f"{file}: cannot be read: {e.strerror or e}") from None
+
+
+@cache
+def _module(file: Path, content: str) -> ModuleType:
+    """A file as a module; run once, as long as it holds the same."""
+    name = f"genedge_own_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # Where dataclasses and pickle look for it.
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as e:
+        raise InputError(f"{file}: does not run: {type(e).__name__}: {e}") from None
+    return module
+
+
+def _at(home: str) -> Any:
+    module, _, name = home.partition(":")
+    return getattr(import_module(module), name)

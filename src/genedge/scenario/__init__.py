@@ -1,0 +1,9 @@
+"""Scenarios: settings with units and provenance, from YAML to the arrays that the cell computes with."""
+
+from genedge.scenario.load import load_scenario as load_scenario
+from genedge.scenario.load import presets as presets
+from genedge.scenario.load import read_scenario as read_scenario
+from genedge.scenario.scenario import Scenario as Scenario
+from genedge.scenario.scenario import refuse_box as refuse_box
+from genedge.scenario.sections import DrawnModels as DrawnModels
+from genedge.scenario.sections import GivenModel as GivenModel

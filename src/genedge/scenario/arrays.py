@@ -1,0 +1,137 @@
+"""From settings to the arrays that the cell computes with; everything is turned into SI here and nowhere else."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from genedge.cell.types import Box, Models, Params
+from genedge.scenario.sections import DrawnModels, GivenModel, QualityFloor, Requests, Settings
+
+
+def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
+    """Draws the catalogue: a stream per property, so that a changed range leaves the others' draws alone.
+
+    Args:
+        ranges: where each property comes from.
+        seed: of the catalogue.
+    """
+    drawn: dict[str, Any] = {}
+    for i, key in enumerate(GivenModel.model_fields):
+        low, high = getattr(ranges, key)
+        drawn[key] = (low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)).tolist()
+    # Not validated again: between 0 and the least number of a setting there are smaller ones.
+    return tuple(
+        GivenModel.model_construct(**dict(zip(drawn, model, strict=True)))
+        for model in zip(*drawn.values(), strict=True)
+    )
+
+
+def _watts(dbm: float) -> float:
+    return 10 ** (dbm / 10) / 1000
+
+
+def params_of(s: Settings, models: tuple[GivenModel, ...]) -> Params:
+    """A cell as float64 NumPy arrays in SI units.
+
+    Args:
+        s: its settings.
+        models: its catalogue.
+    """
+
+    def column(key: str) -> np.ndarray:
+        return np.array([getattr(model, key) for model in models], np.float64)
+
+    weights_gb, load_s = column("storage_gb"), column("load_s")
+    catalogue = Models(
+        storage_gb=weights_gb + column("working_gb"),
+        output_bits=np.round(column("output_size_mb") * 8e6),
+        A1=column("A1_steps"),
+        A2=column("A2_tv"),
+        A3=column("A3_steps"),
+        A4=column("A4_tv"),
+        B1=column("B1_s_per_step"),
+        B2=column("B2_s"),
+        floor_steps=np.zeros(len(models)),
+    )
+    weighs_delay = s.objective.alpha_weighs == "delay"
+    scalars = {
+        "W_up": s.radio.uplink_bandwidth_mhz * 1e6,
+        "W_dw": s.radio.downlink_bandwidth_mhz * 1e6,
+        "p_n": _watts(s.radio.user_power_dbm),
+        "p_BS": _watts(s.radio.bs_power_dbm),
+        "N0": _watts(s.radio.noise_dbm_per_hz),
+        "R_bc": s.backhaul.to_cloud_mbit_per_s * 1e6,
+        "R_cb": s.backhaul.from_cloud_mbit_per_s * 1e6,
+        "S": s.server.total_steps,
+        "C": s.server.storage_gb,
+        "delay_weight": s.objective.alpha if weighs_delay else 1 - s.objective.alpha,
+        "tv_weight": 1 - s.objective.alpha if weighs_delay else s.objective.alpha,
+        "least_distance_m": s.radio.least_distance_m,
+    }
+    return Params(
+        **{key: np.array(value, np.float64) for key, value in scalars.items()},
+        noise_over_own_band=np.array(s.radio.noise_bandwidth == "own"),
+        area_m=np.array(s.cell.area_m, np.float64),
+        path_loss_db=np.array([s.radio.path_loss_db_at_1_km, s.radio.path_loss_db_per_decade], np.float64),
+        input_bits=np.array(s.requests.input_size_mb, np.float64) * 8e6,
+        skews=np.array(s.requests.skew_states, np.float64),
+        transition=np.array(s.requests.transition, np.float64),
+        first_skew=_first_skew(s.requests),
+        models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
+        box=_box(s, weights_gb, load_s),
+    )
+
+
+def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:
+    """What sets a real box apart; None where nothing does, and the cell is like the paper's."""
+    server, backhaul, every = s.server, s.backhaul, s.server.cache_every_slots
+    on = (
+        server.pinned,
+        every,
+        server.offload,
+        backhaul.shared,
+        backhaul.cloud_generators,
+        s.requests.rank_drift > 0,
+        load_s.any(),
+    )
+    if not any(on):
+        return None
+    return Box(
+        weights_gb=weights_gb,
+        load_s=load_s,
+        # A hair less, so that a load of exactly two slots takes two; and no more than 32 bits count.
+        load_slots=np.ceil(np.minimum(load_s / s.cell.slot_duration_s, 1e9) - 1e-9).astype(np.int32),
+        pinned=np.isin(np.arange(len(load_s)), server.pinned),
+        every=None if every is None else np.array(every, np.int32),
+        offload=np.array(server.offload),
+        shared=np.array(backhaul.shared),
+        generators=np.array(
+            math.inf if backhaul.cloud_generators is None else backhaul.cloud_generators, np.float64
+        ),
+        rank_drift=np.array(s.requests.rank_drift, np.float64),
+    )
+
+
+def _first_skew(requests: Requests) -> np.ndarray:
+    transition = np.array(requests.transition, np.float64)
+    if isinstance(requests.first_skew, int):
+        return np.asarray(np.eye(len(transition))[requests.first_skew], np.float64)
+    # π P = π, Σ π = 1; the least-squares solution is the exact one, and exists even if it is not unique.
+    system = np.vstack([transition.T - np.eye(len(transition)), np.ones(len(transition))])
+    stationary = np.linalg.lstsq(system, np.append(np.zeros(len(transition)), 1.0), rcond=None)[0]
+    stationary = np.clip(stationary, 0, None)
+    return np.asarray(stationary / stationary.sum(), np.float64)
+
+
+def _floor_steps(models: Models, floor: QualityFloor | None) -> np.ndarray:
+    """Least steps of a served request, for each model; infinite where the model cannot reach the floor."""
+    A1, A2, A3, A4 = (np.asarray(a) for a in (models.A1, models.A2, models.A3, models.A4))
+    if floor is None:
+        return np.zeros(len(A1))
+    if floor.least_steps is not None:
+        return np.full(len(A1), floor.least_steps)
+    tv = A4 if floor.largest_tv == "best" else np.full(len(A1), floor.largest_tv)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = A1 + (A2 - tv) / (A2 - A4) * (A3 - A1)
+    return np.select([tv >= A2, tv == A4, tv < A4], [np.zeros(len(A1)), A3, np.full(len(A1), math.inf)], needed)

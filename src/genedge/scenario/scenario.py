@@ -1,0 +1,211 @@
+"""A scenario: a validated cell with its catalogue and the hyperparameters that go with it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from genedge.cell.types import Params
+from genedge.errors import InputError
+from genedge.registry import Entry, Kind, named
+from genedge.scenario.arrays import draw_models, params_of
+from genedge.scenario.sections import GivenModel, Settings
+from genedge.settings.fields import Section
+from genedge.settings.provenance import Setting, defaults
+from genedge.settings.reading import write_yaml
+from genedge.settings.words import unit_of, validated
+
+
+class Chosen(NamedTuple):
+    """What a section that names a model has chosen, such as the channel.
+
+    Attributes:
+        model: the name, or `FILE.py:CLASS`.
+        kind: the class of that name.
+        settings: its settings.
+    """
+
+    model: str
+    kind: Any
+    settings: Section
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A validated cell with its catalogue.
+
+    Attributes:
+        settings: of the cell, validated, in the units of their names.
+        of_cell: the same by dotted key, each with its provenance.
+        told: hyperparameters by dotted key that files or the user have set; all others have their defaults.
+        chosen: what sections that name a model have chosen, by section.
+        own: sections of hyperparameters that a reader's own file declares, by name.
+    """
+
+    settings: Settings
+    of_cell: Mapping[str, Setting]
+    told: Mapping[str, Setting]
+    chosen: Mapping[str, Chosen] = field(default_factory=dict)
+    own: Mapping[str, type[Section]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return self.settings.name
+
+    @cached_property
+    def models(self) -> tuple[GivenModel, ...]:
+        """The catalogue, drawn from the ranges by the scenario's seed, or as given."""
+        models = self.settings.models
+        return models if isinstance(models, tuple) else draw_models(models, self.settings.seed)
+
+    @cached_property
+    def params(self) -> Params:
+        """The scenario as float64 NumPy arrays in SI units."""
+        return params_of(self.settings, self.models)
+
+    @cached_property
+    def id(self) -> str:
+        """A hash of everything that slots, decisions and costs depend on."""
+        return hashlib.sha256(json.dumps(self._physics(), sort_keys=True).encode()).hexdigest()[:16]
+
+    @cached_property
+    def table(self) -> Mapping[str, Setting]:
+        """All settings by dotted key, each with its provenance: the cell's, then the hyperparameters."""
+        kinds = {section: entry.load_settings() for section, entry in with_settings().items()} | dict(self.own)
+        return {
+            **self.of_cell,
+            **{
+                f"{section}.{key}": setting
+                for section, kind in kinds.items()
+                for key, setting in self._of_section(section, kind).items()
+            },
+        }
+
+    def hyperparameters(self, section: str) -> Any:
+        """The hyperparameters of a learner or a policy, validated.
+
+        Args:
+            section: of the scenario, such as `any_cell`.
+
+        Raises:
+            InputError: one of them makes no sense.
+        """
+        kind = self.own[section] if section in self.own else with_settings()[section].load_settings()
+        return validated_section(kind, self._of_section(section, kind), section)
+
+    def _of_section(self, section: str, kind: type[Section]) -> dict[str, Setting]:
+        return {key: self.told.get(f"{section}.{key}", default) for key, default in defaults(kind).items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything needed to recompute costs in SI units, and every setting with unit and provenance."""
+        settings = {
+            key: {"value": setting.value, "unit": unit_of(key), **setting.origin()}
+            for key, setting in self.table.items()
+        }
+        return {
+            "name": self.name,
+            "scenario_id": self.id,
+            **self._physics(),
+            "seed": self.settings.seed,
+            "users": self.settings.cell.users,
+            "places": self.settings.cell.places,
+            "settings": settings,
+        }
+
+    def as_yaml(self) -> str:
+        """A scenario file that says the same, every setting written out with its provenance."""
+        tree: dict[str, Any] = {"name": self.name}
+        for key, setting in self.table.items():
+            section, _, rest = key.partition(".")
+            leaf = {"value": setting.value, **setting.origin()}
+            if rest:
+                tree.setdefault(section, {})[rest] = leaf
+            else:
+                tree[section] = leaf
+        return write_yaml(tree)
+
+    def _physics(self) -> dict[str, Any]:
+        s, p = self.settings, self.params
+        symbols = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S", "C")
+        properties = ("storage_gb", "output_bits", "A1", "A2", "A3", "A4", "B1", "B2")
+        floor = s.server.quality_floor
+        return {
+            "parameters": {symbol: float(getattr(p, symbol)) for symbol in symbols} | {"alpha": s.objective.alpha},
+            "models": [
+                {key: float(getattr(p.models, key)[m]) for key in properties} for m in range(len(self.models))
+            ],
+            "noise_bandwidth": s.radio.noise_bandwidth,
+            "alpha_weighs": s.objective.alpha_weighs,
+            "quality_floor": floor.model_dump(exclude_none=True) if floor else None,
+            "skew_states": list(s.requests.skew_states),
+            "transition": [list(row) for row in s.requests.transition],
+            # Rounded, because the stationary state's last digits depend on the machine, and the id must not.
+            "first_skew": [round(float(x), 12) for x in p.first_skew],
+            "input_bits": [float(x) for x in p.input_bits],
+            "slots_per_episode": s.cell.slots_per_episode,
+            "area_m": list(s.cell.area_m),
+            "path_loss": {
+                "db_at_1_km": s.radio.path_loss_db_at_1_km,
+                "db_per_decade": s.radio.path_loss_db_per_decade,
+                "least_distance_m": s.radio.least_distance_m,
+            },
+        } | self._box()
+
+    def _box(self) -> dict[str, Any]:
+        """What sets a real box apart; nothing in a cell like the paper's."""
+        s, box = self.settings, self.params.box
+        if box is None:
+            return {}
+        return {
+            "box": {
+                "weights_gb": [float(x) for x in box.weights_gb],
+                "load_s": [float(x) for x in box.load_s],
+                "slot_duration_s": s.cell.slot_duration_s,
+                "pinned": sorted(set(s.server.pinned)),
+                "cache_every_slots": s.server.cache_every_slots,
+                "offload": s.server.offload,
+                "shared_backhaul": s.backhaul.shared,
+                "cloud_generators": s.backhaul.cloud_generators,
+                "rank_drift": s.requests.rank_drift,
+            }
+        }
+
+
+def with_settings() -> dict[str, Entry]:
+    """What has hyperparameters in a scenario, by the name of their section."""
+    kinds: tuple[Kind, ...] = ("agent", "policy")
+    return {entry.section: entry for kind in kinds for entry in named(kind).values() if entry.settings}
+
+
+def validated_section(kind: type[Section], table: Mapping[str, Setting], section: str) -> Any:
+    """Settings of a section that has defaults.
+
+    Args:
+        kind: its class.
+        table: its settings by name.
+        section: its name, for the error.
+
+    Raises:
+        InputError: one of them makes no sense.
+    """
+    return validated(kind, {key: setting.value for key, setting in table.items()}, section)
+
+
+def refuse_box(scenario: Scenario) -> None:
+    """Refuses scenarios of boxes, for what looks at each slot alone.
+
+    Args:
+        scenario: the scenario.
+
+    Raises:
+        InputError: it is of a box.
+    """
+    if scenario.params.box is not None:
+        raise InputError(
+            f"scenario {scenario.name} is of a box (its cache lasts, its cloud or backhaul is shared, or "
+            f"popularity drifts), and this looks at each slot alone; 'genedge evaluate', 'genedge train' and "
+            f"genedge.evaluation.boxes.evaluate_box know boxes"
+        )

@@ -1,0 +1,208 @@
+"""The settings of a cell, section by section."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from genedge.limits import MOST_PLACES
+from genedge.settings.fields import (
+    Bandwidth,
+    Count,
+    Decibels,
+    Gigabytes,
+    GigabytesOrNone,
+    GigabytesOrNoneRange,
+    GigabytesRange,
+    Length,
+    Megabytes,
+    MegabytesRange,
+    NotNegative,
+    Positive,
+    Power,
+    Quality,
+    QualityRange,
+    Rate,
+    Seconds,
+    SecondsRange,
+    Section,
+    Share,
+    Steps,
+    StepsOrNone,
+    StepsOrNoneRange,
+    StepsRange,
+    Weight,
+    carried,
+)
+from genedge.settings.words import validated
+
+# Models are told apart in pairs.
+MOST_MODELS = 10_000
+
+
+class Cell(Section):
+    """Users, area and time."""
+
+    users: Count
+    places: Annotated[Count, Field(le=MOST_PLACES)]
+    area_m: tuple[Length, Length]
+    slots_per_episode: Count
+    slot_duration_s: Annotated[Positive, carried(1e-9, 1e9)]
+
+    @model_validator(mode="after")
+    def _users_fit(self) -> Self:
+        if self.users > self.places:
+            raise ValueError(f"users ({self.users}) must not exceed places ({self.places})")
+        return self
+
+
+class Radio(Section):
+    """Bandwidths, powers, noise and path loss."""
+
+    uplink_bandwidth_mhz: Bandwidth
+    downlink_bandwidth_mhz: Bandwidth
+    user_power_dbm: Power
+    bs_power_dbm: Power
+    noise_dbm_per_hz: Annotated[Decibels, carried(-250, 0)]
+    noise_bandwidth: Literal["own", "whole"]
+    path_loss_db_at_1_km: Decibels
+    path_loss_db_per_decade: Annotated[Decibels, Field(ge=0)]
+    least_distance_m: Length
+
+
+class Backhaul(Section):
+    """Rates between the base station and the cloud, and how many requests the cloud serves at once."""
+
+    to_cloud_mbit_per_s: Rate
+    from_cloud_mbit_per_s: Rate
+    shared: Annotated[bool, Field(strict=True)]
+    cloud_generators: Annotated[Count, Field(le=100_000)] | None
+
+
+class Requests(Section):
+    """Request sizes and the Markov chain of the popularity's skew."""
+
+    input_size_mb: MegabytesRange
+    skew_states: Annotated[tuple[Annotated[NotNegative, Field(le=100)], ...], Field(min_length=1, max_length=100)]
+    transition: tuple[tuple[Share, ...], ...]
+    first_skew: Literal["stationary"] | Annotated[int, Field(strict=True, ge=0)]
+    rank_drift: Share
+
+    @model_validator(mode="after")
+    def _chain(self) -> Self:
+        states = len(self.skew_states)
+        if len(self.transition) != states or any(len(row) != states for row in self.transition):
+            raise ValueError(f"transition must have {states} rows of {states} numbers, one for each skew state")
+        for i, row in enumerate(self.transition):
+            if abs(sum(row) - 1) > 1e-9:
+                raise ValueError(f"row {i} of transition must sum to 1, sums to {sum(row):g}")
+        if isinstance(self.first_skew, int) and self.first_skew >= states:
+            raise ValueError(f"first_skew must be stationary or a state from 0 to {states - 1}")
+        return self
+
+
+class QualityFloor(Section):
+    """What a served request must get at least: a largest TV, or least steps; exactly one of them.
+
+    `largest_tv: best` asks of every model the best TV it can reach.
+    """
+
+    largest_tv: Annotated[Positive, carried(1e-6, 1e9)] | Literal["best"] | None = None
+    least_steps: StepsOrNone | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.largest_tv is None) == (self.least_steps is None):
+            raise ValueError("give either largest_tv or least_steps")
+        return self
+
+
+class Server(Section):
+    """What the base station has."""
+
+    total_steps: Steps
+    storage_gb: GigabytesOrNone
+    quality_floor: QualityFloor | None
+    pinned: tuple[Annotated[int, Field(strict=True, ge=0)], ...]
+    cache_every_slots: Annotated[Count, Field(le=100_000)] | None
+    offload: Annotated[bool, Field(strict=True)]
+
+
+class Objective(Section):
+    """The weights of Eq. (14)."""
+
+    alpha: Weight
+    alpha_weighs: Literal["delay", "tv"]
+
+
+class DrawnModels(Section):
+    """Ranges from which the seed draws the catalogue, uniformly."""
+
+    count: Annotated[Count, Field(le=MOST_MODELS)]
+    storage_gb: GigabytesRange
+    output_size_mb: MegabytesRange
+    A1_steps: StepsOrNoneRange
+    A2_tv: QualityRange
+    A3_steps: StepsRange
+    A4_tv: QualityRange
+    B1_s_per_step: SecondsRange
+    B2_s: SecondsRange
+    working_gb: GigabytesOrNoneRange
+    load_s: SecondsRange
+
+
+class GivenModel(Section):
+    """One model of a catalogue given model by model."""
+
+    storage_gb: Gigabytes
+    output_size_mb: Megabytes
+    A1_steps: StepsOrNone
+    A2_tv: Quality
+    A3_steps: Steps
+    A4_tv: Quality
+    B1_s_per_step: Seconds
+    B2_s: Seconds
+    # Of a real box; a list of models need not give them.
+    working_gb: GigabytesOrNone = 0.0
+    load_s: Seconds = 0.0
+
+
+# What an unknown key of a model, or of a floor, may have meant.
+NAMES_OF_MODELS = (*GivenModel.model_fields, *QualityFloor.model_fields)
+
+
+class Settings(Section):
+    """All settings of a cell, with the units in their names."""
+
+    name: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
+    seed: Annotated[int, Field(strict=True, ge=0)]
+    cell: Cell
+    radio: Radio
+    backhaul: Backhaul
+    requests: Requests
+    server: Server
+    objective: Objective
+    models: DrawnModels | tuple[GivenModel, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _models_by_shape(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        # Chosen here, so that errors speak of one shape and not of both.
+        if "models" not in tree:
+            return tree
+        models = tree["models"]
+        if isinstance(models, list):
+            if not models:
+                raise ValueError("models: the list is empty; give at least one model, or ranges")
+            if len(models) > MOST_MODELS:
+                raise ValueError(
+                    f"models: {len(models)} of them; at most {MOST_MODELS} can be told apart in a slot"
+                )
+            given = tuple(
+                validated(GivenModel, model, f"models.{i}", NAMES_OF_MODELS) for i, model in enumerate(models)
+            )
+            return tree | {"models": given}
+        return tree | {"models": validated(DrawnModels, models, "models", NAMES_OF_MODELS)}
+
+
+# The sections of a cell; what else a scenario holds are hyperparameters, see `Scenario.hyperparameters`.
+SECTIONS = tuple(name for name in Settings.model_fields if name not in ("name", "seed"))
