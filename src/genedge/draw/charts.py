@@ -301,7 +301,7 @@ class HeatMap:
         return figure
 
 
-class Level(NamedTuple):
+class ClaimLine(NamedTuple):
     """A line of a forest plot.
 
     Attributes:
@@ -333,7 +333,7 @@ class Forest:
     title: str
     caption: str
     xlabel: str
-    levels: Sequence[Level]
+    levels: Sequence[ClaimLine]
 
     @property
     def rows(self) -> list[dict[str, Any]]:

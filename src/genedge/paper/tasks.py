@@ -48,16 +48,16 @@ SOURCE_KINDS = (".py", ".yaml", ".npz")
 RUN_FILES = ("scenario.yaml", "metrics.jsonl", "best.npz", "last.npz", "card.md", "run.json")
 
 
-class Result(NamedTuple):
+class Found(NamedTuple):
     """What a task found.
 
     Attributes:
-        found: numbers, the same wherever the task ran on a like machine.
+        numbers: the same wherever the task ran on a like machine.
         times: how long things took [ms], by what and by number of users; they differ from run to run.
         files: of a trained run, by name.
     """
 
-    found: dict[str, Any]
+    numbers: dict[str, Any]
     times: dict[str, dict[str, float]]
     files: dict[str, bytes]
 
@@ -89,7 +89,7 @@ class Measure:
         """A rough size, in episodes of training."""
         return 3 + self.episodes * len(self.users)
 
-    def run(self, scratch: Path) -> Result:
+    def run(self, scratch: Path) -> Found:
         """Measures.
 
         Args:
@@ -99,7 +99,7 @@ class Measure:
             raise InputError(f"a file behind {', '.join(self.policies)} is not what it was when the study began")
         scenario = _scenario(self)
         found = _measured(scenario, self.policies, self.users, self.episodes)
-        return Result(
+        return Found(
             {"optimum": _optimum(found), "policies": {name: _metrics(found, name) for name in self.policies}},
             {name: {str(n): _decision_ms(found, name, n) for n in self.users} for name in self.policies},
             {},
@@ -142,7 +142,7 @@ class Train:
         words = (self.preset, *changes, f"catalogue-{self.catalogue}", self.agent, f"{self.users}-users")
         return "_".join((*words, f"{self.episodes}-episodes", f"seed-{self.seed}"))
 
-    def run(self, scratch: Path) -> Result:
+    def run(self, scratch: Path) -> Found:
         """Trains and measures.
 
         Args:
@@ -168,11 +168,11 @@ class Train:
             # A finding too: so large learning rates do.
             nothing: list[float | None] = [None] * self.test_episodes
             told = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-            return Result({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
+            return Found({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
         found = _measured(scenario, (str(folder),), (self.users,), self.test_episodes)
         metrics = _metrics(found, str(folder))[str(self.users)]
         seconds = [row.pop("seconds") for row in rows]
-        return Result(
+        return Found(
             {"diverged": False, "metrics": metrics, "rows": rows},
             {
                 "decision": {str(self.users): _decision_ms(found, str(folder), self.users)},
@@ -228,7 +228,7 @@ def sources(package: Path) -> list[Path]:
     return found
 
 
-def perform(task: Task, scratch: Path) -> Result:
+def perform(task: Task, scratch: Path) -> Found:
     """Does a task, in whatever process this is.
 
     Args:
