@@ -120,11 +120,12 @@ def served(changes):
         assert all(np.isfinite(field).all() for field in outcome if field is not None), name
         assert (outcome.delay_s > 0).all()
     told = evaluate(scenario, {name: policy(name, scenario) for name in POLICIES}, [2], 2, 0, lambda _: None)
-    for result in told.results:
+    optimum = told.levels[0].quantity.samples[0]
+    for row in told.rows:
         for metric in ("utility", "delay_s", "delay_p95_s", "late_ratio", "tv", "hit_ratio"):
-            assert np.isfinite(result.metrics[metric]).all(), (result.policy, metric)
-        assert (told.bounds[0].optimum <= result.metrics["utility"] * (1 + 1e-6)).all(), result.policy
-    assert np.isfinite(told.bounds[0].optimum).all()
+            assert np.isfinite(row.samples[metric]).all(), (row.policy, metric)
+        assert (optimum <= row.samples["utility"] * (1 + 1e-6)).all(), row.policy
+    assert np.isfinite(optimum).all()
     return None
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pictures import dots, legend, levels, names, written
 
 CLASSICS = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady"
 
@@ -130,14 +131,39 @@ def test_many_and_hostile_names_take_little_room(genedge, named):
     assert len(result["names"]["not_asked_for"]["first"]) == len(result["names"]["by_default"]["first"]) == 5
 
 
-def test_tables_and_figure(genedge, trace, tmp_path):
-    picture = tmp_path / "replay.png"
-    answer = genedge("replay", trace, "--memory", 12, "--catalogue", "load-free", "--figure", picture)
+def test_tables_and_figure(genedge, trace, tmp_path, monkeypatch):
+    arguments = ("replay", trace, "--memory", 12, "--catalogue", "load-free")
+    with written(monkeypatch) as figures:
+        answer = genedge(*arguments, "--figure", tmp_path / "replay.png")
     assert answer.status == 0
+    assert (tmp_path / "replay.png").exists()
     assert "Running HiGHS" not in answer.out
     for word in (*CLASSICS.split(","), "load-free bound", "attained by Belady", "right to 1%", "loads per hour"):
         assert word in answer.out
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    (told,), (figure,) = genedge(*arguments, "--json").rows, figures
+    assert_replay_is_shown(told, figure)
+
+
+def assert_replay_is_shown(told, figure):
+    """Dots where the rows' values are, lines where the bounds are, and the hits so far in time."""
+    rows, bounds = list(told["policies"].values()), told["bounds"]
+    panels = dict(zip(("utility", "delay_s", "hit_ratio", "loads_per_hour"), figure.axes, strict=False))
+    for metric, axes in panels.items():
+        assert dots(axes) == pytest.approx({i: row[metric] for i, row in enumerate(rows)})
+    assert names(panels["utility"]) == list(told["policies"])
+    assert levels(panels["hit_ratio"]) == {"load-free bound": bounds["load_free_hit_ratio"]}
+    delays = {"bound with loads": bounds["delay_s"], "all to the cloud": bounds["cloud_delay_s"]}
+    assert levels(panels["delay_s"]) == pytest.approx(delays)
+    quality = rows[0]["utility"] - 0.7 * rows[0]["delay_s"]
+    assert levels(panels["utility"]) == pytest.approx({name: 0.7 * s + quality for name, s in delays.items()})
+    assert levels(panels["loads_per_hour"]) == {}
+    assert sorted(legend(figure)) == ["all to the cloud", "bound with loads", "load-free bound"]
+    over_time = figure.axes[4]
+    ends = {line.get_label(): line.get_ydata()[-1] for line in over_time.get_lines()}
+    expected = {name: row["hit_ratio"] for name, row in told["policies"].items()}
+    assert ends == pytest.approx(expected | {"load-free bound": bounds["load_free_hit_ratio"]})
+    assert over_time.get_xlabel() == "time since the first request [h]"
+    assert [text.get_text() for text in over_time.get_legend().get_texts()] == list(ends)
 
 
 def test_without_bounds_a_policy_alone(genedge, trace):

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,8 +13,9 @@ from genedge.registry import named, unknown
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import MB_PER_GB, Catalogue, Models
 from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal
-from genedge.replay.names import Names, compare_names
+from genedge.replay.names import compare_names
 from genedge.replay.policies import Policy
+from genedge.replay.replayed import Replayed, levels_of, rows_of
 from genedge.replay.server import Server
 from genedge.replay.tally import Course, Limits, Tally
 from genedge.replay.trace import read_trace
@@ -28,93 +28,6 @@ class _Whole(NamedTuple):
     local_s: Float[np.ndarray, "n"]
 
 
-@dataclass(frozen=True)
-class Replay:
-    """The results.
-
-    Attributes:
-        trace: the file.
-        catalogue: what the models take.
-        memory_gb: for models.
-        models: how many the trace asks for.
-        users: how many known users it has.
-        policies: each with what was added up.
-        limits: the certified bounds; None if they were not wanted.
-        names: what the trace and the catalogue do not know of each other.
-        holds: names of the models that `static` holds, that which saves most first; None if it was not asked.
-    """
-
-    trace: str
-    catalogue: Catalogue
-    memory_gb: float
-    models: int
-    users: int
-    policies: dict[str, Tally]
-    limits: Limits | None
-    names: Names
-    holds: tuple[str, ...] | None
-
-    def distances(self, name: str) -> dict[str, float | None]:
-        """How far a policy is from both bounds.
-
-        Args:
-            name: of the policy.
-
-        Returns:
-            hits_of_bound: its hits over the load-free bound's; lru_to_bound_closed: the share of the distance from
-            LRU to that bound in hits which it closes; delay_gap: its delay over the bound's, less one;
-            saved_of_bound: its saving against the cloud, of the largest possible. None where there is no distance.
-        """
-        if self.limits is None:
-            return {}
-        tally, limits, lru = self.policies[name], self.limits, self.policies.get("lru")
-
-        def share(part: float, whole: float) -> float | None:
-            return part / whole if whole > 1e-9 else None
-
-        return {
-            "hits_of_bound": share(tally.hits, limits.hits),
-            "lru_to_bound_closed": share(tally.hits - lru.hits, limits.hits - lru.hits) if lru else None,
-            "delay_gap": share(tally.delay_s - limits.delay_s, limits.delay_s),
-            "saved_of_bound": share(limits.cloud_s - tally.delay_s, limits.cloud_s - limits.delay_s),
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for a program."""
-        some = next(iter(self.policies.values()))
-        bounds = None
-        if self.limits is not None:
-            bounds = {
-                "load_free_hits": self.limits.hits,
-                "load_free_hit_ratio": self.limits.hits / some.requests,
-                "load_free_is_attained": self.limits.hits_exact,
-                "delay_s": self.limits.delay_s / some.requests,
-                "cloud_delay_s": self.limits.cloud_s / some.requests,
-                "over_time": {
-                    "width_s": self.limits.hits_course.width_s,
-                    "load_free_hits": self.limits.hits_course.sums[0].tolist(),
-                    "delay_s": self.limits.delay_course.sums[0].tolist(),
-                },
-            }
-        return {
-            "trace": self.trace,
-            "catalogue": self.catalogue.as_json(),
-            "memory_gb": self.memory_gb,
-            "models": self.models,
-            "users": self.users,
-            "hours": (some.end - some.begin) / 3600,
-            "names": self.names.as_json(),
-            "bounds": bounds,
-            "policies": {name: self._policy_as_json(name) for name in self.policies},
-        }
-
-    def _policy_as_json(self, name: str) -> dict[str, Any]:
-        row = {**self.policies[name].as_json(), "distances": self.distances(name)}
-        if name == "static" and self.holds is not None:
-            row["holds"] = list(self.holds)
-        return row
-
-
 def replay(
     trace: Path,
     catalogue: Catalogue,
@@ -122,7 +35,7 @@ def replay(
     policies: Sequence[str],
     bounds: bool,
     report: Report,
-) -> Replay:
+) -> Replayed:
     """Replays a trace under each policy, all in one pass.
 
     Without bounds and offline policies the memory that this takes does not grow with the trace's length, only with
@@ -183,17 +96,21 @@ def replay(
         done += len(chunk.time)
         report("replaying", done, "")
     limits = None if whole is None or not bounds else _limits(whole, models, memory_mb, report)
-    known_users = sum(number >= 0 for number in users.values())
-    return Replay(
-        str(trace),
-        catalogue,
-        memory_gb,
-        len(models.names),
-        known_users,
-        tallies,
-        limits,
-        compare_names(models, asked, memory_mb),
-        None if static is None else tuple(models.names[m] for m in static.held),
+    levels = []
+    if limits is not None:
+        levels = levels_of(next(iter(tallies.values())), limits, catalogue.alpha.value)
+    return Replayed(
+        rows=rows_of(tallies, limits),
+        levels=levels,
+        trace=str(trace),
+        catalogue=catalogue,
+        memory_gb=memory_gb,
+        models=len(models.names),
+        known_users=sum(number >= 0 for number in users.values()),
+        tallies=tallies,
+        limits=limits,
+        names=compare_names(models, asked, memory_mb),
+        holds=None if static is None else tuple(models.names[m] for m in static.held),
     )
 
 

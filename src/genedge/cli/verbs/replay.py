@@ -41,8 +41,8 @@ def replay(
     figure: FigureOption = None,
 ) -> None:
     """Replays a trace; users read HELP."""
-    from genedge.cli.progress import progress
-    from genedge.cli.replay_table import print_replay
+    from genedge.cli.progress import stages
+    from genedge.cli.table import print_results
     from genedge.files import refuse_no_plain_file
     from genedge.replay.catalogue import load_catalogue
     from genedge.replay.run import replay as run
@@ -53,23 +53,15 @@ def replay(
     with trace.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
     passes = 1 + (bounds or any(name in FORESEEING for name in names)) + bounds
-    with progress(lines * passes) as tick:
-        stage, before, last = "", 0, 0
-
-        def report(text: str, done: int, detail: str) -> None:
-            nonlocal stage, before, last
-            if text != stage:
-                stage, before, last = text, before + last, 0
-            last = done
-            tick(f"{text}, {detail}" if detail else text, min(before + done, lines * passes))
-
-        result = run(trace, loaded, memory, names, bounds, report)
-        tick("replayed", lines * passes)
+    with stages(lines * passes, "replayed") as report:
+        results = run(trace, loaded, memory, names, bounds, report)
     if as_json:
-        print(json.dumps(result.as_json()))
+        print(json.dumps(results.as_json()))
     else:
-        print_replay(result)
+        print_results(results)
     if figure is not None:
-        from genedge.draw.replay import draw_replay
+        from genedge.draw.canvas import write_figure
+        from genedge.draw.dots import LOOK
+        from genedge.draw.replay import replay_figure
 
-        draw_replay(result, figure)
+        write_figure(replay_figure(results), figure, LOOK)
