@@ -158,10 +158,7 @@ def test_the_id_knows_it_and_each_of_its_numbers(paper, files, which):
             key.partition(".")[2] for key in told["settings"] if key.startswith(f"{kind}.")
         } - {"model"}
     slower = load_scenario("paper", [*SMALL, *choice(which, files), "cell.slot_duration_s=5"])
-    lasting = isinstance(chosen.params.channel, LastingChannel) or isinstance(
-        chosen.params.mobility, LastingMobility
-    )
-    assert (slower.id != chosen.id) == lasting
+    assert (slower.id != chosen.id) == lasts(chosen.params)
 
 
 @pytest.mark.parametrize("which", ALL)
@@ -189,10 +186,8 @@ def test_another_number_compiles_nothing(files, which):
 
 @each
 def test_gymnasium_meets_the_same_slots_within_its_bounds(scenario, files):
-    overrides = [
-        *SMALL,
-        *(f"{key}={setting.value}" for key, setting in scenario.of_cell.items() if key in told(scenario)),
-    ]
+    told = {key: setting for key, setting in scenario.of_cell.items() if key.partition(".")[0] in scenario.chosen}
+    overrides = [*SMALL, *(f"{key}={setting.value}" for key, setting in told.items())]
     env, envs = genedge.gym.CellEnv("paper", overrides), genedge.gym.CellVectorEnv(2, "paper", overrides)
     (seen, _), (all_seen, _) = env.reset(seed=3), envs.reset(seed=3)
     for _ in range(2 * SLOTS):
