@@ -445,7 +445,8 @@ def gaps(agent: str, scenario: Any) -> Callable[[Any], float]:
     from genedge.cell.sampling import sample_episodes
     from genedge.learn.actor import decide
     from genedge.learn.agents import places_of
-    from genedge.optimum import objective, solve_optimal
+    from genedge.optimum import solve_optimal
+    from genedge.optimum.certificate import objective
 
     params, places = scenario.params, max(USERS, places_of(scenario, agent, USERS))
     drawn = sample_episodes(params, jax.random.key(1000), USERS, places, T, 20)

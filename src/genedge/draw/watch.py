@@ -31,7 +31,7 @@ from genedge.draw.picture import (
 from genedge.draw.player import Frame, png
 from genedge.errors import InputError
 from genedge.evaluation.scoring import outcome as outcome_of
-from genedge.optimum import solve_best
+from genedge.optimum.solve import solve_best
 from genedge.policies import Policy
 from genedge.scenario import Scenario
 
