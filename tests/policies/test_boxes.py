@@ -192,7 +192,7 @@ def test_a_policy_of_ones_own_remembers(tmp_path):
     assert (np.diff(ours.cache.astype(int), axis=1) != 0).any()
     for name, message in {
         "broken": r"mine\.py line 19: broken fails: ZeroDivisionError",
-        "forgetful": r"mine\.py line 9: forgetful fails: TypeError",
+        "forgetful": r"mine\.py line 10: forgetful fails: TypeError",
         "short": r"mine\.py: what short returns: decision\.steps has shape",
     }.items():
         with pytest.raises(InputError, match=message):
