@@ -330,7 +330,7 @@ DAMAGES = {
     "empty": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "no archive": lambda path: path.write_bytes(b"\xff\0junk"),
-    "one array": lambda path: (np.save(path.with_suffix(".npy"), np.zeros(3)), path.with_suffix(".npy").replace(path)),
+    "one array": lambda path: np.save(other := path.with_suffix(".npy"), np.zeros(3)) or other.replace(path),
     "other arrays": lambda path: np.savez(path, a=np.zeros(3)),
     "other shapes": lambda path: np.savez(path, **{f"{i:04d}": np.zeros(3) for i in range(4)}),
     "wrong bytes here and there": lambda path: path.write_bytes(
