@@ -35,7 +35,8 @@ def main() -> None:
 
     from genedge.evaluation.boxes import evaluate_box
     from genedge.evaluation.results import LOSSES, lost_by
-    from genedge.learn.runs import Run, create_run, open_run, rows_of, train_run
+    from genedge.learn.runs import Run, create_run, open_run, rows_of
+    from genedge.learn.training import train_run
     from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import box_policy
     from genedge.results import Measured

@@ -19,7 +19,9 @@ from genedge.cell.types import Slot
 from genedge.evaluation.scoring import score
 from genedge.files import whole_file
 from genedge.learn.card import card
-from genedge.learn.runs import load_actor, open_run, rows_of, save
+from genedge.learn.arrays import save
+from genedge.learn.runs import open_run, rows_of
+from genedge.learn.training import load_actor
 from genedge.optimum import solve_optimal
 from genedge.policies import policy
 from genedge.policies.learned import WEIGHTS, WEIGHTS_ID, searched, shipped_actor

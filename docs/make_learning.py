@@ -26,7 +26,8 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Slot
 from genedge.evaluation.scoring import score
 from genedge.files import whole_file
-from genedge.learn.runs import create_run, open_run, train_run
+from genedge.learn.runs import create_run, open_run
+from genedge.learn.training import train_run
 from genedge.optimum import solve_optimal
 from genedge.policies import policy
 from genedge.scenario import Scenario, load_scenario

@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from genedge.evaluation.results import METRICS
-from genedge.learn.agents import metrics_of
+from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
 from genedge.paper.folder import keep
 from genedge.paper.plan import QUICK, changed
@@ -35,7 +35,7 @@ def made_up(task: Task) -> Record:
         }
         times = {name: {str(n): float(rng.uniform(0.01, 1)) for n in task.users} for name in task.policies}
         return {"found": found, "times": times}
-    keys = (*metrics_of(task.agent), "evaluated_utility", "best_utility")
+    keys = (*agent_class(task.agent).metrics, "evaluated_utility", "best_utility")
     rows = [
         {"episode": episode} | {key: float(rng.uniform(-600, -400)) for key in keys}
         for episode in evaluated_after(task.episodes)

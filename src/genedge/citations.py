@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from genedge.learn.agents import settings_of
 from genedge.learn.runs import Run, open_run
 from genedge.registry import EQUIVARIANT, LAYER_NORM, LEARNING, Kind, in_file, named, unknown
 from genedge.registry import entries as registered
@@ -35,11 +34,12 @@ def keys_of_run(run: Run) -> tuple[str, ...]:
     Args:
         run: the run.
     """
-    s = settings_of(run.scenario, run.agent)
+    # An agent of the reader's own may have neither.
+    settings = dict(run.learner.settings) | {"network": getattr(run.learner.settings, "network", None)}
     keys = [*cited("agent", run.agent)]
-    if s.network == "equivariant":
+    if settings["network"] == "equivariant":
         keys.append(EQUIVARIANT)
-    if s.layer_norm:
+    if settings.get("layer_norm"):
         keys.append(LAYER_NORM)
     for kind, chosen in run.scenario.chosen.items():
         keys += cited(CHOOSING[kind], chosen.model)

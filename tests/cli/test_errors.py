@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genedge.errors import InputError
-from genedge.learn import runs
+from genedge.learn import arrays
 
 USERS, MODELS = 3, 10
 
@@ -475,7 +475,7 @@ def test_a_checkpoint_that_may_not_be_read_is_not_called_damaged(tmp_path, monke
         raise PermissionError
 
     (tmp_path / "checkpoint.npz").touch()
-    monkeypatch.setattr(runs.zipfile, "ZipFile", forbidden)
+    monkeypatch.setattr(arrays.zipfile, "ZipFile", forbidden)
     with pytest.raises(InputError, match="permission") as told:
-        runs.restore(tmp_path / "checkpoint.npz", np.zeros(1), "mine")
+        arrays.restore(tmp_path / "checkpoint.npz", np.zeros(1), "mine")
     assert "remove" not in str(told.value)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from genedge.learn.actor import init_actor
-from genedge.learn.runs import create_run, save
+from genedge.learn.arrays import save
+from genedge.learn.runs import create_run
 from genedge.scenario import load_scenario
 
 USERS = 10

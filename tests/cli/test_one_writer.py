@@ -43,7 +43,7 @@ def test_of_two_trainings_at_once_one_is_refused_and_none_is_lost(genedge, tmp_p
         answers.extend(genedge("train", *more) for more in (("--out", out, "--seed", 1), ("--resume", out)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genedge.learn.runs.training", meanwhile)
+    monkeypatch.setattr("genedge.learn.ddpg.DDPG.training", meanwhile)
     genedge("train", "--out", out, "--seed", 7)
     assert [answer.status for answer in answers] == [2, 2]
     assert all("is being written by another genedge" in answer.err for answer in answers)

@@ -17,8 +17,8 @@ from genedge.cell.sampling import sample_episodes
 from genedge.evaluation.lines import slot_lines
 from genedge.evaluation.results import METRICS
 from genedge.learn import off_policy as loop
-from genedge.learn import runs
-from genedge.learn.agents import AGENTS
+from genedge.learn import runs, training
+from genedge.registry import named
 from genedge.scenario import load_scenario
 
 USERS, PLACES, T = 2, 3, 5
@@ -142,9 +142,9 @@ def interrupt(owner, name, call, after):
         (loop, "train", 1),
         (loop, "train", 2),
         (loop, "evaluate", 2),
-        (runs, "_write_metrics", 2),
-        (runs, "save", 2),
-        (runs, "card", 1),
+        (training, "_write_metrics", 2),
+        (training, "save", 2),
+        (training, "card", 1),
     ],
 )
 def test_an_interrupted_run_ends_with_the_same_bits(
@@ -152,7 +152,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 ):
     folder = tmp_path / "run"
     if often:
-        monkeypatch.setattr(runs, "CHECKPOINT_EVERY_S", 0)
+        monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0)
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, interrupt(owner, name, call, after))
         answer = genedge(*TRAIN, "--out", folder)
@@ -167,10 +167,10 @@ def test_an_interrupted_run_ends_with_the_same_bits(
 KILLED_WHILE_SAVING = """
 import os, signal
 from genedge.cli import main
-from genedge.learn import runs
+from genedge.learn import arrays, training
 
-runs.CHECKPOINT_EVERY_S = 0
-saved, calls = runs.np.savez, 0
+training.CHECKPOINT_EVERY_S = 0
+saved, calls = arrays.np.savez, 0
 
 def savez(file, **arrays):
     global calls
@@ -181,7 +181,7 @@ def savez(file, **arrays):
         os.kill(os.getpid(), signal.SIGKILL)
     saved(file, **arrays)
 
-runs.np.savez = savez
+arrays.np.savez = savez
 main()
 """
 
@@ -256,7 +256,7 @@ def sets(changes):
     return [word for change in changes for word in ("--set", change)]
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", named("agent"))
 def test_the_agent_is_the_one_asked_for(agent, untrained):
     scenario, changes = SCENARIOS.get(agent, ("paper", ()))
     run = untrained("--scenario", scenario, *sets(changes), "--agent", agent, "--episodes", 20, "--seed", 3)
@@ -264,7 +264,7 @@ def test_the_agent_is_the_one_asked_for(agent, untrained):
     assert run.users == (run.scenario.hyperparameters("any_cell").users[1] if agent == "any-cell" else USERS)
 
 
-@pytest.mark.parametrize("agent", [agent for agent in AGENTS if agent != "any-cell"])
+@pytest.mark.parametrize("agent", [agent for agent in named("agent") if agent != "any-cell"])
 @pytest.mark.parametrize("network", ["mlp", "equivariant"])
 def test_the_network_is_the_one_asked_for(agent, network, untrained):
     """Of this agent, and of no other."""

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from genedge.learn.actor import init_actor
-from genedge.learn.runs import create_run, save
+from genedge.learn.arrays import save
+from genedge.learn.runs import create_run
 from genedge.scenario import load_scenario
 
 # All cells are of one size, so that only the first command waits for compilation.

@@ -33,7 +33,7 @@ TINY = (
 )
 KEY = jax.random.key(0)
 agents = pytest.mark.parametrize("agent", ["ddpg", "td3"])
-compiled_update = jax.jit(ddpg.update, static_argnums=0)
+compiled_update = jax.jit(ddpg.update)
 
 
 class Tiny:
@@ -49,10 +49,10 @@ class Tiny:
         self.slots = sample_episodes(self.params, jax.random.key(1), USERS, self.places, T, 20)
 
     def start(self):
-        return loop.init(ddpg.DDPG, self.plan, self.params, KEY, self.slots)
+        return loop.init(ddpg.ALGORITHM, self.plan, self.params, KEY, self.slots)
 
     def train(self, learner, episodes):
-        return loop.train(ddpg.DDPG, self.plan, self.params, learner, episodes)
+        return loop.train(ddpg.ALGORITHM, self.plan, self.params, learner, episodes)
 
 
 @pytest.fixture(scope="module")
@@ -259,7 +259,7 @@ def test_learning_rates_fall_linearly_until_the_last_slot(agent, tiny, halves):
     ]
     assert [{int(count) for _, count in found} for found in counts] == [{-(-5 // s.policy_delay)}, {5}]
     rates, delays = (s.actor_learning_rate, s.critic_learning_rate), (s.policy_delay, 1)
-    for adam, rate, delay in zip(loop.optimisers(plan), rates, delays, strict=True):
+    for adam, rate, delay in zip(loop.optimisers(plan, s.policy_delay), rates, delays, strict=True):
         state, steps = adam.init(jnp.zeros(())), []
         for _ in range((slots - WARMUP) // delay):
             step, state = adam.update(jnp.ones(()), state)
@@ -276,7 +276,7 @@ def test_noise_falls_over_the_run(tiny):
     s, slot = run.settings, jax.tree.map(lambda x: x[0, 0], run.slots)
     actor = run.start().nets.actor
     clean = jax.jit(act)(actor, run.params, slot)
-    explore = jax.jit(jax.vmap(ddpg.explore, (None, None, None, None, None, 0)), static_argnums=0)
+    explore = jax.jit(jax.vmap(ddpg.explore, (None, None, None, None, None, 0)))
     keys = jax.random.split(jax.random.key(2), 400)
     for progress in (0.0, 0.5, 1.0):
         noise = np.asarray(explore(run.plan, actor, run.params, slot, progress, keys) - clean)
@@ -387,7 +387,7 @@ def test_evaluation_keeps_the_best_actor(tiny):
     utilities = []
     for actor in actors:
         learner = learner._replace(nets=learner.nets._replace(actor=actor))
-        learner, utility = loop.evaluate(run.params, learner, run.slots)
+        learner, utility = loop.evaluate(ddpg.ALGORITHM, run.params, learner, run.slots)
         utilities.append(float(utility))
     assert len(set(utilities)) > 1
     assert float(learner.best_utility) == min(utilities)
@@ -412,9 +412,9 @@ def test_learns_to_beat_the_cloud(agent):
     params = scenario.params
     plan = loop.Plan(scenario.hyperparameters(agent), 5, 5, 10, 50, episodes)
     slots = sample_episodes(params, jax.random.key(1), 5, 5, 50, 4)
-    learner = loop.init(ddpg.DDPG, plan, params, KEY, slots)
-    learner, _ = loop.train(ddpg.DDPG, plan, params, learner, episodes)
-    _, learned = loop.evaluate(params, learner, slots)
+    learner = loop.init(ddpg.ALGORITHM, plan, params, KEY, slots)
+    learner, _ = loop.train(ddpg.ALGORITHM, plan, params, learner, episodes)
+    _, learned = loop.evaluate(ddpg.ALGORITHM, params, learner, slots)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     cloud = float(total_utility(params, flat, policy("cloud-only", scenario)(params, flat, KEY)).mean())
     assert float(learned) < least * cloud

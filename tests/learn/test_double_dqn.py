@@ -13,12 +13,20 @@ from genedge.cell.service import total_utility
 from genedge.errors import InputError
 from genedge.evaluation.boxes import evaluate_box
 from genedge.learn import off_policy as loop
-from genedge.learn.actor import Pair, decide, see_box
 from genedge.learn.buffer import CacheTransition, Replay
-from genedge.learn.ddpg import DDPG
-from genedge.learn.double_dqn import FEATURES, CacheLearner, _update, choose, init_cache_learner, largest_caches
+from genedge.learn.double_dqn import (
+    FEATURES,
+    CacheLearner,
+    _update,
+    choose,
+    init_cache_learner,
+    largest_caches,
+    see_box,
+)
 from genedge.learn.networks import apply_of_caches, init_of_caches
-from genedge.learn.runs import create_run, train_run
+from genedge.learn.runs import create_run
+from genedge.learn.training import train_run
+from genedge.learn.two_timescale import ALGORITHM, TwoTimescaleActor, decide, pair
 from genedge.optimum.dynamic import solver
 from genedge.policies.boxes import box_policy
 from genedge.scenario import load_scenario
@@ -49,10 +57,10 @@ def scenario():
 @pytest.fixture(scope="module")
 def learner(scenario):
     s, params = scenario.hyperparameters("two_timescale"), scenario.params
-    plan = loop.Plan(s, USERS, USERS, 5, T, EPISODES, T // K)
+    plan = loop.Plan(s, USERS, USERS, 5, T, EPISODES, largest_caches(params))
     slots = sample_episodes(params, jax.random.key(1), USERS, USERS, T, 2)
-    made = loop.init(DDPG, plan, params, jax.random.key(0), slots, largest_caches(params))
-    return loop.train(DDPG, plan, params, made, EPISODES)[0]
+    made = loop.init(ALGORITHM, plan, params, jax.random.key(0), slots)
+    return loop.train(ALGORITHM, plan, params, made, EPISODES)[0]
 
 
 @pytest.mark.parametrize(
@@ -125,10 +133,10 @@ def test_only_slots_that_decide_change_the_memory(learner):
 
 
 def test_what_decides_is_the_pair_as_it_is_now(scenario, learner):
-    assert isinstance(learner.actor, Pair)
+    assert isinstance(pair(learner), TwoTimescaleActor)
     slots = jax.tree.map(lambda x: x[:8], learner.replay.data.slot)
     values = apply_of_caches(learner.cache.online, see_box(scenario.params, slots), learner.cache.caches)
-    decision = decide(learner.actor, scenario.params, slots)
+    decision = decide(pair(learner), scenario.params, slots)
     np.testing.assert_array_equal(
         decision.cache, np.asarray(learner.cache.caches)[np.asarray(values).argmax(axis=1)]
     )

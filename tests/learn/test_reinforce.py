@@ -14,6 +14,7 @@ from scipy import stats
 from genedge.cell.feasible import breaches, decode, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import total_utility
+from genedge.learn import any_cell as any_cell_agent
 from genedge.learn import reinforce
 from genedge.learn.actor import decide
 from genedge.policies import policy
@@ -68,7 +69,7 @@ def gradient():
     learner = reinforce.init(plan, KEY)
     slots = jax.tree.map(lambda x: x[:2], held_out(scenario, 2))._replace(requests=np.array([[0, 1], [0, 1]]))
     silent = jax.tree.map(jnp.zeros_like, learner.actor)
-    update = jax.jit(reinforce.update, static_argnums=0)
+    update = jax.jit(reinforce.update)
 
     def of(said, key=KEY):
         *hidden, last = silent.layers
@@ -189,7 +190,7 @@ EPISODES = 300
 def small_run():
     scenario = load_scenario("paper", ONE_OF_TWO)
     plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 2, 2, 50, EPISODES)
-    learner, metrics = reinforce.train(plan, scenario.params, None, reinforce.init(plan, KEY), EPISODES)
+    learner, metrics = reinforce.train(plan, scenario.params, reinforce.init(plan, KEY), EPISODES)
     return scenario, plan, learner, metrics
 
 
@@ -219,8 +220,8 @@ def test_every_episode_has_fresh_slots(small_run):
 
 def test_two_halves_are_the_whole_bit_by_bit(small_run):
     scenario, plan, whole, metrics = small_run
-    half, first = reinforce.train(plan, scenario.params, None, reinforce.init(plan, KEY), EPISODES // 2)
-    halves, second = reinforce.train(plan, scenario.params, None, half, EPISODES // 2)
+    half, first = reinforce.train(plan, scenario.params, reinforce.init(plan, KEY), EPISODES // 2)
+    halves, second = reinforce.train(plan, scenario.params, half, EPISODES // 2)
     assert_same_bits(whole, halves)
     jax.tree.map(lambda a, *b: np.testing.assert_array_equal(a, np.concatenate(b)), metrics, first, second)
 
@@ -246,7 +247,7 @@ def test_soon_within_a_percent_of_the_optimum_on_the_papers_cell():
     scenario, episodes = load_scenario("paper"), 100
     params, slots = scenario.params, held_out(scenario, 10)
     plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 10, 10, 50, episodes)
-    learner, _ = reinforce.train(plan, params, None, reinforce.init(plan, KEY), episodes)
+    learner, _ = reinforce.train(plan, params, reinforce.init(plan, KEY), episodes)
     learned = mean_utility(scenario, slots, jax.jit(decide)(learner.actor, params, slots))
     best = mean_utility(scenario, slots, policy("optimal", scenario)(params, slots, KEY))
     assert learned < 1.01 * best
@@ -270,15 +271,15 @@ ANY = (
 def any_cell():
     scenario = load_scenario("paper", ANY)
     s = scenario.hyperparameters("any_cell")
-    plan = reinforce.Plan(s, USERS[1], MODELS[1], 30, s.episodes)
-    return scenario, plan, reinforce.ranges_of(scenario.settings.models)
+    ranges = any_cell_agent.ranges_of(scenario.settings.models)
+    return scenario, any_cell_agent.plan_of(s, ranges, 30, s.episodes), ranges
 
 
 @pytest.fixture(scope="module")
 def drawn(any_cell):
     """Many cells in NumPy, and how many models each of them has."""
-    scenario, plan, ranges = any_cell
-    cells, slots = reinforce.draw_cells(plan, scenario.params, ranges, jax.random.key(3), CELLS)
+    scenario, plan, _ranges = any_cell
+    cells, slots = any_cell_agent.draw_cells(plan, scenario.params, jax.random.key(3), CELLS)
     cells, slots = jax.tree.map(np.asarray, (cells, slots))
     return cells, slots, np.isfinite(cells.models.storage_gb).sum(axis=1)
 
@@ -366,9 +367,9 @@ def test_server_and_objective_are_drawn_too_and_all_else_is_the_scenarios(drawn,
 
 
 def test_the_key_draws_the_cells_and_nothing_else_does(any_cell):
-    scenario, plan, ranges = any_cell
+    scenario, plan, _ranges = any_cell
     first, again, other = (
-        reinforce.draw_cells(plan, scenario.params, ranges, jax.random.key(seed), 30) for seed in (5, 5, 6)
+        any_cell_agent.draw_cells(plan, scenario.params, jax.random.key(seed), 30) for seed in (5, 5, 6)
     )
     assert_same_bits(first, again)
     assert not np.isclose(first[0].models.A1, other[0].models.A1).any()
@@ -393,11 +394,11 @@ def test_every_decision_for_cells_of_any_size_is_feasible(drawn, any_cell):
 
 def test_learns_over_cells_of_any_size(any_cell, drawn):
     """On cells that it was not trained on, far better than the cloud alone."""
-    scenario, plan, ranges = any_cell
+    scenario, plan, _ranges = any_cell
     cells, slots, _ = drawn
     start = reinforce.init(plan, KEY)
     _, before = reinforce.evaluate(plan, cells, start, slots)
-    learner, _ = reinforce.train(plan, scenario.params, ranges, start, plan.episodes)
+    learner, _ = reinforce.train(plan, scenario.params, start, plan.episodes)
     _, after = reinforce.evaluate(plan, cells, learner, slots)
     nothing = jax.vmap(lambda cell, slot: decode(cell, slot, -jnp.ones(MODELS[1] + 2 * USERS[1])))(cells, slots)
     cloud = jax.vmap(total_utility)(cells, slots, nothing).mean()

@@ -17,13 +17,18 @@ from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.errors import InputError
 from genedge.learn import off_policy as loop
-from genedge.learn import reinforce, runs
-from genedge.learn.actor import decide
-from genedge.learn.agents import AGENTS, OFF_POLICY, settings_of
-from genedge.learn.runs import create_run, load_actor, open_run, restore, rows_of, save, train_run
-from genedge.policies import made, policy
+from genedge.learn import reinforce, runs, training
+from genedge.learn.agents import load_agent
+from genedge.learn.arrays import restore, save
+from genedge.learn.card import card
+from genedge.learn.runs import create_run, open_run, rows_of
+from genedge.learn.training import ARRAYS, load_actor, train_run
+from genedge.policies import load_policy, policy
+from genedge.registry import named
 from genedge.scenario import load_scenario
 
+AGENTS = tuple(named("agent"))
+OFF_POLICY = ("ddpg", "td3", "sac", "two-timescale")
 USERS, PLACES, T, SEED = 2, 3, 4, 7
 EPISODES = 3 * runs.INTERVAL
 OF_OFF_POLICY = ("hidden_layers=[8]", "width=4", "batch=4", "warmup_slots=20", "replay_size=100")
@@ -74,8 +79,8 @@ def finished(tmp_path_factory):
             run = new_run(tmp_path_factory.mktemp("runs") / "run", agent)
             actors = []
 
-            def watched(*arguments):
-                steps = training(*arguments)
+            def watched(*arguments, of=run.learner.training):
+                steps = of(*arguments)
 
                 def evaluate(learner):
                     after, utility = steps.evaluate(learner)
@@ -84,9 +89,8 @@ def finished(tmp_path_factory):
 
                 return steps._replace(evaluate=evaluate)
 
-            training = runs.training
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(runs, "training", watched)
+                patch.setattr(run.learner, "training", watched)
                 train_run(run, quiet)
             made[agent] = run, actors
         return made[agent]
@@ -101,7 +105,7 @@ def arrays_of(path):
 
 def assert_same_end(run, other):
     """All arrays are the same to the last bit, and so are the metrics but for the time they took."""
-    for name in runs.ARRAYS:
+    for name in ARRAYS:
         ours, theirs = arrays_of(run.folder / name), arrays_of(other.folder / name)
         assert list(ours) == list(theirs)
         for key in ours:
@@ -147,7 +151,7 @@ def test_a_run_opens_as_it_was_made(agent, finished):
     )
     assert again.scenario.settings == run.scenario.settings
     assert again.id == run.id
-    assert again.any_cell == (agent == "any-cell")
+    assert again.learner.any_cell == (agent == "any-cell")
     assert again.most_users == MOST.get(agent, math.inf)
 
 
@@ -180,7 +184,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(agent, finished, tmp_path, m
             raise KeyboardInterrupt
         return after
 
-    monkeypatch.setattr(runs, "CHECKPOINT_EVERY_S", 0)
+    monkeypatch.setattr(training, "CHECKPOINT_EVERY_S", 0)
     with monkeypatch.context() as patch:
         patch.setattr(owner, "train", interrupted)
         with pytest.raises(KeyboardInterrupt):
@@ -196,7 +200,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(agent, finished, tmp_path, m
 def test_what_is_restored_is_of_the_types_that_training_was_compiled_for(agent, finished):
     """Else every resumed run would compile anew."""
     run, _ = finished(agent)
-    fresh = runs.training(agent, run.scenario, run.users, run.episodes, run.seed).init()
+    fresh = run.learner.training(run.users, run.episodes, run.seed).init()
     restored = restore(run.folder / "checkpoint.npz", fresh, run.id)
     assert jax.tree.map(jax.typeof, restored) == jax.tree.map(jax.typeof, fresh)
 
@@ -204,7 +208,7 @@ def test_what_is_restored_is_of_the_types_that_training_was_compiled_for(agent, 
 @pytest.mark.parametrize("agent", OFF_POLICY)
 def test_the_checkpoint_holds_the_replay_buffer(agent, finished):
     run, _ = finished(agent)
-    steps = runs.training(agent, run.scenario, run.users, run.episodes, run.seed)
+    steps = run.learner.training(run.users, run.episodes, run.seed)
     learner = restore(run.folder / "checkpoint.npz", steps.init(), run.id)
     assert int(learner.replay.added) == int(learner.slots) == EPISODES * T
     rewards = np.asarray(learner.replay.data.reward)
@@ -221,7 +225,7 @@ def test_another_seed_trains_another_run(agent, finished, tmp_path):
     train_run(other, quiet)
     assert rows_of(other)[0]["reward"] != rows_of(run)[0]["reward"]
     # Its arrays have the same shapes, and are none of this run's.
-    for name in runs.ARRAYS:
+    for name in ARRAYS:
         ours, theirs = arrays_of(run.folder / name), arrays_of(other.folder / name)
         assert {key: ours[key].shape for key in ours} == {key: theirs[key].shape for key in theirs}
     copy = new_run(tmp_path / "copy", agent)
@@ -232,7 +236,7 @@ def test_another_seed_trains_another_run(agent, finished, tmp_path):
     with pytest.raises(InputError, match=r"best\.npz: of another run.*genedge train --resume"):
         load_actor(copy)
     with pytest.raises(InputError, match=r"best\.npz: of another run"):
-        made(str(copy.folder), copy.scenario, ())
+        load_policy(str(copy.folder), copy.scenario, ())
 
 
 # --- Whose arrays
@@ -408,7 +412,7 @@ def test_weights_that_are_no_numbers_decide_nothing(agent, weight, finished, tmp
 def test_a_checkpoint_that_holds_no_numbers_goes_on_with_nothing(finished, tmp_path):
     run, _ = finished("ddpg")
     copy = new_run(tmp_path / "copy", "ddpg")
-    steps = runs.training("ddpg", run.scenario, run.users, run.episodes, run.seed)
+    steps = run.learner.training(run.users, run.episodes, run.seed)
     learner = restore(run.folder / "checkpoint.npz", steps.init(), run.id)
     save(copy.folder / "checkpoint.npz", learner._replace(target_level=learner.target_level * np.nan), run.id)
     with pytest.raises(InputError, match=r"checkpoint\.npz: damaged, .* holds what is no number; remove it"):
@@ -469,10 +473,10 @@ def test_the_card_tells_what_was_trained_how_and_how_far(agent, finished):
 
 def test_the_card_of_a_run_under_way(tmp_path, monkeypatch):
     run = new_run(tmp_path / "run", "ddpg")
-    assert "Not evaluated yet." in runs.card(run, [])
+    assert "Not evaluated yet." in card(run, [])
     row = {"episode": 10, "evaluated_utility": 3.25, "seconds": 1.0}
-    assert "10 of 30 episodes (not finished)" in runs.card(run, [row])
-    assert "None was set by the user." in runs.card(
+    assert "10 of 30 episodes (not finished)" in card(run, [row])
+    assert "None was set by the user." in card(
         create_run(tmp_path / "plain", load_scenario("paper"), 3, "sac", 1, 0), []
     )
 
@@ -507,7 +511,7 @@ def test_a_run_decides_as_its_best_actor(agent, finished):
     users = MOST.get(agent, 5)
     slots, decision = decided(run, run.scenario, users)
     best, _ = min(actors, key=lambda actor: actor[1])
-    expected = in_float64(jax.jit(decide)(best, run.scenario.params, slots))
+    expected = in_float64(jax.jit(run.learner.decide)(best, run.scenario.params, slots))
     for ours, theirs in zip(decision, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
 
@@ -538,20 +542,23 @@ def test_a_run_over_cells_of_any_size_serves_other_scenarios(other, finished):
 def test_a_run_on_one_cell_serves_no_other(agent, finished):
     run, _ = finished(agent)
     with pytest.raises(InputError, match="its actor knows only its own catalogue"):
-        made(str(run.folder), scenario_of(agent, "seed=9"), ())
+        load_policy(str(run.folder), scenario_of(agent, "seed=9"), ())
     # Another number of users, or other settings of an agent, make no other cell.
-    made(str(run.folder), scenario_of(agent, "cell.users=1", "hcras.population=4"), ())
+    load_policy(str(run.folder), scenario_of(agent, "cell.users=1", "hcras.population=4"), ())
 
 
 # --- What cannot be trained
 
 
 def test_an_agent_that_there_is_not(tmp_path):
-    with pytest.raises(InputError, match="'ppo': no such algorithm; there are ddpg, td3, sac, reinforce, any-cell"):
+    with pytest.raises(
+        InputError,
+        match="agent 'ppo': there is no such agent; there are ddpg, td3, sac, ",
+    ):
         new_run(tmp_path / "run", "ppo")
     assert not (tmp_path / "run").exists()
     for agent in AGENTS:
-        assert settings_of(load_scenario("paper"), agent).episodes > 0
+        assert load_agent(agent, load_scenario("paper")).settings.episodes > 0
 
 
 def test_cells_of_any_size_draw_their_users(tmp_path):

@@ -34,7 +34,7 @@ TINY = (
 KEY = jax.random.key(0)
 compiled_sample = jax.jit(sac.sample_action)
 compiled_outputs = jax.jit(outputs)
-compiled_update = jax.jit(sac.update, static_argnums=0)
+compiled_update = jax.jit(sac.update)
 
 
 def loud(tree, seed):
@@ -49,7 +49,7 @@ def tiny():
     scenario = load_scenario("paper", TINY)
     plan = loop.Plan(scenario.hyperparameters("sac"), USERS, USERS, MODELS, T, episodes=8)
     slots = sample_episodes(scenario.params, jax.random.key(1), USERS, USERS, T, 20)
-    learner = loop.init(sac.SAC, plan, scenario.params, KEY, slots)
+    learner = loop.init(sac.ALGORITHM, plan, scenario.params, KEY, slots)
     networks = ("actor", "critics", "target_critics")
     nets = learner.nets._replace(**{n: loud(getattr(learner.nets, n), i) for i, n in enumerate(networks)})
     rng = np.random.default_rng(0)
@@ -244,8 +244,10 @@ def test_learns_to_beat_the_cloud():
     params, episodes = scenario.params, 30
     plan = loop.Plan(scenario.hyperparameters("sac"), 5, 5, 10, 50, episodes)
     slots = sample_episodes(params, jax.random.key(1), 5, 5, 50, 4)
-    learner, _ = loop.train(sac.SAC, plan, params, loop.init(sac.SAC, plan, params, KEY, slots), episodes)
-    _, learned = loop.evaluate(params, learner, slots)
+    learner, _ = loop.train(
+        sac.ALGORITHM, plan, params, loop.init(sac.ALGORITHM, plan, params, KEY, slots), episodes
+    )
+    _, learned = loop.evaluate(sac.ALGORITHM, params, learner, slots)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     cloud = float(total_utility(params, flat, policy("cloud-only", scenario)(params, flat, KEY)).mean())
     assert float(learned) < 0.8 * cloud

@@ -67,7 +67,7 @@ def test_what_is_wrong_with_a_task_stops_the_study(tmp_path):
 @pytest.mark.heavy
 def test_a_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
     """Bit by bit."""
-    from genedge.learn import runs
+    from genedge.learn.training import train_run
 
     whole = TRAIN.run(tmp_path / "whole")
     rows = []
@@ -78,7 +78,7 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
             if len(rows) == 2:
                 raise KeyboardInterrupt
 
-        runs.train_run(run, count)
+        train_run(run, count)
 
     monkeypatch.setattr("genedge.paper.tasks.train_run", stop_after_two)
     with pytest.raises(KeyboardInterrupt):

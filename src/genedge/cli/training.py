@@ -1,7 +1,8 @@
 """Training with the learning curve shown as it grows."""
 
 from genedge.cli.progress import progress
-from genedge.learn.runs import Row, Run, train_run
+from genedge.learn.runs import Row, Run
+from genedge.learn.training import train_run
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40

@@ -26,9 +26,10 @@ from genedge.errors import InputError
 from genedge.export import runner
 from genedge.export.arrays import Arrays, equivariant_arrays, mlp_arrays
 from genedge.files import unfinished_beside
-from genedge.learn.actor import Network, Pair, act
+from genedge.learn.actor import Network, act
 from genedge.learn.networks import Mlp
-from genedge.learn.runs import load_actor, open_run
+from genedge.learn.runs import open_run
+from genedge.learn.training import load_actor
 from genedge.scenario import Scenario, load_scenario, refuse_box
 
 FORMATS = {"onnx": "actor.onnx", "numpy": "actor.npz"}
@@ -70,7 +71,7 @@ def export_run(
     """
     run = open_run(folder)
     chosen = load_scenario(scenario or folder / "scenario.yaml", overrides)
-    if run.scenario.id != chosen.id and not run.any_cell:
+    if run.scenario.id != chosen.id and not run.learner.any_cell:
         raise InputError(
             f"{folder}: trained on scenario {run.scenario.name} ({run.scenario.id}), not on {chosen.name} "
             f"({chosen.id}); its actor knows only its own catalogue. Leave out --scenario and --set, or train a "
@@ -78,7 +79,8 @@ def export_run(
         )
     refuse_box(chosen)
     actor = load_actor(run)
-    assert not isinstance(actor, Pair)
+    if not isinstance(actor, Network):
+        raise InputError(f"{folder}: what decides is no network that genedge knows how to export")
     return export_actor(actor, chosen, run.places if isinstance(actor, Mlp) else None, out, form)
 
 

@@ -3,24 +3,21 @@
 Both kinds of network have the same two roles here, so that the algorithms need not know which one they train.
 """
 
-from typing import NamedTuple
-
+import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from genedge.cell.feasible import action_size, decode
 from genedge.cell.types import AnyArray, Decision, Params, Slot
-from genedge.env.observation import observation_size, observe, scaled, see_models
-from genedge.env.tokens import BOX_FEATURES, MODEL_FEATURES, Tokens, tokens
-from genedge.learn.hyperparameters import AgentSettings, AnyCell, Ddpg, Sac
+from genedge.env.observation import observation_size, observe, see_models
+from genedge.env.tokens import BOX_FEATURES, Tokens, tokens
+from genedge.learn.hyperparameters import Networks
 from genedge.learn.networks import (
     Equivariant,
     Mlp,
-    OfCaches,
     apply_equivariant,
     apply_mlp,
-    apply_of_caches,
     init_equivariant,
     init_mlp,
 )
@@ -30,55 +27,57 @@ Network = Mlp | Equivariant
 FIRST_OUTPUTS = 0.01
 
 
-class Pair(NamedTuple):
-    """What decides for a box on two timescales.
-
-    Attributes:
-        shares: the actor, for bandwidth and steps; what it says about the cache is of no account.
-        cache: the value of a state and a cache.
-        caches: those that may be named.
-    """
-
-    shares: Network
-    cache: OfCaches
-    caches: Bool[AnyArray, "C M"]
-
-
 def init_actor(
-    s: AgentSettings, key: Array, models: int, places: int, channels: int = 1, box: bool = False
+    settings: Networks, key: Array, models: int, places: int, channels: int = 1, box: bool = False
 ) -> Network:
     """A fresh actor.
 
     Args:
-        s: settings of the agent.
+        settings: of its networks.
         key: a JAX random key.
         models: M; of no account to an equivariant network, nor are the places.
         places: N, the most users it can serve.
         channels: numbers for each number of the action: one, or a mean and a spread.
         box: whether there is a memory to see.
     """
-    if isinstance(s, AnyCell) or s.network == "equivariant":
+    if settings.network == "equivariant":
         extra, outputs = (0, BOX_FEATURES if box else 0), (2 * channels, channels)
-        return init_equivariant(key, s.width, extra, outputs, FIRST_OUTPUTS, s.layer_norm)
-    sizes = (observation_size(models, places, box), *s.hidden_layers, channels * action_size(models, places))
-    return init_mlp(key, sizes, FIRST_OUTPUTS, s.layer_norm)
+        return init_equivariant(key, settings.width, extra, outputs, FIRST_OUTPUTS, settings.layer_norm)
+    sizes = (observation_size(models, places, box), *settings.hidden_layers, channels * action_size(models, places))
+    return init_mlp(key, sizes, FIRST_OUTPUTS, settings.layer_norm)
 
 
-def init_critic(s: Ddpg | Sac, key: Array, models: int, places: int, box: bool = False) -> Network:
+def actor_shapes(settings: Networks, models: int, places: int, channels: int = 1, box: bool = False) -> Network:
+    """The shapes of an actor alone; to draw its weights would take a second to compile.
+
+    Args:
+        settings: of its networks.
+        models: M.
+        places: N.
+        channels: numbers for each number of the action.
+        box: whether there is a memory to see.
+    """
+    shapes: Network = jax.eval_shape(
+        lambda key: init_actor(settings, key, models, places, channels, box), jax.random.key(0)
+    )
+    return shapes
+
+
+def init_critic(settings: Networks, key: Array, models: int, places: int, box: bool = False) -> Network:
     """A fresh critic.
 
     Args:
-        s: settings of the agent.
+        settings: of its networks.
         key: a JAX random key.
         models: M.
         places: N.
         box: whether there is a memory to see.
     """
-    if s.network == "equivariant":
+    if settings.network == "equivariant":
         extra = (2, 1 + BOX_FEATURES if box else 1)
-        return init_equivariant(key, s.width, extra, (1, 0), FIRST_OUTPUTS, s.layer_norm)
+        return init_equivariant(key, settings.width, extra, (1, 0), FIRST_OUTPUTS, settings.layer_norm)
     inputs = observation_size(models, places, box) + action_size(models, places)
-    return init_mlp(key, (inputs, *s.hidden_layers, 1), FIRST_OUTPUTS, s.layer_norm)
+    return init_mlp(key, (inputs, *settings.hidden_layers, 1), FIRST_OUTPUTS, settings.layer_norm)
 
 
 def outputs(actor: Network, params: Params, slots: Slot) -> Float[Array, "*batch C A"]:
@@ -144,40 +143,12 @@ def _of_models(params: Params, slots: Slot, seen: Tokens) -> Array:
     return jnp.stack(see_models(params, slots, slots.memory), axis=-1)
 
 
-def decide(actor: Network | Pair, params: Params, slots: Slot) -> Decision:
+def decide(actor: Network, params: Params, slots: Slot) -> Decision:
     """What a trained actor decides, without exploration.
 
     Args:
-        actor: the network, or the pair of them.
+        actor: the network.
         params: the scenario.
         slots: slots, leading axes *batch.
     """
-    if not isinstance(actor, Pair):
-        return decode(params, slots, act(actor, params, slots))
-    best = apply_of_caches(actor.cache, see_box(params, slots), actor.caches).argmax(axis=-1)
-    return decode(params, slots, name_cache(act(actor.shares, params, slots), jnp.asarray(actor.caches)[best]))
-
-
-def name_cache(action: Float[Array, "*batch A"], cache: Bool[Array, "*batch M"]) -> Float[Array, "*batch A"]:
-    """The action that holds a cache, and is the same in all else.
-
-    Args:
-        action: raw, in [−1, 1].
-        cache: that fits.
-    """
-    named = jnp.where(cache, 1.0, -1.0).astype(action.dtype)
-    return jnp.concatenate([named, action[..., cache.shape[-1] :]], axis=-1)
-
-
-def see_box(params: Params, slot: Slot) -> Float[Array, "*batch M F"]:
-    """What the cache is decided by: of each model its features, what `see_models` tells, and the skew.
-
-    Args:
-        params: the scenario, of a box.
-        slot: the slot in which the cache is decided, leading axes *batch; its requests are not looked at.
-    """
-    assert slot.memory is not None
-    moving = jnp.stack(see_models(params, slot, slot.memory), axis=-1)
-    fixed = jnp.broadcast_to(tokens(params, slot).models, (*moving.shape[:-1], MODEL_FEATURES))
-    skew = jnp.broadcast_to(scaled(slot.skew, params.skews)[..., None, None], (*moving.shape[:-1], 1))
-    return jnp.concatenate([fixed, moving, skew], axis=-1)
+    return decode(params, slots, act(actor, params, slots))

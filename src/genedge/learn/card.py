@@ -3,23 +3,21 @@
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from genedge.learn.runs import Run
 from genedge.versions import versions
 
-if TYPE_CHECKING:
-    from genedge.learn.runs import Run
 
-
-def card(run: "Run", rows: Sequence[Mapping[str, Any]]) -> str:
+def card(run: Run, rows: Sequence[Mapping[str, Any]]) -> str:
     """A run told in Markdown.
 
     Args:
         run: the run.
         rows: its metrics so far.
     """
-    scenario, section = run.scenario, run.agent.replace("-", "_")
-    users = f"up to {run.users} users" if run.any_cell else f"{run.users} users"
+    scenario, section = run.scenario, run.learner.section
+    users = f"up to {run.users} users" if run.learner.any_cell else f"{run.users} users"
     settings = {key: value for key, value in scenario.table.items() if key.startswith(f"{section}.")}
     changed = {key: value for key, value in scenario.table.items() if value.provenance == "user"}
     lines = [
@@ -48,19 +46,23 @@ def card(run: "Run", rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def command(run: "Run") -> str:
+def command(run: Run) -> str:
     """The command that trains the run anew, from the scenario in its folder.
 
     Args:
         run: the run.
     """
     words = ["genedge", "train", "--scenario", str(run.folder / "scenario.yaml"), "--agent", run.agent]
-    words += [] if run.any_cell else ["--users", str(run.users)]
+    words += [] if run.learner.any_cell else ["--users", str(run.users)]
+    # What scenario.yaml cannot say.
+    for key, setting in run.scenario.table.items():
+        if key.partition(".")[0] in run.scenario.own and setting.provenance == "user":
+            words += ["--set", f"{key}={setting.value}"]
     words += ["--episodes", str(run.episodes), "--seed", str(run.seed), "--out", "NEW"]
     return shlex.join(words)
 
 
-def _progress(run: "Run", rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _progress(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return ["Not evaluated yet."]
     last = rows[-1]

@@ -1,20 +1,94 @@
 """DDPG, Section IV-B: deep deterministic policy gradient; with its three fixes switched on, TD3.
 
-The paper fixes the discount, the target rate and the number of episodes; the rest is assumed and listed in the
-scenario under `ddpg`. TD3, Fujimoto et al. 2018, is the same with more than one critic (the target takes the least
-value), an actor that is updated less often, and noise on the target's action; its settings are under `td3`.
+The paper fixes the discount, the target rate and the number of episodes; the rest is assumed. TD3, Fujimoto et al.
+2018, is the same with more than one critic (the target takes the least value), an actor that is updated less often,
+and noise on the target's action.
 """
+
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from pydantic import Field
 
 from genedge.cell.types import Params, Slot
 from genedge.learn.actor import Network, act, values
 from genedge.learn.buffer import Transition
-from genedge.learn.hyperparameters import Ddpg
-from genedge.learn.off_policy import Algorithm, Learner, Nets, Plan, centred, optimisers
+from genedge.learn.hyperparameters import (
+    Discount,
+    HiddenLayers,
+    NetworkKind,
+    ReplaySize,
+    Switch,
+    TargetRate,
+    TracedCount,
+    is_off,
+)
+from genedge.learn.off_policy import (
+    Algorithm,
+    Credit,
+    Learner,
+    Nets,
+    OffPolicyAgent,
+    OffPolicySettings,
+    Plan,
+    centred,
+    optimisers,
+)
+from genedge.settings.fields import Count, NotNegative, Share, Tuned
+from genedge.settings.provenance import assumed, paper
+
+
+class DdpgSettings(OffPolicySettings):
+    """Of DDPG, the paper's agent."""
+
+    episodes: TracedCount = paper(500)
+    discount: Discount = paper(0.99)
+    target_rate: TargetRate = paper(0.005, "τ of Eq. (21) and (22)")
+    actor_learning_rate: Tuned = assumed(0.0001)
+    critic_learning_rate: Tuned = assumed(0.001)
+    learning_rate_last: Share = assumed(1, "share of the learning rates that is left at the last slot: they stay")
+    network: NetworkKind = assumed("mlp", "else: equivariant, over users and models")
+    hidden_layers: HiddenLayers = assumed((128, 128), "of the mlp")
+    width: Count = assumed(32, "of the equivariant network")
+    layer_norm: Switch = assumed(False)
+    critics: Annotated[Count, Field(le=8)] = assumed(1)
+    credit: Credit = assumed(
+        "total", "else: per_user, each user's utility teaches that user's value, if the network is equivariant"
+    )
+    centring_rate: Share = assumed(0.03, "of the running mean that is subtracted from the critic's targets")
+    batch: Count = assumed(128)
+    replay_size: ReplaySize = assumed(25000)
+    warmup_slots: TracedCount = assumed(500, "slots with random actions before the first update")
+    noise_first: NotNegative = assumed(0.3, "standard deviation of the Gaussian exploration noise")
+    noise_last: NotNegative = assumed(0.05, "reached linearly at the last slot")
+    policy_delay: Count = assumed(1, "updates of the critics for each of the actor and the targets")
+    target_noise: NotNegative = assumed(0.0, "standard deviation of the noise on the target actor's action")
+    target_noise_limit: NotNegative = assumed(0.5)
+
+
+class Td3Settings(DdpgSettings):
+    """Of TD3: what it has not from DDPG."""
+
+    episodes: TracedCount = assumed(500)
+    discount: Discount = assumed(
+        0, "transitions do not depend on the action, so the best decision of a slot is best for good"
+    )
+    target_rate: TargetRate = assumed(0.005)
+    actor_learning_rate: Tuned = assumed(0.0003)
+    learning_rate_last: Share = assumed(
+        0.05, "share of the learning rates that is left at the last slot; they fall linearly"
+    )
+    network: NetworkKind = assumed("equivariant", "over users and models; else: mlp")
+    critics: Annotated[Count, Field(le=8)] = assumed(2, "the target is the least of their values")
+    credit: Credit = assumed(
+        "per_user", "each user's utility teaches that user's value, if the network is equivariant; else: total"
+    )
+    batch: Count = assumed(64)
+    policy_delay: Count = assumed(2, "updates of the critics for each of the actor and the targets")
+    target_noise: NotNegative = assumed(0.2, "standard deviation of the noise on the target actor's action")
 
 
 def explore(plan: Plan, actor: Network, params: Params, slot: Slot, progress: Array, key: Array) -> Array:
@@ -28,9 +102,9 @@ def explore(plan: Plan, actor: Network, params: Params, slot: Slot, progress: Ar
         progress: how much of the run is over, from 0 to 1.
         key: a JAX random key.
     """
-    s = plan.settings
-    assert isinstance(s, Ddpg)
-    spread = s.noise_first + (s.noise_last - s.noise_first) * progress
+    settings = plan.settings
+    assert isinstance(settings, DdpgSettings)
+    spread = settings.noise_first + (settings.noise_last - settings.noise_first) * progress
     action = act(actor, params, slot)
     return jnp.clip(action + spread * jax.random.normal(key, action.shape), -1, 1)
 
@@ -50,19 +124,19 @@ def update(
     Returns:
         The learner afterwards, the critics' loss, and the mean Q of the actor's actions.
     """
-    s, nets = plan.settings, learner.nets
-    assert isinstance(s, Ddpg)
-    actor_adam, critic_adam = optimisers(plan)
+    settings, nets = plan.settings, learner.nets
+    assert isinstance(settings, DdpgSettings)
+    actor_adam, critic_adam = optimisers(plan, settings.policy_delay)
 
     # Eq. (19): the target y = r + discount · Q′(s′, μ′(s′)) and the critic's temporal-difference error.
     target = batch.reward
-    if s.discount > 0:
+    if not is_off(settings.discount):
         next_action = act(nets.target_actor, params, batch.next_slot)
-        if s.target_noise > 0:
-            noise = s.target_noise * jax.random.normal(key, next_action.shape)
-            noise = jnp.clip(noise, -s.target_noise_limit, s.target_noise_limit)
+        if not is_off(settings.target_noise):
+            noise = settings.target_noise * jax.random.normal(key, next_action.shape)
+            noise = jnp.clip(noise, -settings.target_noise_limit, settings.target_noise_limit)
             next_action = jnp.clip(next_action + noise, -1, 1)
-        target += s.discount * least_value(nets.target_critics, params, batch.next_slot, next_action)
+        target += settings.discount * least_value(nets.target_critics, params, batch.next_slot, next_action)
     target, level = centred(plan, learner, target)
 
     def critic_loss(critics: tuple[Network, ...]) -> Array:
@@ -86,8 +160,8 @@ def update(
         nets = nets._replace(
             actor=actor,
             critics=critics,
-            target_actor=optax.incremental_update(actor, nets.target_actor, s.target_rate),
-            target_critics=optax.incremental_update(critics, nets.target_critics, s.target_rate),
+            target_actor=optax.incremental_update(actor, nets.target_actor, settings.target_rate),
+            target_critics=optax.incremental_update(critics, nets.target_critics, settings.target_rate),
             actor_optimiser=actor_optimiser,
             critic_optimiser=critic_optimiser,
         )
@@ -97,11 +171,11 @@ def update(
         critics = optax.apply_updates(nets.critics, critic_step)
         return nets._replace(critics=critics, critic_optimiser=critic_optimiser), jnp.float32(0)
 
-    if s.policy_delay == 1:
+    if settings.policy_delay == 1:
         nets, q = update_actor(nets)
     else:
-        nets, q = jax.lax.cond(learner.slots % s.policy_delay == 0, update_actor, update_critics, nets)
-        q = q * s.policy_delay  # So that the mean over an episode is the mean over the actor's updates.
+        nets, q = jax.lax.cond(learner.slots % settings.policy_delay == 0, update_actor, update_critics, nets)
+        q = q * settings.policy_delay  # So that the mean over an episode is the mean over the actor's updates.
     return learner._replace(nets=nets, target_level=level), loss, q
 
 
@@ -119,4 +193,18 @@ def least_value(critics: tuple[Network, ...], params: Params, slots: Slot, actio
     return jnp.take_along_axis(all_values, least[None, :, None], axis=0)[0]
 
 
-DDPG = Algorithm(channels=1, explore=explore, update=update)
+ALGORITHM = Algorithm(channels=1, explore=explore, update=update)
+
+
+class DDPG(OffPolicyAgent[DdpgSettings]):
+    """The paper's agent."""
+
+    Settings = DdpgSettings
+    algorithm = ALGORITHM
+
+
+class TD3(OffPolicyAgent[Td3Settings]):
+    """DDPG with its three fixes switched on."""
+
+    Settings = Td3Settings
+    algorithm = ALGORITHM

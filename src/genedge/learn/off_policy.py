@@ -8,29 +8,77 @@ of its own, on a longer timescale; what the actor says about the cache is then o
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 from jaxtyping import Bool, Float, Int
+from pydantic import Field
 
 from genedge.cell.feasible import action_size, decode, first_memory
 from genedge.cell.memory import advance
 from genedge.cell.service import serve, total_utility
-from genedge.cell.types import AnyArray, Memory, Outcome, Params, Slot
+from genedge.cell.types import AnyArray, Decision, Memory, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
-from genedge.learn.actor import Network, Pair, decide, init_actor, init_critic, name_cache
+from genedge.learn.actor import Network, actor_shapes, decide, init_actor, init_critic
+from genedge.learn.agent import Agent, Training
 from genedge.learn.buffer import Replay, Transition, add, empty_replay, sample
-from genedge.learn.double_dqn import CacheLearner, choose, init_cache_learner, learn_caches
-from genedge.learn.hyperparameters import Ddpg, Sac, TwoTimescale
+from genedge.learn.hyperparameters import (
+    AgentSettings,
+    Discount,
+    HiddenLayers,
+    NetworkKind,
+    ReplaySize,
+    Switch,
+    TargetRate,
+    TracedCount,
+    falling,
+)
+from genedge.learn.sizes import OF_CELL, refuse_large_networks, refuse_no_storage
+from genedge.limits import decided, refuse_large
+from genedge.settings.fields import Count, Share, Tuned
 from genedge.xla import OFTEN, ONCE, SELDOM
 
+Credit = Literal["total", "per_user"]
 
-class Plan(NamedTuple):
-    """What is fixed for a whole run; compiled code depends on it.
+
+class OffPolicySettings(AgentSettings):
+    """Settings of the agents that learn from a replay buffer; each gives its own defaults."""
+
+    discount: Discount
+    target_rate: TargetRate
+    actor_learning_rate: Tuned
+    critic_learning_rate: Tuned
+    learning_rate_last: Share
+    network: NetworkKind
+    hidden_layers: HiddenLayers
+    width: Count
+    layer_norm: Switch
+    critics: Annotated[Count, Field(le=8)]
+    credit: Credit
+    centring_rate: Share
+    batch: Count
+    replay_size: ReplaySize
+    warmup_slots: TracedCount
+
+    @property
+    def per_user(self) -> bool:
+        """Whether the critic has a value for each user; only an equivariant one can."""
+        return self.credit == "per_user" and self.network == "equivariant"
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("settings", "episodes", "caches"),
+    meta_fields=("users", "places", "models", "slots_per_episode"),
+)
+@dataclass(frozen=True)
+class Plan:
+    """What is fixed for a whole run; compiled code depends on all but the numbers in it.
 
     Attributes:
         settings: of the algorithm.
@@ -38,17 +86,22 @@ class Plan(NamedTuple):
         places: number of places, the most users that the trained policy can serve.
         models: M.
         slots_per_episode: T.
-        episodes: of the whole run.
-        decisions: on the cache in an episode, if a learner of its own takes them.
+        episodes: of the whole run; a number to compiled code.
+        caches: those that a long timescale may name.
     """
 
-    settings: Ddpg | Sac
+    settings: OffPolicySettings
     users: int
     places: int
     models: int
     slots_per_episode: int
     episodes: int
-    decisions: int = 0
+    caches: Bool[AnyArray, "C M"] | None = None
+
+    @property
+    def slots(self) -> int:
+        """Of the whole run."""
+        return self.episodes * self.slots_per_episode
 
 
 class Nets(NamedTuple):
@@ -86,7 +139,7 @@ class Learner(NamedTuple):
         best_actor: the actor with the lowest evaluated utility so far.
         best_utility: that utility, infinite before the first evaluation.
         key: the run's random key.
-        cache: what decides on the cache of a box, if it is not the actor.
+        cache: what the long timescale carries, if there is one.
     """
 
     nets: Nets
@@ -95,17 +148,10 @@ class Learner(NamedTuple):
     target_level: Float[Array, ""]
     slots: Int[Array, ""]
     episodes: Int[Array, ""]
-    best_actor: Network | Pair
+    best_actor: Any
     best_utility: Float[Array, ""]
     key: Array
-    cache: CacheLearner | None = None
-
-    @property
-    def actor(self) -> Network | Pair:
-        """What decides, as it is now."""
-        if self.cache is None:
-            return self.nets.actor
-        return Pair(self.nets.actor, self.cache.online, self.cache.caches)
+    cache: Any = None
 
 
 class Metrics(NamedTuple):
@@ -122,6 +168,40 @@ class Metrics(NamedTuple):
     q: Float[Array, "*episodes"]
 
 
+class LongTimescale(NamedTuple):
+    """What decides on the cache of a box, if it is not the actor; what it carries is the learner's `cache`.
+
+    Attributes:
+        init: (plan, key, what random actions made of some slots) -> what it carries.
+        begin: what it carries -> the same at the start of an episode.
+        choose: (plan, params, learner, slot, action, key) -> the action with its cache, and its choice.
+        learn: (plan, params, learner, slot, choice, what the slot earned, key) -> what it carries.
+    """
+
+    init: Callable[[Plan, Array, Outcome], Any]
+    begin: Callable[[Any], Any]
+    choose: Callable[[Plan, Params, Learner, Slot, Array, Array], tuple[Array, Array]]
+    learn: Callable[[Plan, Params, Learner, Slot, Array, Array, Array], Any]
+
+
+def no_temperature(plan: Plan) -> float:
+    """The logarithm of a price of entropy that nobody looks at.
+
+    Args:
+        plan: unused; all algorithms are called alike.
+    """
+    return 0.0
+
+
+def actor_network(learner: Learner) -> Network:
+    """What decides, as it is now.
+
+    Args:
+        learner: where training stands.
+    """
+    return learner.nets.actor
+
+
 class Algorithm(NamedTuple):
     """What sets one algorithm apart from another.
 
@@ -129,22 +209,23 @@ class Algorithm(NamedTuple):
         channels: numbers that the actor says for each number of the action.
         explore: (plan, actor, params, slot, progress from 0 to 1, key) -> action.
         update: (plan, params, learner, batch, key) -> (learner, critic's loss, mean Q of the actor's actions).
+        log_temperature: plan -> logarithm of the price of entropy at first.
+        cache: what decides on the cache of a box, if it is not the actor.
+        actor: learner -> what decides, as it is now.
+        decide: (what decides, params, slots) -> decisions.
     """
 
     channels: int
     explore: Callable[[Plan, Network, Params, Slot, Array, Array], Array]
     update: Callable[[Plan, Params, Learner, Transition, Array], tuple[Learner, Array, Array]]
+    log_temperature: Callable[[Plan], Any] = no_temperature
+    cache: LongTimescale | None = None
+    actor: Callable[[Learner], Any] = actor_network
+    decide: Callable[[Any, Params, Slot], Decision] = decide
 
 
-@partial(jax.jit, static_argnames=("algorithm", "plan"), compiler_options=ONCE)
-def init(
-    algorithm: Algorithm,
-    plan: Plan,
-    params: Params,
-    key: Array,
-    slots: Slot,
-    caches: Bool[AnyArray, "C M"] | None = None,
-) -> Learner:
+@partial(jax.jit, static_argnames="algorithm", compiler_options=ONCE)
+def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Slot) -> Learner:
     """A learner that has not learned yet.
 
     Args:
@@ -152,68 +233,63 @@ def init(
         plan: what is fixed for the run.
         params: the scenario.
         key: a JAX random key; the whole run follows from it.
-        slots: typical slots, leading axes (E, T); what random actions earn there sets the scale of the rewards.
-        caches: those that a learner of its own may name; None if the actor decides on the cache.
+        slots: slots with the run's number of places, leading axes (E, T); rewards are scaled by their spread on
+            these under random actions.
     """
-    s = plan.settings
     if params.box is not None:
         slots = slots._replace(memory=_first_memories(params, slots.skew.shape))
     run, for_actor, for_critics, for_rewards = jax.random.split(key, 4)
-    box = params.box is not None
-    actor = init_actor(s, for_actor, plan.models, plan.places, algorithm.channels, box)
-    critics = tuple(
-        init_critic(s, jax.random.fold_in(for_critics, i) if i else for_critics, plan.models, plan.places, box)
-        for i in range(s.critics)
-    )
-    actor_adam, critic_adam = optimisers(plan)
+    nets = _fresh_nets(algorithm, plan, params.box is not None, for_actor, for_critics)
 
     actions = action_size(plan.models, plan.places)
     random = jax.random.uniform(for_rewards, (*slots.active.shape[:-1], actions), minval=-1, maxval=1)
     outcome = serve(params, slots, decode(params, slots, random))
-    rewards = credited(s, outcome)
     # Of the users that there are: inactive places have no share in the mean or the spread.
-    rewards = rewards[..., : plan.users]
+    rewards = credited(plan.settings, outcome)[..., : plan.users]
     one = jax.tree.map(lambda x: x[0, 0], slots)
-    parts = (plan.places if s.per_user else 1,)
-    transition = Transition(one, jnp.zeros(actions), jnp.zeros(parts), one)
+    parts = (plan.places if plan.settings.per_user else 1,)
     learner = Learner(
-        nets=Nets(
-            actor=actor,
-            critics=critics,
-            target_actor=jax.tree.map(jnp.copy, actor),
-            target_critics=jax.tree.map(jnp.copy, critics),
-            actor_optimiser=actor_adam.init(actor),
-            critic_optimiser=critic_adam.init(critics),
-            log_temperature=jnp.log(jnp.float32(s.first_temperature)) if isinstance(s, Sac) else jnp.float32(0),
-        ),
-        replay=empty_replay(s.replay_size, transition),
+        nets=nets,
+        replay=empty_replay(plan.settings.replay_size, Transition(one, jnp.zeros(actions), jnp.zeros(parts), one)),
         reward_scale=rewards.std(),
         target_level=rewards.mean() / rewards.std(),
         slots=jnp.int32(0),
         episodes=jnp.int32(0),
-        best_actor=jax.tree.map(jnp.copy, actor),
+        best_actor=None,
         best_utility=jnp.float32(jnp.inf),
         key=run,
     )
-    if caches is None:
-        return learner
-    assert isinstance(s, TwoTimescale)
-    total = -jnp.asarray(outcome.utility.sum(axis=-1))
-    cache = init_cache_learner(s, jax.random.fold_in(for_actor, 1), jnp.asarray(caches), total)
-    learner = learner._replace(cache=cache)
-    return learner._replace(best_actor=jax.tree.map(jnp.copy, learner.actor))
+    if algorithm.cache is not None:
+        learner = learner._replace(cache=algorithm.cache.init(plan, jax.random.fold_in(for_actor, 1), outcome))
+    return learner._replace(best_actor=jax.tree.map(jnp.copy, algorithm.actor(learner)))
+
+
+def _fresh_nets(algorithm: Algorithm, plan: Plan, box: bool, for_actor: Array, for_critics: Array) -> Nets:
+    settings = plan.settings
+    actor = init_actor(settings, for_actor, plan.models, plan.places, algorithm.channels, box)
+    critics = tuple(
+        init_critic(
+            settings, jax.random.fold_in(for_critics, i) if i else for_critics, plan.models, plan.places, box
+        )
+        for i in range(settings.critics)
+    )
+    actor_adam, critic_adam = optimisers(plan)
+    return Nets(
+        actor=actor,
+        critics=critics,
+        target_actor=jax.tree.map(jnp.copy, actor),
+        target_critics=jax.tree.map(jnp.copy, critics),
+        actor_optimiser=actor_adam.init(actor),
+        critic_optimiser=critic_adam.init(critics),
+        log_temperature=jnp.float32(algorithm.log_temperature(plan)),
+    )
 
 
 def _first_memories(params: Params, batch: tuple[int, ...]) -> Memory:
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (*batch, *x.shape)), first_memory(params))
 
 
-@partial(
-    jax.jit,
-    static_argnames=("algorithm", "plan", "episodes"),
-    donate_argnames="learner",
-    compiler_options=OFTEN,
-)
+@partial(jax.jit, static_argnames=("algorithm", "episodes"), donate_argnames="learner", compiler_options=OFTEN)
 def train(
     algorithm: Algorithm, plan: Plan, params: Params, learner: Learner, episodes: int
 ) -> tuple[Learner, Metrics]:
@@ -229,67 +305,75 @@ def train(
     Returns:
         The learner afterwards, and metrics of each episode.
     """
-    s = plan.settings
-    last_slot = plan.episodes * plan.slots_per_episode
 
     def episode(learner: Learner, _: None) -> tuple[Learner, Metrics]:
-        key = jax.random.fold_in(learner.key, learner.episodes)
-        state = reset(params, jax.random.fold_in(key, 0), plan.users, plan.places)[1]
-        if learner.cache is not None:
-            # What the last episode left open will never be known.
-            pending = learner.cache.pending._replace(open=jnp.bool_(False))
-            learner = learner._replace(cache=learner.cache._replace(pending=pending))
-
-        def one_slot(carry: tuple[Learner, State], t: Array) -> tuple[tuple[Learner, State], Metrics]:
-            learner, state = carry
-            for_action, for_batch, for_update = jax.random.split(jax.random.fold_in(key, 1 + t), 3)
-
-            progress = learner.slots / last_slot
-            action = algorithm.explore(plan, learner.nets.actor, params, state.slot, progress, for_action)
-            random = jax.random.uniform(for_action, action.shape, minval=-1, maxval=1)
-            action = jnp.where(learner.slots < s.warmup_slots, random, action)
-            named = jnp.int32(0)
-            if learner.cache is not None:
-                assert isinstance(s, TwoTimescale)
-                for_cache = jax.random.fold_in(for_action, 1)
-                named = choose(s, learner.cache, params, state.slot, progress, for_cache)
-                action = name_cache(action, learner.cache.caches[named])
-            after = step(params, state, action, plan.slots_per_episode)
-            reward = credited(s, after.info) / learner.reward_scale
-            replay = add(learner.replay, Transition(state.slot, action, reward, after.state.slot))
-            learner = learner._replace(replay=replay, slots=learner.slots + 1)
-
-            def learn(learner: Learner) -> tuple[Learner, Array, Array]:
-                batch = sample(learner.replay, for_batch, s.batch)
-                return algorithm.update(plan, params, learner, batch, for_update)
-
-            learner, critic_loss, q = jax.lax.cond(
-                learner.slots > s.warmup_slots,
-                learn,
-                lambda learner: (learner, jnp.float32(0), jnp.float32(0)),
-                learner,
-            )
-            if learner.cache is not None:
-                assert isinstance(s, TwoTimescale)
-                updates = plan.episodes * plan.decisions * s.cache_updates
-                for_caches = jax.random.fold_in(for_update, 1)
-                cache = learn_caches(s, learner.cache, params, state.slot, named, after.reward, updates, for_caches)
-                learner = learner._replace(cache=cache)
-            return (learner, after.state), Metrics(after.reward, critic_loss, q)
-
-        times = jnp.arange(plan.slots_per_episode)
-        last, metrics = jax.lax.scan(one_slot, (learner, state), times)
-        learner = last[0]._replace(episodes=learner.episodes + 1)
-        return learner, jax.tree.map(jnp.mean, metrics)
+        return _one_episode(algorithm, plan, params, learner)
 
     return jax.lax.scan(episode, learner, None, length=episodes)
 
 
-@partial(jax.jit, compiler_options=SELDOM)
-def evaluate(params: Params, learner: Learner, slots: Slot) -> tuple[Learner, Float[Array, ""]]:
+def _one_episode(algorithm: Algorithm, plan: Plan, params: Params, learner: Learner) -> tuple[Learner, Metrics]:
+    key = jax.random.fold_in(learner.key, learner.episodes)
+    state = reset(params, jax.random.fold_in(key, 0), plan.users, plan.places)[1]
+    if algorithm.cache is not None:
+        learner = learner._replace(cache=algorithm.cache.begin(learner.cache))
+
+    def slot(carry: tuple[Learner, State], t: Array) -> tuple[tuple[Learner, State], Metrics]:
+        return _one_slot(algorithm, plan, params, *carry, jax.random.fold_in(key, 1 + t))
+
+    (learner, _), metrics = jax.lax.scan(slot, (learner, state), jnp.arange(plan.slots_per_episode))
+    return learner._replace(episodes=learner.episodes + 1), jax.tree.map(jnp.mean, metrics)
+
+
+def _one_slot(
+    algorithm: Algorithm, plan: Plan, params: Params, learner: Learner, state: State, key: Array
+) -> tuple[tuple[Learner, State], Metrics]:
+    """One action, one transition stored, one update."""
+    for_action, for_batch, for_update = jax.random.split(key, 3)
+    progress = learner.slots / plan.slots
+    action = algorithm.explore(plan, learner.nets.actor, params, state.slot, progress, for_action)
+    random = jax.random.uniform(for_action, action.shape, minval=-1, maxval=1)
+    action = jnp.where(learner.slots < plan.settings.warmup_slots, random, action)
+    if algorithm.cache is not None:
+        for_cache = jax.random.fold_in(for_action, 1)
+        action, choice = algorithm.cache.choose(plan, params, learner, state.slot, action, for_cache)
+
+    after = step(params, state, action, plan.slots_per_episode)
+    reward = credited(plan.settings, after.info) / learner.reward_scale
+    replay = add(learner.replay, Transition(state.slot, action, reward, after.state.slot))
+    learner = learner._replace(replay=replay, slots=learner.slots + 1)
+
+    learner, critic_loss, q = _update_once_warm(algorithm, plan, params, learner, for_batch, for_update)
+    if algorithm.cache is not None:
+        for_cache = jax.random.fold_in(for_update, 1)
+        cache = algorithm.cache.learn(plan, params, learner, state.slot, choice, after.reward, for_cache)
+        learner = learner._replace(cache=cache)
+    return (learner, after.state), Metrics(after.reward, critic_loss, q)
+
+
+def _update_once_warm(
+    algorithm: Algorithm, plan: Plan, params: Params, learner: Learner, for_batch: Array, for_update: Array
+) -> tuple[Learner, Array, Array]:
+    """One update of the networks, as soon as the warm-up is over."""
+
+    def update(learner: Learner) -> tuple[Learner, Array, Array]:
+        batch = sample(learner.replay, for_batch, plan.settings.batch)
+        return algorithm.update(plan, params, learner, batch, for_update)
+
+    def wait(learner: Learner) -> tuple[Learner, Array, Array]:
+        return learner, jnp.float32(0), jnp.float32(0)
+
+    return jax.lax.cond(learner.slots > plan.settings.warmup_slots, update, wait, learner)
+
+
+@partial(jax.jit, static_argnames="algorithm", compiler_options=SELDOM)
+def evaluate(
+    algorithm: Algorithm, params: Params, learner: Learner, slots: Slot
+) -> tuple[Learner, Float[Array, ""]]:
     """Scores the actor on given slots, and keeps it if it is the best so far.
 
     Args:
+        algorithm: which.
         params: the scenario.
         learner: where training stands.
         slots: slots with the run's number of places, leading axes (E, T); of a box, whole episodes.
@@ -297,37 +381,41 @@ def evaluate(params: Params, learner: Learner, slots: Slot) -> tuple[Learner, Fl
     Returns:
         The learner, and the mean over slots of Σ_n U_n.
     """
-    actor = learner.actor
+    actor = algorithm.actor(learner)
+
+    def decide(slots: Slot) -> Decision:
+        return algorithm.decide(actor, params, slots)
+
     if params.box is None:
-        utility = total_utility(params, slots, decide(actor, params, slots)).mean()
+        utility = total_utility(params, slots, decide(slots)).mean()
     else:
-        utility = _of_episodes(params, actor, slots).mean()
+        utility = _of_episodes(params, decide, slots).mean()
     better = utility < learner.best_utility
     best_actor = jax.tree.map(lambda new, old: jnp.where(better, new, old), actor, learner.best_actor)
     best = jnp.minimum(utility, learner.best_utility)
     return learner._replace(best_actor=best_actor, best_utility=best), utility
 
 
-def _of_episodes(params: Params, actor: Network | Pair, slots: Slot) -> Float[Array, "T E"]:
+def _of_episodes(params: Params, decide: Callable[[Slot], Decision], slots: Slot) -> Float[Array, "T E"]:
     """Σ_n U_n of each slot of a box, decided one after the other."""
 
     def one_slot(memory: Memory, slot: Slot) -> tuple[Memory, Array]:
         slot = slot._replace(memory=memory)
-        decision = decide(actor, params, slot)
+        decision = decide(slot)
         return advance(params, memory, decision.cache), total_utility(params, slot, decision)
 
     in_time = jax.tree.map(lambda x: jnp.moveaxis(jnp.asarray(x), 1, 0), slots)
     return jax.lax.scan(one_slot, _first_memories(params, slots.skew.shape[:1]), in_time)[1]
 
 
-def credited(s: Ddpg | Sac, outcome: Outcome) -> Float[Array, "*batch V"]:
+def credited(settings: OffPolicySettings, outcome: Outcome) -> Float[Array, "*batch V"]:
     """The reward of Eq. (18) in the parts that teach the critic: −Σ_n U_n, or −U_n of each user.
 
     Args:
-        s: settings of the algorithm.
+        settings: of the algorithm.
         outcome: of the slot decided.
     """
-    if s.per_user:
+    if settings.per_user:
         return -jnp.asarray(outcome.utility)
     return -jnp.asarray(outcome.utility.sum(axis=-1, keepdims=True))
 
@@ -348,17 +436,130 @@ def centred(plan: Plan, learner: Learner, target: Float[Array, "B V"]) -> tuple[
     return jnp.where(jnp.arange(target.shape[1]) < plan.users, target - level, 0.0), level
 
 
-def optimisers(plan: Plan) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+def optimisers(plan: Plan, delay: int = 1) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
     """Adam of the actor and of the critics, with learning rates that fall linearly over the run.
 
     Args:
         plan: what is fixed for the run.
+        delay: updates of the critics for each of the actor.
     """
-    s, slots = plan.settings, plan.episodes * plan.slots_per_episode
-    delay = s.policy_delay if isinstance(s, Ddpg) else 1
+    settings = plan.settings
 
     def adam(rate: float, updates: int) -> optax.GradientTransformation:
         # One flat array instead of a dozen of each kind: fewer operations to compile.
-        return optax.flatten(optax.adam(optax.linear_schedule(rate, rate * s.learning_rate_last, updates)))
+        return optax.flatten(optax.adam(falling(rate, settings.learning_rate_last, updates)))
 
-    return adam(s.actor_learning_rate, slots // delay), adam(s.critic_learning_rate, slots)
+    return (
+        adam(settings.actor_learning_rate, plan.slots // delay),
+        adam(settings.critic_learning_rate, plan.slots),
+    )
+
+
+S = TypeVar("S", bound=OffPolicySettings)
+
+
+class OffPolicyAgent(Agent[S]):
+    """An agent that learns from a replay buffer: an algorithm with its settings.
+
+    Attributes:
+        algorithm: what sets it apart from the others.
+    """
+
+    algorithm: ClassVar[Algorithm]
+    metrics: ClassVar[tuple[str, ...]] = Metrics._fields
+
+    @property
+    def fixed_places(self) -> bool:
+        """Only a multi-layer perceptron has room for a fixed number of users."""
+        return self.settings.network == "mlp"
+
+    def places(self, users: int) -> int:
+        """Places without a user too, where the number is fixed: so it serves more users than it is trained with.
+
+        Args:
+            users: number of users that it is trained with.
+        """
+        return self.scenario.settings.cell.places if self.fixed_places else users
+
+    def for_more(self, users: int) -> str:
+        """The option of 'genedge train' with which its actor serves more users.
+
+        Args:
+            users: how many it shall serve.
+        """
+        return f"--set cell.places={users}"
+
+    def refuse(self) -> None:
+        """Refuses scenarios without storage, if its networks are over models.
+
+        Raises:
+            InputError: it has none.
+        """
+        if self.settings.network == "equivariant":
+            refuse_no_storage(self.scenario)
+
+    def refuse_large(self, places: int) -> None:
+        """Refuses a buffer, batches or networks that would not fit into memory.
+
+        Args:
+            places: number of places that it is made for.
+
+        Raises:
+            InputError: names the settings that make it large.
+        """
+        settings, models = self.settings, len(self.scenario.models)
+        # Two slots and an action; of a box also two rankings and memories.
+        transition = 14 * places + 6 * models + 2
+        refuse_large(f"{self.section}.replay_size and {OF_CELL}", settings.replay_size * transition)
+        refuse_large(f"{self.section}.batch and {OF_CELL}", decided(settings.batch, models, places))
+        rows = max(self.scenario.settings.cell.slots_per_episode, settings.batch)
+        refuse_large_networks(settings, self.section, rows, models, places, self.scenario.params.box is not None)
+
+    def actor_like(self, places: int) -> Any:
+        """The shapes of its actor.
+
+        Args:
+            places: number of places that it is made for.
+        """
+        box, models = self.scenario.params.box is not None, len(self.scenario.models)
+        return actor_shapes(self.settings, models, places, self.algorithm.channels, box)
+
+    @classmethod
+    def decide(cls, actor: Any, params: Params, slots: Slot) -> Decision:
+        """What a trained actor decides, without exploration.
+
+        Args:
+            actor: as `training` made it.
+            params: the scenario.
+            slots: slots, leading axes *batch.
+        """
+        return cls.algorithm.decide(actor, params, slots)
+
+    def plan(self, users: int, episodes: int) -> Plan:
+        """What is fixed for a run.
+
+        Args:
+            users: number of users in every slot.
+            episodes: of the whole run.
+        """
+        cell = self.scenario.settings.cell
+        models = len(self.scenario.models)
+        return Plan(self.settings, users, self.places(users), models, cell.slots_per_episode, episodes)
+
+    def training(self, users: int, episodes: int, seed: int) -> Training:
+        """The agent at work.
+
+        Args:
+            users: number of users in every slot.
+            episodes: of the whole run.
+            seed: of everything random.
+        """
+        for_training, for_evaluation = self.keys(seed)
+        algorithm, plan, params = self.algorithm, self.plan(users, episodes), self.scenario.params
+        slots = self.evaluation_slots(for_evaluation, users)
+        return Training(
+            init=lambda: init(algorithm, plan, params, for_training, slots),
+            train=lambda learner, more: train(algorithm, plan, params, learner, more),
+            evaluate=lambda learner: evaluate(algorithm, params, learner, slots),
+            last_actor=algorithm.actor,
+        )

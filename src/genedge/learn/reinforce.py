@@ -5,51 +5,128 @@ several random decisions on one slot; those cheaper than the others' mean become
 critic has to learn the jumps where one model displaces another in the cache. The bandwidth, on which the cost
 depends smoothly and apart from all else, follows the cost's own gradient instead.
 
-Trained over cells of any size, the slots of an episode come from as many cells, each with its own catalogue.
+Over cells of any size, the slots of an episode come from as many cells, see `genedge.learn.any_cell`.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Annotated, ClassVar, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import Array
 from jaxtyping import Float, Int
+from pydantic import Field
 
 from genedge.cell.feasible import action_size, decode
-from genedge.cell.popularity import zipf
-from genedge.cell.sampling import sample_episode, sample_slot
+from genedge.cell.sampling import sample_episode
 from genedge.cell.service import total_utility
-from genedge.cell.types import Models, Params, Slot
-from genedge.learn.actor import Network, decide, init_actor, outputs
-from genedge.learn.hyperparameters import AnyCell, Reinforce
-from genedge.scenario import DrawnModels
+from genedge.cell.types import Decision, Models, Params, Slot
+from genedge.errors import InputError
+from genedge.learn.actor import Network, actor_shapes, decide, init_actor, outputs
+from genedge.learn.agent import Agent, Training
+from genedge.learn.hyperparameters import (
+    AgentSettings,
+    HiddenLayers,
+    NetworkKind,
+    Networks,
+    Switch,
+    TracedCount,
+    falling,
+)
+from genedge.learn.sizes import OF_CELL, refuse_large_networks, refuse_no_storage
+from genedge.limits import decided, refuse_large
+from genedge.settings.fields import Count, Share, Tuned
+from genedge.settings.provenance import assumed
 from genedge.xla import OFTEN, ONCE, SELDOM
 
+DecisionsPerSlot = Annotated[Count, Field(ge=2)]
 
-class Plan(NamedTuple):
-    """What is fixed for a whole run; compiled code depends on it.
+
+class ReinforceSettings(AgentSettings):
+    """Of REINFORCE on one cell."""
+
+    episodes: TracedCount = assumed(500)
+    network: NetworkKind = assumed("equivariant", "over users and models; else: mlp")
+    hidden_layers: HiddenLayers = assumed((128, 128), "of the mlp")
+    width: Count = assumed(32, "of the equivariant network")
+    layer_norm: Switch = assumed(True)
+    learning_rate: Tuned = assumed(0.002)
+    learning_rate_last: Share = assumed(
+        0.02, "share of the learning rate that is left at the end; it falls linearly"
+    )
+    decisions_per_slot: DecisionsPerSlot = assumed(16)
+    updates_per_episode: Count = assumed(4)
+    noise_first: Tuned = assumed(2, "standard deviation of the noise, before squashing to [−1, 1]")
+    noise_last: Tuned = assumed(0.3, "reached linearly at the end")
+    limit: Tuned = assumed(4, "beyond it, before squashing, what the actor says is fined")
+
+
+class Hyperparameters(Networks, Protocol):
+    """What REINFORCE is told, on one cell or on any."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Before the first update."""
+
+    @property
+    def learning_rate_last(self) -> float:
+        """Share of it that is left after the last."""
+
+    @property
+    def decisions_per_slot(self) -> int:
+        """How many are judged against each other."""
+
+    @property
+    def updates_per_episode(self) -> int:
+        """Of the actor."""
+
+    @property
+    def noise_first(self) -> float:
+        """Before squashing to [−1, 1]."""
+
+    @property
+    def noise_last(self) -> float:
+        """At the end of the run."""
+
+    @property
+    def limit(self) -> float:
+        """Beyond it what the actor says is fined."""
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("settings", "episodes", "ranges"),
+    meta_fields=("users", "models", "slots_per_episode", "draw", "any_cell"),
+)
+@dataclass(frozen=True)
+class Plan:
+    """What is fixed for a whole run; compiled code depends on all but the numbers in it.
 
     Attributes:
         settings: of the algorithm.
         users: number of users in every slot; most users over cells of any size.
         models: M; most models over cells of any size.
         slots_per_episode: T.
-        episodes: of the whole run.
+        episodes: of the whole run; a number to compiled code.
+        ranges: where catalogues come from, over cells of any size.
+        draw: (plan, params, key) -> the cells and the T slots of an episode; slots of the scenario, if not given.
+        any_cell: whether every slot comes from a cell of its own.
     """
 
-    settings: Reinforce | AnyCell
+    settings: Hyperparameters
     users: int
     models: int
     slots_per_episode: int
     episodes: int
+    ranges: Models | None = None
+    draw: "Draw | None" = None
+    any_cell: bool = False
 
-    @property
-    def any_cell(self) -> bool:
-        """Whether every slot comes from a cell of its own."""
-        return isinstance(self.settings, AnyCell)
+
+Draw = Callable[[Plan, Params, Array], tuple[Params, Slot]]
 
 
 class Learner(NamedTuple):
@@ -84,33 +161,7 @@ class Metrics(NamedTuple):
     spread: Float[Array, "*episodes"]
 
 
-def ranges_of(models: DrawnModels) -> Models:
-    """Where catalogues come from, in SI units.
-
-    Args:
-        models: the ranges of a scenario.
-
-    Returns:
-        The least and the largest of each property, fields of shape (2,); `floor_steps` is not drawn.
-    """
-
-    def ends(bounds: tuple[float, float]) -> np.ndarray:
-        return np.array(bounds, np.float32)
-
-    return Models(
-        storage_gb=ends(models.storage_gb),
-        output_bits=ends(models.output_size_mb) * np.float32(8e6),
-        A1=ends(models.A1_steps),
-        A2=ends(models.A2_tv),
-        A3=ends(models.A3_steps),
-        A4=ends(models.A4_tv),
-        B1=ends(models.B1_s_per_step),
-        B2=ends(models.B2_s),
-        floor_steps=ends((0, 0)),
-    )
-
-
-@partial(jax.jit, static_argnames="plan", compiler_options=ONCE)
+@partial(jax.jit, compiler_options=ONCE)
 def init(plan: Plan, key: Array) -> Learner:
     """A learner that has not learned yet.
 
@@ -130,16 +181,13 @@ def init(plan: Plan, key: Array) -> Learner:
     )
 
 
-@partial(jax.jit, static_argnames=("plan", "episodes"), donate_argnames="learner", compiler_options=OFTEN)
-def train(
-    plan: Plan, params: Params, ranges: Models | None, learner: Learner, episodes: int
-) -> tuple[Learner, Metrics]:
+@partial(jax.jit, static_argnames="episodes", donate_argnames="learner", compiler_options=OFTEN)
+def train(plan: Plan, params: Params, learner: Learner, episodes: int) -> tuple[Learner, Metrics]:
     """Trains for some episodes: the slots of each are drawn once, and decided anew in each of its updates.
 
     Args:
         plan: what is fixed for the run.
         params: the scenario; where any_cell, all of it but its catalogue.
-        ranges: where catalogues come from if any_cell, see `ranges_of`.
         learner: where training stands; its memory is reused.
         episodes: how many episodes to add.
 
@@ -150,11 +198,11 @@ def train(
     def episode(learner: Learner, _: None) -> tuple[Learner, Metrics]:
         key = jax.random.fold_in(learner.key, learner.episodes)
         for_slots, for_decisions = jax.random.split(key)
-        if ranges is None:
+        if plan.draw is None:
             cells = params
             slots = sample_episode(params, for_slots, plan.users, plan.users, plan.slots_per_episode)
         else:
-            cells, slots = draw_cells(plan, params, ranges, for_slots, plan.slots_per_episode)
+            cells, slots = plan.draw(plan, params, for_slots)
 
         def one_update(learner: Learner, key: Array) -> tuple[Learner, Metrics]:
             return update(plan, cells, learner, slots, key)
@@ -176,8 +224,8 @@ def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array)
         slots: T slots.
         key: a JAX random key.
     """
-    s = plan.settings
-    shape = (s.decisions_per_slot, plan.slots_per_episode, action_size(plan.models, plan.users))
+    settings = plan.settings
+    shape = (settings.decisions_per_slot, plan.slots_per_episode, action_size(plan.models, plan.users))
     for_noise, for_caches = jax.random.split(key)
     at = jnp.arange(shape[-1])
     of_cache, of_steps = at < plan.models, at >= plan.models + plan.users
@@ -187,9 +235,9 @@ def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array)
     # before they are found, and then never tried again.
     even = (jnp.arange(plan.slots_per_episode) % 2 == 0)[:, None]
     tried = jnp.where(even, of_cache, of_steps)
-    width = s.noise_first + (s.noise_last - s.noise_first) * (learner.episodes / plan.episodes)
+    width = settings.noise_first + (settings.noise_last - settings.noise_first) * (learner.episodes / plan.episodes)
     noise = jnp.where(tried, width * jax.random.normal(for_noise, shape), 0.0)
-    noise += jnp.where(~even & of_cache, s.limit * jax.random.normal(for_caches, shape[1:]), 0.0)
+    noise += jnp.where(~even & of_cache, settings.limit * jax.random.normal(for_caches, shape[1:]), 0.0)
 
     def said(actor: Network, cell: Params, slot: Slot) -> Array:
         return outputs(actor, cell, slot)[0]
@@ -213,7 +261,7 @@ def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array)
         with_gradient = jnp.where(smooth, mean, jax.lax.stop_gradient(mean))
         per_user = all_costs(cells, slots, with_gradient) / slots.active.sum(axis=-1)
         # Once far out, no noise would lead back, and what was wrong early would stay wrong.
-        too_far = (jnp.maximum(jnp.abs(mean) - s.limit, 0) ** 2).sum(axis=-1)
+        too_far = (jnp.maximum(jnp.abs(mean) - settings.limit, 0) ** 2).sum(axis=-1)
         return per_user.mean() - (advantage * log_density).mean() + too_far.mean()
 
     gradient = jax.grad(loss)(learner.actor)
@@ -222,7 +270,7 @@ def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array)
     return learner._replace(actor=actor, optimiser=optimiser), Metrics(-costs.mean(), spread.mean())
 
 
-@partial(jax.jit, static_argnames="plan", compiler_options=SELDOM)
+@partial(jax.jit, compiler_options=SELDOM)
 def evaluate(plan: Plan, cells: Params, learner: Learner, slots: Slot) -> tuple[Learner, Float[Array, ""]]:
     """Scores the actor on given slots, and keeps it if it is the best so far.
 
@@ -246,59 +294,135 @@ def evaluate(plan: Plan, cells: Params, learner: Learner, slots: Slot) -> tuple[
     return learner._replace(best_actor=best_actor, best_utility=best), utility
 
 
-@partial(jax.jit, static_argnames=("plan", "slots"))
-def draw_cells(plan: Plan, params: Params, ranges: Models, key: Array, slots: int) -> tuple[Params, Slot]:
-    """Cells of random size and catalogue, and a slot of each.
+def _optimiser(plan: Plan) -> optax.GradientTransformation:
+    settings = plan.settings
+    updates = jnp.float32(plan.episodes) * settings.updates_per_episode
+    schedule = falling(settings.learning_rate, settings.learning_rate_last, updates)
+    # One flat array instead of a dozen of each kind: fewer operations to compile.
+    return optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule)))
+
+
+S = TypeVar("S", bound=AgentSettings)
+
+
+class SimulatorAgent(Agent[S]):
+    """What REINFORCE is on one cell and on any."""
+
+    metrics: ClassVar[tuple[str, ...]] = Metrics._fields
+
+    def refuse(self) -> None:
+        """Refuses boxes.
+
+        Raises:
+            InputError: the scenario is one.
+        """
+        if self.scenario.params.box is not None:
+            raise InputError(
+                f"scenario {self.scenario.name} is of a box, where a decision changes the slots to come; --agent "
+                f"{self.name} compares decisions of one slot. Choose ddpg, td3, sac or two-timescale"
+            )
+
+    @staticmethod
+    def decide(actor: Network, params: Params, slots: Slot) -> Decision:
+        """What a trained actor decides, without exploration.
+
+        Args:
+            actor: the network.
+            params: the scenario.
+            slots: slots, leading axes *batch.
+        """
+        return decide(actor, params, slots)
+
+
+def refuse_large_updates(settings: Hyperparameters, section: str, slots: int, models: int, places: int) -> None:
+    """Refuses updates or networks that would not fit into memory.
+
+    Args:
+        settings: of the algorithm.
+        section: of the scenario, the one that holds them.
+        slots: of an episode.
+        models: M.
+        places: N.
+
+    Raises:
+        InputError: names the settings that make them large.
+    """
+    # A key and two metrics each.
+    refuse_large(f"{section}.updates_per_episode", 4 * settings.updates_per_episode)
+    several = decided(slots * settings.decisions_per_slot, models, places)
+    refuse_large(f"{section}.decisions_per_slot, cell.slots_per_episode, {OF_CELL}", several)
+    refuse_large_networks(settings, section, slots, models, places)
+
+
+def training_of(plan: Plan, params: Params, cells: Params, slots: Slot, key: Array) -> Training:
+    """The algorithm at work.
 
     Args:
         plan: what is fixed for the run.
-        params: the scenario; what is drawn takes the place of its own.
-        ranges: where catalogues come from, see `ranges_of`.
-        key: a JAX random key.
-        slots: how many.
-
-    Returns:
-        Scenarios that differ in catalogue, server and objective, and a slot of each. A cell with fewer models than
-        `plan.models` has absent ones at the end, of infinite storage, that nobody asks for.
+        params: the scenario.
+        cells: of the slots that it is evaluated on: the scenario; where any_cell, one for each slot.
+        slots: those, one leading axis.
+        key: a JAX random key; the whole run follows from it.
     """
-    s = plan.settings
-    assert isinstance(s, AnyCell)
-
-    def draw_cell(key: Array) -> tuple[Params, Slot]:
-        for_cell, for_slot, for_requests = jax.random.split(key, 3)
-        properties, of_cell = len(Models._fields), 6
-        u = jax.random.uniform(for_cell, (properties, plan.models + of_cell))
-        v, u = u[:, of_cell:], u[0, :of_cell]
-        uniform = Models(*(low + (high - low) * row for (low, high), row in zip(ranges, v, strict=True)))
-        users, count = _whole(s.users, u[0]), _whole(s.models, u[1])
-        there = jnp.arange(plan.models) < count
-        models = uniform._replace(
-            storage_gb=jnp.where(there, uniform.storage_gb, jnp.inf),
-            floor_steps=jnp.where(u[2] < s.floor, uniform.A3, 0.0),
-        )
-        bounds = s.total_steps, s.storage_gb, s.delay_weight
-        S, C, weight = (low + (high - low) * x for (low, high), x in zip(bounds, u[3:], strict=True))
-        cell = params._replace(models=models, S=S, C=C, delay_weight=weight, tv_weight=1 - weight)
-        slot = sample_slot(cell, for_slot, jnp.int32(0), jnp.int32(0), users, plan.users)[1]
-        chances = jnp.where(there, zipf(slot.skew, plan.models), 0.0)
-        below = jnp.cumsum(chances / chances.sum())
-        requests = (jax.random.uniform(for_requests, (plan.users, 1)) >= below).sum(axis=-1)
-        # The probabilities may sum to just below 1.
-        return cell, slot._replace(requests=jnp.minimum(requests, count - 1))
-
-    # One cell after the other: drawn all at once, the random numbers take XLA seconds to compile.
-    return jax.lax.map(draw_cell, jax.random.split(key, slots))
+    return Training(
+        init=lambda: init(plan, key),
+        train=lambda learner, more: train(plan, params, learner, more),
+        evaluate=lambda learner: evaluate(plan, cells, learner, slots),
+        last_actor=lambda learner: learner.actor,
+    )
 
 
-def _whole(bounds: tuple[int, int], u: Array) -> Array:
-    """A whole number, uniform within the bounds, from a number uniform in [0, 1)."""
-    low, high = bounds
-    return low + jnp.floor(u * (high - low + 1)).astype(jnp.int32)
+class Reinforce(SimulatorAgent[ReinforceSettings]):
+    """The agent."""
 
+    Settings = ReinforceSettings
 
-def _optimiser(plan: Plan) -> optax.GradientTransformation:
-    s = plan.settings
-    updates = plan.episodes * s.updates_per_episode
-    schedule = optax.linear_schedule(s.learning_rate, s.learning_rate * s.learning_rate_last, updates)
-    # One flat array instead of a dozen of each kind: fewer operations to compile.
-    return optax.flatten(optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule)))
+    @property
+    def fixed_places(self) -> bool:
+        """Only a multi-layer perceptron has room for a fixed number of users."""
+        return self.settings.network == "mlp"
+
+    def refuse(self) -> None:
+        """Refuses boxes, and scenarios without storage if its network is over models.
+
+        Raises:
+            InputError: with the reason.
+        """
+        if self.settings.network == "equivariant":
+            refuse_no_storage(self.scenario)
+        super().refuse()
+
+    def refuse_large(self, places: int) -> None:
+        """Refuses updates or networks that would not fit into memory.
+
+        Args:
+            places: number of places that it is made for.
+
+        Raises:
+            InputError: names the settings that make it large.
+        """
+        slots, models = self.scenario.settings.cell.slots_per_episode, len(self.scenario.models)
+        refuse_large_updates(self.settings, self.section, slots, models, places)
+
+    def actor_like(self, places: int) -> Network:
+        """The shapes of its actor.
+
+        Args:
+            places: number of places that it is made for.
+        """
+        return actor_shapes(self.settings, len(self.scenario.models), places)
+
+    def training(self, users: int, episodes: int, seed: int) -> Training:
+        """The agent at work.
+
+        Args:
+            users: number of users in every slot.
+            episodes: of the whole run.
+            seed: of everything random.
+        """
+        for_training, for_evaluation = self.keys(seed)
+        params, slots_per_episode = self.scenario.params, self.scenario.settings.cell.slots_per_episode
+        plan = Plan(self.settings, users, len(self.scenario.models), slots_per_episode, episodes)
+        slots = self.evaluation_slots(for_evaluation, users)
+        slots = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
+        return training_of(plan, params, params, slots, for_training)

@@ -15,36 +15,22 @@ import hashlib
 import json
 import math
 import platform
-import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from time import monotonic
-from typing import Any, Literal, TypeVar
-
-import jax
-import numpy as np
+from typing import Any
 
 from genedge.errors import InputError
-from genedge.files import read_text, refuse_no_plain_file, remove_left_behind, whole_file
+from genedge.files import read_text, whole_file
 from genedge.folders import is_empty, one_writer
-from genedge.learn.actor import Network, Pair
-from genedge.learn.agents import (
-    AGENTS,
-    actor_like,
-    metrics_of,
-    places_of,
-    refuse_large_agent,
-    refuse_scenario,
-    settings_of,
-    training,
-)
-from genedge.learn.card import card
-from genedge.learn.hyperparameters import AnyCell
+from genedge.learn.agent import Agent
+from genedge.learn.agents import absolute, load_agent, own_section, section_of, with_own_section
+from genedge.registry import digest, in_file, named
 from genedge.scenario import Scenario, load_scenario
+from genedge.settings.provenance import setting_of
 from genedge.text import shortened
 from genedge.versions import versions
-from genedge.xla import at_once
 
 FORMAT = "genedge run 3"
 
@@ -52,20 +38,10 @@ FORMAT = "genedge run 3"
 INTERVAL = 10
 MOST_EVALUATIONS = 200
 
-# Checkpoints hold the replay buffer; they are written at most this often, at the end, and when interrupted.
-CHECKPOINT_EVERY_S = 10.0
-
 # Slots are counted in 32 bits.
 MOST_SLOTS = 2**31 - 1
 
-ARRAYS = ("checkpoint.npz", "best.npz", "last.npz")
-
-_Tree = TypeVar("_Tree")
 Row = dict[str, Any]
-
-
-class DivergedError(InputError):
-    """Training came to numbers that are none."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +56,7 @@ class Run:
         agent: which algorithm.
         episodes: how many episodes in all.
         seed: of everything random.
+        agent_sha256: of the reader's own file, if the agent is in one.
     """
 
     folder: Path
@@ -89,26 +66,29 @@ class Run:
     agent: str
     episodes: int
     seed: int
+    agent_sha256: str = ""
 
-    @property
-    def any_cell(self) -> bool:
-        """Whether the actor is meant for catalogues that it was not trained on."""
-        return isinstance(settings_of(self.scenario, self.agent), AnyCell)
+    @cached_property
+    def learner(self) -> Agent[Any]:
+        """The agent, on the run's scenario."""
+        return load_agent(self.agent, self.scenario)
 
     @property
     def most_users(self) -> float:
         """The most users that the actor can serve; infinite without a limit."""
-        return self.places if settings_of(self.scenario, self.agent).network == "mlp" else math.inf
+        return self.places if self.learner.fixed_places else math.inf
 
     @property
     def row(self) -> tuple[str, ...]:
         """What a line of metrics.jsonl holds."""
-        return ("episode", *metrics_of(self.agent), "evaluated_utility", "best_utility", "seconds")
+        return ("episode", *self.learner.metrics, "evaluated_utility", "best_utility", "seconds")
 
     @property
     def id(self) -> str:
         """A hash of everything that the run's bits follow from; its arrays carry it."""
-        asked = (self.scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed)
+        # A reader's own file may be moved, but not changed.
+        agent = (self.agent.rpartition(":")[2], self.agent_sha256) if self.agent_sha256 else self.agent
+        asked = (self.scenario.as_yaml(), self.users, agent, self.episodes, self.seed)
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -131,7 +111,7 @@ def create_run(
         folder: must not hold anything yet.
         scenario: what it trains on.
         users: number of users in every slot; None for the scenario's, and always for any-cell, which draws them.
-        agent: which algorithm, see AGENTS.
+        agent: which algorithm: a name in the registry, or `FILE.py:CLASS`.
         episodes: how many episodes; None for the scenario's.
         seed: of everything random.
 
@@ -139,25 +119,21 @@ def create_run(
         InputError: the folder is not empty or is being written, there is no such agent, the users do not fit the
             scenario's places, or the episodes are too many to count.
     """
-    s, cell = settings_of(scenario, agent), scenario.settings.cell
-    episodes = episodes or s.episodes
-    if isinstance(s, AnyCell):
-        if users is not None:
-            raise InputError(f"--users {users}: --agent any-cell draws them; set any_cell.users=[least, most]")
-        users = s.users[1]
-    else:
-        users = users or cell.users
-    refuse_scenario(scenario, agent)  # Before there is a folder, not when training begins.
-    places = places_of(scenario, agent, users)
+    agent, scenario = absolute(agent), with_own_section(agent, scenario)
+    learner, cell = load_agent(agent, scenario), scenario.settings.cell
+    users = learner.users(users)
+    learner.refuse()  # Before there is a folder, not when training begins.
+    places = learner.places(users)
     if users > places:
         raise InputError(
             f"--users {users}: the cell has {places} places; give it more with --set cell.places={users}"
         )
-    refuse_large_agent(scenario, agent, places)
+    learner.refuse_large(places)
+    episodes = episodes or learner.settings.episodes
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
-    run = Run(folder, scenario, users, places, agent, episodes, seed)
+    run = Run(folder, scenario, users, places, agent, episodes, seed, sha256_of(agent))
     description = {
         "format": FORMAT,
         "scenario": scenario.name,
@@ -169,6 +145,7 @@ def create_run(
         "seed": seed,
         "versions": versions(),
         "machine": platform.platform(),
+        **_of_own_agent(run),
     }
     taken = f"{folder}: already there and not empty; choose another folder"
     if folder.exists() and not folder.is_dir():
@@ -178,11 +155,58 @@ def create_run(
             go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
             raise InputError(taken + go_on)
         with whole_file(folder / "scenario.yaml") as file:
-            file.write(scenario.as_yaml().encode())
+            file.write(replace(scenario, own={}).as_yaml().encode())
         # Last, because a folder counts as a run once this file is there.
         with whole_file(folder / "run.json") as file:
             file.write((json.dumps(description, indent=2) + "\n").encode())
     return run
+
+
+def sha256_of(agent: str) -> str:
+    """A hash of the file that a reader's own agent is in; empty for all others.
+
+    Args:
+        agent: its name.
+
+    Raises:
+        InputError: the file is not there.
+    """
+    return digest(Path(agent.rpartition(":")[0])) if in_file(agent) else ""
+
+
+def _of_own_agent(run: Run) -> dict[str, Any]:
+    """What scenario.yaml cannot say, since nobody else knows the section."""
+    if not run.agent_sha256:
+        return {}
+    section = f"{run.learner.section}."
+    settings = {
+        key.removeprefix(section): {"value": setting.value, **setting.origin()}
+        for key, setting in run.scenario.table.items()
+        if key.startswith(section)
+    }
+    return {"agent_sha256": run.agent_sha256, "hyperparameters": settings}
+
+
+def _with_own_agent(path: Path, scenario: Scenario, description: Any) -> Scenario:
+    """The scenario of a run's folder, with the hyperparameters of a reader's own agent.
+
+    Raises:
+        InputError: the agent's file is not there, or was changed.
+    """
+    agent = description["agent"]
+    file = agent.rpartition(":")[0]
+    if not Path(file).is_file():
+        raise InputError(f"{path}: its agent is in {file}, which is not there; restore that file")
+    if sha256_of(agent) != description.get("agent_sha256"):
+        raise InputError(
+            f"{path}: its agent is in {file}, which has changed since the run was made; restore that file, or "
+            f"train a new run"
+        )
+    section, settings = section_of(agent), description.get("hyperparameters")
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: not the description of a run; 'genedge train' makes one")
+    told = {f"{section}.{key}": setting_of(leaf, f"{path}: {key}") for key, leaf in settings.items()}
+    return replace(scenario, told={**scenario.told, **told}, own=own_section(agent))
 
 
 def open_run(folder: Path) -> Run:
@@ -208,17 +232,20 @@ def open_run(folder: Path) -> Run:
             f"{path}: its format is {shortened(written)}; this version reads {FORMAT!r}; train the run again"
         )
     scenario, agent = load_scenario(folder / "scenario.yaml"), description.get("agent")
+    own = isinstance(agent, str) and in_file(agent)
+    if own:
+        scenario = _with_own_agent(path, scenario, description)
     cell = scenario.settings.cell
     fits = (
         scenario.id == scenario_id
-        and agent in AGENTS
+        and (own or agent in named("agent"))
         and all(type(number) is int and 0 <= number < 2**32 for number in numbers.values())
-        and 0 < numbers["users"] <= numbers["places"] == places_of(scenario, agent, numbers["users"])
+        and 0 < numbers["users"] <= numbers["places"] == load_agent(agent, scenario).places(numbers["users"])
         and 0 < numbers["episodes"] <= MOST_SLOTS // cell.slots_per_episode
     )
     if not fits:
         raise InputError(f"{path}: does not fit scenario.yaml beside it; restore what 'genedge train' wrote")
-    return Run(folder=folder, scenario=scenario, agent=agent, **numbers)
+    return Run(folder, scenario, agent=agent, agent_sha256=sha256_of(agent), **numbers)
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
@@ -252,7 +279,7 @@ def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     Returns:
         By dotted key, one value for each run; None where a run has no such setting.
     """
-    idle = {agent.replace("-", "_") for agent in AGENTS} - {run.agent.replace("-", "_") for run in runs}
+    idle = {section_of(agent) for agent in named("agent")} - {run.learner.section for run in runs}
     keys = dict.fromkeys(key for run in runs for key in run.scenario.table)
     values = {
         key: [setting.value if (setting := run.scenario.table.get(key)) else None for run in runs]
@@ -292,209 +319,3 @@ def rows_of(run: Run, episodes: int | None = None) -> list[Row]:
             f"remove checkpoint.npz to train from the start"
         )
     return rows
-
-
-def save(path: Path, tree: Any, run_id: str) -> None:
-    """Writes the arrays of a pytree, random keys included, as a NumPy archive.
-
-    Args:
-        path: where.
-        tree: any pytree of arrays.
-        run_id: whose they are.
-    """
-    leaves = jax.tree.leaves(tree)
-    arrays = {f"{i:04d}": np.asarray(_plain(leaf)) for i, leaf in enumerate(leaves)} | {"run": np.array(run_id)}
-    with whole_file(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
-
-
-def restore(path: Path, like: _Tree, run_id: str, anew: str | None = None) -> _Tree:
-    """Reads what `save` wrote. Nothing is allocated before all sizes have been found to be those wanted.
-
-    Args:
-        path: the archive.
-        like: a pytree of the same structure, shapes and types.
-        run_id: whose arrays are wanted.
-        anew: how to come by a good one; None for an archive of a run.
-
-    Raises:
-        InputError: it is missing, damaged, or of another run.
-    """
-    remedy = anew or f"remove it, and 'genedge train --resume {path.parent}' writes it anew"
-    leaves, structure = jax.tree.flatten(like)
-    wanted = {f"{i:04d}": (plain.shape, plain.dtype) for i, plain in enumerate(map(_plain, leaves))}
-    wanted["run"] = ((), np.dtype(f"<U{len(run_id)}"))
-    try:
-        refuse_no_plain_file(path)
-        there = _headers(path)
-        complete = wanted.keys() <= there.keys()
-        ours = there == wanted
-        if complete and ours:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = [archive[name] for name in wanted if name != "run"]
-                ours = archive["run"].item() == run_id
-    except FileNotFoundError:
-        going_on = f"the run has not come that far, 'genedge train --resume {path.parent}' goes on"
-        raise InputError(f"{path}: missing; {going_on if anew is None else anew}") from None
-    except PermissionError:
-        raise InputError(f"{path}: cannot be read; give yourself permission to read it") from None
-    except Exception:  # A damaged archive can fail in almost any way.
-        complete = False
-    if not complete:
-        raise InputError(f"{path}: damaged; {remedy}")
-    if not ours:
-        raise InputError(f"{path}: of another run, made from other settings or another seed; {remedy}")
-    restored = [
-        jax.random.wrap_key_data(array) if _is_key(leaf) else jax.numpy.asarray(array)
-        for array, leaf in zip(arrays, leaves, strict=True)
-    ]
-    return jax.tree.unflatten(structure, restored)
-
-
-def restore_actor(path: Path, like: Network | Pair, run_id: str, anew: str | None = None) -> Network | Pair:
-    """Reads an actor that `save` wrote.
-
-    Args:
-        path: the archive.
-        like: an actor of the same structure, shapes and types.
-        run_id: whose it is.
-        anew: how to come by a good one; None for an archive of a run.
-
-    Raises:
-        InputError: it is missing, damaged, of another run, or its weights are no numbers to decide with.
-    """
-    actor = restore(path, like, run_id, anew)
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(actor)):
-        raise InputError(
-            f"{path}: damaged, it has weights that are infinite or no numbers; "
-            + (anew or f"remove {path.parent}, and train the run again")
-        )
-    return actor
-
-
-def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
-    """Shape and type of every array in an archive, which holds neither more nor less than they take.
-
-    Raises:
-        Exception: it is damaged; of almost any kind.
-    """
-    if not path.is_file():
-        path.stat()  # Says what is wrong where nothing is there.
-        raise ValueError("no plain file")
-    there = {}
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            with archive.open(entry) as stream:
-                if np.lib.format.read_magic(stream) != (1, 0):
-                    raise ValueError("none of ours")
-                shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-                if entry.file_size != stream.tell() + math.prod(shape) * dtype.itemsize:
-                    raise ValueError("an array of another size")
-            name = entry.filename.removesuffix(".npy")
-            if name in there:
-                raise ValueError("an array twice")
-            there[name] = (shape, dtype)
-    return there
-
-
-def _is_key(leaf: Any) -> bool:
-    return bool(jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key))
-
-
-def _plain(leaf: Any) -> Any:
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-@at_once()
-def train_run(run: Run, report: Callable[[Row], None]) -> None:
-    """Trains until the run's last episode, from its checkpoint if there is one.
-
-    Args:
-        run: the run.
-        report: called with every row of metrics, those of earlier sessions first.
-
-    Raises:
-        InputError: the checkpoint is damaged, the folder cannot be written or is being written, or training
-            diverged.
-        KeyboardInterrupt: the run can go on from its last checkpoint.
-    """
-    with one_writer(run.folder):
-        _train(run, report)
-
-
-def _train(run: Run, report: Callable[[Row], None]) -> None:
-    # What a killed session was writing never got its name.
-    for name in ("metrics.jsonl", "card.md", *ARRAYS):
-        remove_left_behind(run.folder / name)
-    steps = training(run.agent, run.scenario, run.users, run.episodes, run.seed)
-    learner = steps.init()
-    checkpoint = run.folder / "checkpoint.npz"
-    rows: list[Row] = []
-    if checkpoint.exists():
-        learner = restore(checkpoint, learner, run.id)
-        floats = [leaf for leaf in jax.tree.leaves(learner) if jax.numpy.issubdtype(leaf.dtype, np.floating)]
-        if any(np.isnan(leaf).any() for leaf in floats):
-            raise InputError(
-                f"{checkpoint}: damaged, or the training was diverging: it holds what is no number; remove it to "
-                "train from the start"
-            )
-        rows = rows_of(run, int(learner.episodes))
-        for row in rows:
-            report(row)
-
-    def save_all() -> None:
-        for name, tree in zip(ARRAYS, (learner, learner.best_actor, steps.last_actor(learner)), strict=True):
-            save(run.folder / name, tree, run.id)
-        with whole_file(run.folder / "card.md") as file:
-            file.write(card(run, rows).encode())
-
-    saved = monotonic()
-    start, earlier_s = monotonic(), rows[-1]["seconds"] if rows else 0.0
-    try:
-        for episode in evaluated_after(run.episodes)[len(rows) :]:
-            after, metrics = steps.train(learner, episode - int(learner.episodes))
-            after, utility = steps.evaluate(after)
-            row = {
-                "episode": int(after.episodes),
-                **{name: float(values.mean()) for name, values in metrics._asdict().items()},
-                "evaluated_utility": float(utility),
-                "best_utility": float(after.best_utility),
-                "seconds": round(earlier_s + monotonic() - start, 3),
-            }
-            if not all(math.isfinite(value) for value in row.values()):
-                section = run.agent.replace("-", "_")
-                raise DivergedError(
-                    f"{run.folder}: training diverged before episode {row['episode']}; train a new run with lower "
-                    f"learning rates ('genedge scenario show --all' lists them under {section})"
-                )
-            # The metrics first: they may be ahead of the checkpoint, never behind it.
-            _write_metrics(run, [*rows, row])
-            rows.append(row)
-            learner = after
-            report(row)
-            if monotonic() - saved > CHECKPOINT_EVERY_S:
-                save_all()
-                saved = monotonic()
-    finally:
-        # An interval that was cut short has used up its learner; then the last checkpoint stands.
-        if not learner.episodes.is_deleted():
-            save_all()
-
-
-def _write_metrics(run: Run, rows: list[Row]) -> None:
-    with whole_file(run.folder / "metrics.jsonl") as file:
-        file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-
-
-@at_once()
-def load_actor(run: Run, which: Literal["best", "last"] = "best") -> Network | Pair:
-    """An actor of a run.
-
-    Args:
-        run: the run.
-        which: the one with the best evaluation, or the one at the end.
-
-    Raises:
-        InputError: there is none yet, or the file is damaged.
-    """
-    return restore_actor(run.folder / f"{which}.npz", actor_like(run.scenario, run.agent, run.places), run.id)

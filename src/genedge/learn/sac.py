@@ -1,21 +1,73 @@
 """SAC, Haarnoja et al. 2018: an actor that is paid for staying random, at a price that it adapts itself."""
 
 import math
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from pydantic import Field
 
 from genedge.cell.types import Params, Slot
 from genedge.learn.actor import Network, outputs, values
 from genedge.learn.buffer import Transition
 from genedge.learn.ddpg import least_value
-from genedge.learn.hyperparameters import Sac
-from genedge.learn.off_policy import Algorithm, Learner, Plan, centred, optimisers
+from genedge.learn.hyperparameters import (
+    Discount,
+    HiddenLayers,
+    NetworkKind,
+    ReplaySize,
+    Switch,
+    TargetRate,
+    TracedCount,
+    is_off,
+)
+from genedge.learn.off_policy import (
+    Algorithm,
+    Credit,
+    Learner,
+    OffPolicyAgent,
+    OffPolicySettings,
+    Plan,
+    centred,
+    optimisers,
+)
+from genedge.settings.fields import Count, NotNegative, Number, Share, Tuned
+from genedge.settings.provenance import assumed
 
 # Logarithms of the spread outside these bounds are cut off, as in the authors' code.
 LEAST_LOG_SPREAD, LARGEST_LOG_SPREAD = -5.0, 2.0
+
+
+class SacSettings(OffPolicySettings):
+    """Of the soft actor-critic."""
+
+    episodes: TracedCount = assumed(500)
+    discount: Discount = assumed(
+        0, "transitions do not depend on the action, so the best decision of a slot is best for good"
+    )
+    target_rate: TargetRate = assumed(0.005)
+    actor_learning_rate: Tuned = assumed(0.0003)
+    critic_learning_rate: Tuned = assumed(0.001)
+    learning_rate_last: Share = assumed(
+        0.05, "share of the learning rates that is left at the last slot; they fall linearly"
+    )
+    network: NetworkKind = assumed("equivariant", "over users and models; else: mlp")
+    hidden_layers: HiddenLayers = assumed((128, 128), "of the mlp")
+    width: Count = assumed(32, "of the equivariant network")
+    layer_norm: Switch = assumed(False)
+    critics: Annotated[Count, Field(le=8)] = assumed(2, "the target is the least of their values")
+    credit: Credit = assumed(
+        "per_user", "each user's utility teaches that user's value, if the network is equivariant; else: total"
+    )
+    centring_rate: Share = assumed(0.03, "of the running mean that is subtracted from the critic's targets")
+    batch: Count = assumed(64)
+    replay_size: ReplaySize = assumed(25000)
+    warmup_slots: TracedCount = assumed(500, "slots with random actions before the first update")
+    first_temperature: Tuned = assumed(0.05, "price of entropy at first")
+    temperature_learning_rate: NotNegative = assumed(0.001)
+    target_entropy: Number = assumed(-1, "for each number of an action")
 
 
 def sample_action(actor: Network, params: Params, slots: Slot, key: Array) -> tuple[Array, Array]:
@@ -71,19 +123,19 @@ def update(
     Returns:
         The learner afterwards, the critics' loss, and the mean Q of the actor's actions.
     """
-    s, nets = plan.settings, learner.nets
-    assert isinstance(s, Sac)
+    settings, nets = plan.settings, learner.nets
+    assert isinstance(settings, SacSettings)
     actor_adam, critic_adam = optimisers(plan)
     for_target, for_actor = jax.random.split(key)
     temperature = jnp.exp(nets.log_temperature)
 
     target = batch.reward
-    if s.discount > 0:
+    if not is_off(settings.discount):
         next_action, density = sample_action(nets.actor, params, batch.next_slot, for_target)
         tail = least_value(nets.target_critics, params, batch.next_slot, next_action)
         # The entropy of a whole action is paid in equal parts to all that have a value.
-        paid = temperature * density / (plan.users if s.per_user else 1)
-        target += s.discount * (tail - paid[:, None])
+        paid = temperature * density / (plan.users if settings.per_user else 1)
+        target += settings.discount * (tail - paid[:, None])
     target, level = centred(plan, learner, target)
 
     def critic_loss(critics: tuple[Network, ...]) -> Array:
@@ -103,12 +155,12 @@ def update(
     actor: Network = optax.apply_updates(nets.actor, actor_step)
 
     # The price falls while the actor is more random than asked for, and rises while it is less.
-    wanted = s.target_entropy * (plan.models + 2 * plan.users)
-    log_temperature = nets.log_temperature + s.temperature_learning_rate * jnp.sign(density + wanted)
+    wanted = settings.target_entropy * (plan.models + 2 * plan.users)
+    log_temperature = nets.log_temperature + settings.temperature_learning_rate * jnp.sign(density + wanted)
     nets = nets._replace(
         actor=actor,
         critics=critics,
-        target_critics=optax.incremental_update(critics, nets.target_critics, s.target_rate),
+        target_critics=optax.incremental_update(critics, nets.target_critics, settings.target_rate),
         actor_optimiser=actor_optimiser,
         critic_optimiser=critic_optimiser,
         log_temperature=log_temperature,
@@ -123,4 +175,21 @@ def _meaningful(params: Params, slots: Slot) -> Array:
     return jnp.concatenate([models, active, active], axis=-1)
 
 
-SAC = Algorithm(channels=2, explore=explore, update=update)
+def log_temperature(plan: Plan) -> Array:
+    """Logarithm of the price of entropy at first.
+
+    Args:
+        plan: what is fixed for the run.
+    """
+    assert isinstance(plan.settings, SacSettings)
+    return jnp.log(jnp.float32(plan.settings.first_temperature))
+
+
+ALGORITHM = Algorithm(channels=2, explore=explore, update=update, log_temperature=log_temperature)
+
+
+class SAC(OffPolicyAgent[SacSettings]):
+    """The agent."""
+
+    Settings = SacSettings
+    algorithm = ALGORITHM

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from genedge.evaluation.results import METRICS
-from genedge.learn.agents import metrics_of
+from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
 from genedge.paper.tasks import Measure, Task, Train
 
@@ -51,7 +51,7 @@ def _of_measure(task: Measure) -> Like:
 
 
 def _of_training(task: Train) -> Like:
-    row = dict.fromkeys(("episode", *metrics_of(task.agent), "evaluated_utility", "best_utility"), _finite)
+    row = dict.fromkeys(("episode", *agent_class(task.agent).metrics, "evaluated_utility", "best_utility"), _finite)
 
     def rows(value: object, diverged: bool) -> bool:
         if not isinstance(value, list) or not all(_fits(each, row) for each in value):

@@ -20,7 +20,8 @@ import numpy as np
 from genedge.errors import InputError
 from genedge.evaluation.cells import evaluate
 from genedge.evaluation.results import METRICS, OPTIMUM, Evaluation
-from genedge.learn.runs import DivergedError, Row, create_run, open_run, train_run
+from genedge.learn.runs import Row, create_run, open_run
+from genedge.learn.training import DivergedError, train_run
 from genedge.policies import files_of, policy
 from genedge.registry import named
 from genedge.scenario import Scenario, load_scenario

@@ -16,9 +16,10 @@ from jax import Array
 from genedge.cell.feasible import decode
 from genedge.cell.service import total_utility
 from genedge.cell.types import Decision, Params, Slot
-from genedge.learn.actor import Network, Pair, act, decide
-from genedge.learn.agents import actor_like, refuse_no_storage
-from genedge.learn.runs import restore_actor
+from genedge.learn.actor import Network, act, decide
+from genedge.learn.agents import load_agent
+from genedge.learn.arrays import restore_actor
+from genedge.learn.sizes import refuse_no_storage
 from genedge.scenario import Scenario, load_scenario
 
 AGENT = "any-cell"
@@ -33,10 +34,8 @@ def shipped_actor() -> Network:
     Raises:
         InputError: its file is missing or damaged.
     """
-    like = actor_like(load_scenario("paper"), AGENT, places=1)
-    actor = restore_actor(WEIGHTS, like, WEIGHTS_ID, "it is a part of genedge; install genedge anew")
-    assert not isinstance(actor, Pair)
-    return actor
+    like: Network = load_agent(AGENT, load_scenario("paper")).actor_like(places=1)
+    return restore_actor(WEIGHTS, like, WEIGHTS_ID, "it is a part of genedge; install genedge anew")
 
 
 def learned_of(scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:

@@ -4,15 +4,16 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.errors import InputError
-from genedge.learn.actor import Network, Pair, decide
-from genedge.learn.agents import OFF_POLICY, refuse_no_storage
-from genedge.learn.runs import load_actor, open_run
+from genedge.learn.runs import open_run
+from genedge.learn.sizes import refuse_no_storage
+from genedge.learn.training import load_actor
 from genedge.scenario import Scenario
 
 
@@ -27,29 +28,30 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
         InputError: it is not a run, has no actor yet, or was trained on another scenario.
     """
     run = open_run(folder)
-    if run.scenario.id != scenario.id and not run.any_cell:
+    if run.scenario.id != scenario.id and not run.learner.any_cell:
         raise InputError(
             f"{folder}: trained on scenario {run.scenario.name} ({run.scenario.id}), not on "
             f"{scenario.name} ({scenario.id}); its actor knows only its own catalogue. Name that scenario "
             f"({folder / 'scenario.yaml'}), or train a run on this one"
         )
-    if run.any_cell and scenario.params.box is not None:
+    if run.learner.any_cell and scenario.params.box is not None:
         raise InputError(
             f"{folder}: trained for cells of any size whose cache is chosen anew in every slot; it has never seen "
             f"a memory, as that of scenario {scenario.name}. Train a run on this scenario"
         )
-    if run.any_cell:
+    if run.learner.any_cell:
         refuse_no_storage(scenario)
     actor = load_actor(run)
+    decide = run.learner.decide
     if run.most_users == math.inf:
-        return partial(_decide, actor)
+        return partial(_decide, decide, actor)
     places = run.places
 
     @jax.jit
     def policy(params: Params, slots: Slot, key: Array) -> Decision:
         users = slots.active.shape[-1]
         if users > places:
-            remedy = f"--set cell.places={users}" if run.agent in OFF_POLICY else f"--users {users}"
+            remedy = run.learner.for_more(users)
             raise InputError(f"{folder}: serves up to {places} users, not {users}; train it with {remedy}")
         decision = decide(actor, params, with_places(slots, places))
         return Decision(decision.cache, decision.bandwidth[:, :users], decision.steps[:, :users])
@@ -57,6 +59,8 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
     return policy
 
 
-@jax.jit
-def _decide(actor: Network | Pair, params: Params, slots: Slot, key: Array) -> Decision:
+@partial(jax.jit, static_argnums=0)
+def _decide(
+    decide: Callable[[Any, Params, Slot], Decision], actor: Any, params: Params, slots: Slot, key: Array
+) -> Decision:
     return decide(actor, params, slots)

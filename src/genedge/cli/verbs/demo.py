@@ -42,7 +42,7 @@ def _demo(out: Path) -> None:
     from genedge.errors import InputError
     from genedge.files import whole_file
     from genedge.interruption import resumable
-    from genedge.learn.agents import EVALUATION_EPISODES
+    from genedge.learn.agent import EVALUATION_EPISODES
     from genedge.learn.runs import create_run, open_run
     from genedge.scenario import load_scenario
 

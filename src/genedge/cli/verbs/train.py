@@ -38,10 +38,9 @@ def train(
     from genedge.cli.training import train_with_progress
     from genedge.errors import InputError
     from genedge.interruption import resumable
-    from genedge.learn.agents import settings_of
-    from genedge.learn.hyperparameters import AnyCell
+    from genedge.learn.agents import agent_class, own_section, section_of
     from genedge.learn.runs import create_run, open_run
-    from genedge.scenario import load_scenario
+    from genedge.scenario.load import read_scenario
     from genedge.xla import set_up_jax
 
     set_up_jax()
@@ -53,10 +52,11 @@ def train(
         raise InputError("--out DIR is missing: the folder for the new run (or --resume DIR)")
     else:
         if network is not None:
-            if isinstance(settings_of(load_scenario(scenario, set_), agent), AnyCell):
-                raise InputError("--network: --agent any-cell always has the equivariant one; leave it out")
-            set_ = [*set_, f"{agent.replace('-', '_')}.network={network}"]
-        run = create_run(out, load_scenario(scenario, set_), users, agent, episodes, seed)
+            if "network" not in agent_class(agent).Settings.model_fields:
+                raise InputError(f"--network: --agent {agent} has none to choose; leave it out")
+            set_ = [*set_, f"{section_of(agent)}.network={network}"]
+        told = read_scenario(scenario, set_, own_section(agent))
+        run = create_run(out, told, users, agent, episodes, seed)
     with resumable(f"'genedge train --resume {run.folder}' goes on"):
         rows = train_with_progress(run)
     say(f"{run.folder}: {rows[-1]['episode']} episodes, best evaluated utility {rows[-1]['best_utility']:.1f}")
