@@ -63,8 +63,12 @@ def choice(which, files):
     return [f"{kind}.model={model}", *more]
 
 
+# A name without the folder that this stands in.
+IDS = [name.replace(str(OWN), OWN.name) for name in ALL]
+
+
 def each(test):
-    return pytest.mark.parametrize("scenario", ALL, indirect=True)(test)
+    return pytest.mark.parametrize("scenario", ALL, indirect=True, ids=IDS)(test)
 
 
 def drawn(scenario, users=USERS, places=PLACES, slots=SLOTS, key=KEY):
@@ -140,7 +144,7 @@ def test_step_by_step_it_is_the_same_episode(scenario):
     assert bool(jax.tree.leaves(state.lasting)) == lasts(scenario.params)
 
 
-@pytest.mark.parametrize("which", ALL)
+@pytest.mark.parametrize("which", ALL, ids=IDS)
 def test_the_id_knows_it_and_each_of_its_numbers(paper, files, which):
     kind, _, model = which.partition(".")
     chosen = load_scenario("paper", [*SMALL, *choice(which, files)])
@@ -158,13 +162,10 @@ def test_the_id_knows_it_and_each_of_its_numbers(paper, files, which):
             key.partition(".")[2] for key in told["settings"] if key.startswith(f"{kind}.")
         } - {"model"}
     slower = load_scenario("paper", [*SMALL, *choice(which, files), "cell.slot_duration_s=5"])
-    lasting = isinstance(chosen.params.channel, LastingChannel) or isinstance(
-        chosen.params.mobility, LastingMobility
-    )
-    assert (slower.id != chosen.id) == lasting
+    assert (slower.id != chosen.id) == lasts(chosen.params)
 
 
-@pytest.mark.parametrize("which", ALL)
+@pytest.mark.parametrize("which", ALL, ids=IDS)
 def test_a_scenario_that_is_written_out_is_the_same(files, which, tmp_path):
     chosen = load_scenario("paper", [*SMALL, *choice(which, files), CHANGES[which]])
     (tmp_path / "again.yaml").write_text(chosen.as_yaml())
@@ -173,7 +174,7 @@ def test_a_scenario_that_is_written_out_is_the_same(files, which, tmp_path):
     assert again.table == chosen.table
 
 
-@pytest.mark.parametrize("which", ALL)
+@pytest.mark.parametrize("which", ALL, ids=IDS)
 def test_another_number_compiles_nothing(files, which):
     traced = []
 
@@ -189,10 +190,8 @@ def test_another_number_compiles_nothing(files, which):
 
 @each
 def test_gymnasium_meets_the_same_slots_within_its_bounds(scenario, files):
-    overrides = [
-        *SMALL,
-        *(f"{key}={setting.value}" for key, setting in scenario.of_cell.items() if key in told(scenario)),
-    ]
+    told = {key: setting for key, setting in scenario.of_cell.items() if key.partition(".")[0] in scenario.chosen}
+    overrides = [*SMALL, *(f"{key}={setting.value}" for key, setting in told.items())]
     env, envs = genedge.gym.CellEnv("paper", overrides), genedge.gym.CellVectorEnv(2, "paper", overrides)
     (seen, _), (all_seen, _) = env.reset(seed=3), envs.reset(seed=3)
     for _ in range(2 * SLOTS):
@@ -211,7 +210,9 @@ def test_gymnasium_meets_the_same_slots_within_its_bounds(scenario, files):
 some_areas = st.sampled_from([1e-3, 1.0, 30.0, 250.0, 2000.0])
 
 
-@pytest.mark.parametrize("channel", [name for name in ALL if name.startswith("channel.")])
+@pytest.mark.parametrize(
+    "channel", [pytest.param(name, id=i) for name, i in zip(ALL, IDS, strict=True) if name.startswith("channel.")]
+)
 @settings(max_examples=25)
 @given(sides=st.tuples(some_areas, some_areas), seed=st.integers(0, 2**31), at=st.floats(0, 1), number=st.data())
 def test_no_gain_is_beyond_its_bounds(channel, sides, seed, at, number):

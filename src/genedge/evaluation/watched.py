@@ -13,7 +13,7 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Outcome, Slot
 from genedge.errors import InputError
 from genedge.evaluation.scoring import outcome as outcome_of
-from genedge.optimum import solve_best
+from genedge.optimum.solve import solve_best
 from genedge.policies import Policy
 from genedge.scenario import Scenario
 
