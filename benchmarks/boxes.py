@@ -35,7 +35,7 @@ def main() -> None:
 
     from genedge.evaluation.boxes import LOSSES, BoxEvaluation, Result, evaluate_box
     from genedge.learn.runs import Run, create_run, open_run, rows_of
-from genedge.learn.training import train_run
+    from genedge.learn.training import train_run
     from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import box_policy
     from genedge.scenario import load_scenario

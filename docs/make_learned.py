@@ -19,8 +19,8 @@ from genedge.cell.types import Slot
 from genedge.evaluation.scoring import score
 from genedge.evaluation.statistics import Interval, interval, mean
 from genedge.files import whole_file
-from genedge.learn.card import card
 from genedge.learn.arrays import save
+from genedge.learn.card import card
 from genedge.learn.runs import open_run, rows_of
 from genedge.learn.training import load_actor
 from genedge.optimum import solve_optimal
