@@ -10,7 +10,8 @@ QUICKLY := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimiza
 HEAVILY := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo check test test-quick test-heavy fuzz durations golden docs bench figures install install-test install-all
+.PHONY: demo check check-code test test-quick test-heavy fuzz durations golden docs bench figures version dist \
+	install install-test install-all
 
 demo: install
 	$(BIN)/genedge demo
@@ -41,12 +42,15 @@ durations: install-all
 golden: install-test
 	$(QUICKLY) PYTHONPATH=tests $(BIN)/python tests/golden.py
 
-check: install-test
+check: check-code
+	$(MKDOCS) --quiet
+
+# The same without the site: what a commit must pass.
+check-code: install-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MKDOCS) --quiet
 
 # The site, into site/; a warning is an error.
 docs: install-test
@@ -60,6 +64,17 @@ bench: install-test
 # Redraws the figures of docs/optimum.md and prints the numbers that it quotes.
 figures: install
 	$(BIN)/python docs/make_figures.py
+
+# Refuses a release whose tag says another VERSION than the package, the citation or the changelog.
+version: install-test
+	$(BIN)/python tests/release.py $(VERSION)
+
+# What is published, into dist/: the wheel and the source, both looked at.
+dist: install-test
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	$(BIN)/python -m pip install --quiet twine
+	$(BIN)/python -m twine check --strict dist/*
 
 install: .venv/.installed
 install-test: .venv/.installed-test

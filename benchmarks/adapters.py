@@ -8,17 +8,13 @@ mobile-env is another model, of moving users who choose among base stations: its
 is, not how fast it would be at this model.
 """
 
+# First, because it sets what libraries read when they start.
+import one_core  # noqa: F401
+
+# isort: split
 import os
 
-# One thread for everything, set before any library starts more.
-os.environ.update(
-    OMP_NUM_THREADS="1",
-    OPENBLAS_NUM_THREADS="1",
-    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    PYGAME_HIDE_SUPPORT_PROMPT="1",
-)
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+os.environ["PYGAME_HIDE_SUPPORT_PROMPT"] = "1"
 
 import argparse
 import importlib.metadata
@@ -143,8 +139,8 @@ class NumpyCell(gymnasium.Env[np.ndarray, np.ndarray]):
         """Draws a slot."""
         p, rng, places = self.p, self.np_random, self.cell.places
         position_m = (rng.random((places, 2)) - 0.5) * p.area_m
-        distance_m = np.maximum(np.hypot(*position_m.T), p.least_distance_m)
-        loss_db = p.path_loss_db[0] + p.path_loss_db[1] * np.log10(distance_m / 1000)
+        distance_m = np.maximum(np.hypot(*position_m.T), p.channel.least_m)
+        loss_db = p.channel.at_1_km_db + p.channel.per_decade_db * np.log10(distance_m / 1000)
         return Slot(
             skew=p.skews[self.state],
             requests=rng.choice(len(p.models.A1), places, p=self.popularity[self.state]),
@@ -157,7 +153,7 @@ class NumpyCell(gymnasium.Env[np.ndarray, np.ndarray]):
     def observe(self, slot: Slot) -> np.ndarray:
         """Eq. (16), as the package's `observe`."""
         p, output_bits = self.p, self.p.models.output_bits
-        typical_db = -(p.path_loss_db[0] + p.path_loss_db[1] * np.log10(p.area_m.min() / 4000))
+        typical_db = -(p.channel.at_1_km_db + p.channel.per_decade_db * np.log10(p.area_m.min() / 4000))
         per_user = [
             (10 * np.log10(slot.gain) - typical_db) / 20,
             scaled(slot.input_bits, p.input_bits),

@@ -33,11 +33,13 @@ def main() -> None:
     # One core for each process, so that training and evaluation are the same on any machine.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
-    from genedge.evaluation.boxes import LOSSES, BoxEvaluation, Result, evaluate_box
+    from genedge.evaluation.boxes import evaluate_box
+    from genedge.evaluation.results import LOSSES, lost_by
     from genedge.learn.runs import Run, create_run, open_run, rows_of
     from genedge.learn.training import train_run
     from genedge.optimum.dynamic import solver
     from genedge.policies.boxes import box_policy
+    from genedge.results import Measured
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
 
@@ -55,7 +57,7 @@ def main() -> None:
         print(f"{folder}: {rows_of(run)[-1]['seconds']:.0f} s to train", flush=True)
         return run
 
-    found: dict[str, list[tuple[BoxEvaluation, Result]]] = {}
+    found: dict[str, list[Measured]] = {}
     for catalogue in range(1, asked.catalogues + 1):
         scenario = load_scenario(SCENARIO, [f"seed={catalogue}"])
         users = scenario.settings.cell.users
@@ -67,8 +69,8 @@ def main() -> None:
         rules = {label: box_policy(name, scenario, solve) for label, name in names.items()}
         evaluation = evaluate_box(scenario, rules, solve, users, asked.episodes, EVALUATION_SEED, lambda text: None)
         print(f"catalogue {catalogue}: optimum {evaluation.optimum:.2f}", flush=True)
-        for result in evaluation.results:
-            found.setdefault(result.policy.partition(" ")[0], []).append((evaluation, result))
+        for row in evaluation.rows:
+            found.setdefault(row.policy.partition(" ")[0], []).append(row)
 
     print(
         "| policy | gap to the optimum | "
@@ -76,10 +78,10 @@ def main() -> None:
         + " | loads per hour |"
     )
     print("|---" * (3 + len(LOSSES)) + "|")
-    for policy, pairs in found.items():
-        gaps = np.array([100 * evaluation.gap(result).mean for evaluation, result in pairs])
-        lost = [np.mean([result.losses[name].mean() for _, result in pairs]) for name in LOSSES]
-        loads = np.mean([result.metrics["loads_per_hour"].mean() for _, result in pairs])
+    for policy, rows in found.items():
+        gaps = np.array([100 * row.value("gap").mean for row in rows])
+        lost = [np.mean([row.value(lost_by(part)).mean for row in rows]) for part in LOSSES]
+        loads = np.mean([row.value("loads_per_hour").mean for row in rows])
         parts = " | ".join(f"{x:.2f}" for x in lost)
         print(f"| `{policy}` | {gaps.mean():.2f} % [{gaps.min():.2f}, {gaps.max():.2f}] | {parts} | {loads:.1f} |")
 

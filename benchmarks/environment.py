@@ -7,17 +7,13 @@ process runs on each, and both are timed over the same span. On a machine with o
 of processor time tells more than the rate per second.
 """
 
-import os
+# First, because it sets what libraries read when they start.
+import one_thread  # noqa: F401
 
-# One thread a process, set before any library starts more.
-os.environ.update(
-    OMP_NUM_THREADS="1",
-    OPENBLAS_NUM_THREADS="1",
-    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-)
-
+# isort: split
 import argparse
 import multiprocessing
+import os
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -87,7 +83,8 @@ class NumpyCell:
     def path_loss_db(self, distance_m: np.ndarray) -> np.ndarray:
         """Eq. (3)."""
         p = self.p
-        return p.path_loss_db[0] + p.path_loss_db[1] * np.log10(np.maximum(distance_m, p.least_distance_m) / 1000)
+        counted_m = np.maximum(distance_m, p.channel.least_m)
+        return p.channel.at_1_km_db + p.channel.per_decade_db * np.log10(counted_m / 1000)
 
     def cost(self, s: NumpySlots, action: np.ndarray) -> np.ndarray:
         """Σ_n U_n of an action: decoded, Eq. (17), then Eq. (2) to (14)."""

@@ -8,17 +8,10 @@ else runs on the machine meets them all. `alone` is the 99th percentile without 
 before which, the system gave the core to somebody else (`share` of them are left): what a core of one's own shows.
 """
 
-import os
+# First, because it sets what libraries read when they start.
+import one_core  # noqa: F401
 
-# One thread for everything, set before any library starts more.
-os.environ.update(
-    OMP_NUM_THREADS="1",
-    OPENBLAS_NUM_THREADS="1",
-    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-)
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
+# isort: split
 import resource
 import tempfile
 import time

@@ -24,6 +24,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from one_thread import ONE_THREAD
+
 USERS = 10
 T = 50
 EPISODES = 500
@@ -37,13 +39,6 @@ SWEPT = 10
 WARMUP = 500
 WHOLE_RUN = EPISODES * T
 BATCH = 128
-
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-}
 
 
 def main() -> None:

@@ -8,17 +8,10 @@ is pymoo's genetic algorithm on the flat action that HCRAS uses too, its cost co
 the slow ones: see the column.
 """
 
-import os
+# First, because it sets what libraries read when they start.
+import one_core  # noqa: F401
 
-# One thread for everything, set before any library starts more.
-os.environ.update(
-    OMP_NUM_THREADS="1",
-    OPENBLAS_NUM_THREADS="1",
-    XLA_FLAGS="--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-)
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-
+# isort: split
 import argparse
 import time
 from collections.abc import Callable, Iterator

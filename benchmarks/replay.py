@@ -22,14 +22,18 @@ from pathlib import Path
 
 import numpy as np
 
+from genedge.registry import named
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import Models, load_catalogue
 from genedge.replay.generate import generate
 from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal
-from genedge.replay.policies import ONLINE, CostAware
+from genedge.replay.policies import CostAware
 from genedge.replay.run import replay
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk, read_trace, write_trace
+
+TRACE_POLICIES = named("trace policy")
+ONLINE = [name for name, entry in TRACE_POLICIES.items() if "foresees" not in entry.traits]
 
 PLACES = (3, 5, 8)
 CLASSICS = ("lru", "lfu", "gdsf")
@@ -64,7 +68,7 @@ def closed(trace: Path, catalogue: str, half: int) -> None:
             if name == "static":
                 policy = Static(models, requests, memory_mb)
             else:
-                policy = Belady(models, requests) if name == "belady" else ONLINE[name](models)
+                policy = Belady(models, requests) if name == "belady" else TRACE_POLICIES[name].load()(models)
             served = Server(memory_mb, models, policy).serve(chunk)
             hits.setdefault(name, []).append(np.array(served.hit))
         hits.setdefault("load-free bound", []).append(most_hits(requests, places, part))
@@ -105,7 +109,7 @@ def fit(trace: Path) -> None:
     requests = Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
     ends = []
     for places in PLACES:
-        lru = Server(places * models.memory_mb[0], models, ONLINE["lru"](models)).serve(chunk).hit
+        lru = Server(places * models.memory_mb[0], models, TRACE_POLICIES["lru"].load()(models)).serve(chunk).hit
         ends.append((np.sum(lru), most_hits_of_equal(requests, places).sum()))
 
     def share(weights: np.ndarray) -> np.ndarray:
@@ -164,7 +168,7 @@ def speed(folder: Path) -> None:
     print(f"\ngenerated trace of {LONG} requests, 100 models, 5000 users, 80 GB; of one core's time")
     for name in ONLINE:
         start = time.process_time()
-        served = Server(80_000, models, ONLINE[name](models)).serve(chunk)
+        served = Server(80_000, models, TRACE_POLICIES[name].load()(models)).serve(chunk)
         seconds = time.process_time() - start
         print(f"{name:16}{LONG / seconds:12,.0f} requests/s, hit ratio {np.mean(served.hit):.4f}", flush=True)
     for name in CLASSICS:
@@ -195,7 +199,7 @@ def misses() -> None:
             if name == "static":
                 policy = Static(models, requests, memory_mb)
             else:
-                policy = Belady(models, requests) if name == "belady" else ONLINE[name](models)
+                policy = Belady(models, requests) if name == "belady" else TRACE_POLICIES[name].load()(models)
             chunk, server = Chunk(*(column.tolist() for column in columns)), Server(memory_mb, models, policy)
             start = time.process_time()
             server.serve(chunk)

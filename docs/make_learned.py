@@ -17,7 +17,6 @@ from genedge.cell.feasible import in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Slot
 from genedge.evaluation.scoring import score
-from genedge.evaluation.statistics import Interval, interval, mean
 from genedge.files import whole_file
 from genedge.learn.arrays import save
 from genedge.learn.card import card
@@ -27,6 +26,7 @@ from genedge.optimum import solve_optimal
 from genedge.policies import policy
 from genedge.policies.learned import WEIGHTS, WEIGHTS_ID, searched, shipped_actor
 from genedge.scenario import load_scenario
+from genedge.statistics import Interval, interval, mean
 from genedge.xla import set_up_jax
 
 POLICIES = ("learned", "learned-search", "knapsack", "cloud-only", "rcars")

@@ -25,13 +25,13 @@ from genedge.cell.feasible import in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Slot
 from genedge.evaluation.scoring import score
-from genedge.evaluation.statistics import interval, mean
 from genedge.files import whole_file
 from genedge.learn.runs import create_run, open_run
 from genedge.learn.training import train_run
 from genedge.optimum import solve_optimal
 from genedge.policies import policy
 from genedge.scenario import Scenario, load_scenario
+from genedge.statistics import interval, mean
 from genedge.xla import set_up_jax
 
 matplotlib.use("Agg")

@@ -30,7 +30,7 @@ from genedge.errors import InputError
 from genedge.export import runner
 from genedge.learn.runs import create_run
 from genedge.paper.folder import keep, listed, load
-from genedge.paper.tasks import Measure, Result
+from genedge.paper.tasks import Found, Measure
 from genedge.scenario import load_scenario
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -146,7 +146,7 @@ def _a_result() -> Path:
     """What a task found, as its study keeps it."""
     folder = _kept()
     told = made_up(TASK)
-    keep(folder, TASK, Result(told["found"], told["times"], {}))
+    keep(folder, TASK, Found(told["found"], told["times"], {}))
     return next(folder.glob("results/*.json"))
 
 

@@ -7,17 +7,19 @@ from types import MappingProxyType
 
 import numpy as np
 
-from genedge.evaluation.cells import METRICS
+from genedge.evaluation.results import METRICS
 from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
-from genedge.paper.folder import Told, keep
+from genedge.paper.folder import keep
 from genedge.paper.plan import QUICK, changed
+from genedge.paper.records import Record
 from genedge.paper.report import tasks_of, write_report
-from genedge.paper.sections import study, watched
-from genedge.paper.tasks import Measure, Result, Task, Train, key_of, perform
+from genedge.paper.sections.watch import watched
+from genedge.paper.study import study_of
+from genedge.paper.tasks import Measure, Task, Train, key_of, perform
 
 
-def made_up(task: Task) -> Told:
+def made_up(task: Task) -> Record:
     """What a task might have found."""
     rng = np.random.default_rng(zlib.crc32(key_of(task).encode()))
 
@@ -50,11 +52,11 @@ def write_made_up_report(folder: Path, names: Iterable[str], own: Mapping[str, s
     """
     sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
     sizes += ["episodes=10", "learner_episodes=10", "watched_slots=2"]
-    s = study(changed(QUICK, sizes), [])._replace(own=own)
-    for task in tasks_of(s, list(names)):
-        told, files = made_up(task), {}
-        if isinstance(task, Train) and task in watched(s).values():
+    study = study_of(changed(QUICK, sizes), [])._replace(own=own)
+    for task in tasks_of(study, list(names)):
+        record, files = made_up(task), {}
+        if isinstance(task, Train) and task in watched(study).values():
             files = perform(task, folder / "unfinished").files
-        keep(folder, task, Result(told["found"], told["times"], files))
-    write_report(s, folder, ["genedge", "paper", "--out", str(folder)], lambda text: None)
+        keep(folder, task, Found(record["found"], record["times"], files))
+    write_report(study, folder, ["genedge", "paper", "--out", str(folder)], lambda text: None)
     return folder / "report.html"

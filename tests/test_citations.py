@@ -72,7 +72,7 @@ def test_one_name_of_several_kinds_cites_for_all():
 
 
 def test_of_an_unknown_name_the_near_one_is_told():
-    with pytest.raises(InputError, match="there is no such name; did you mean gdsf"):
+    with pytest.raises(InputError, match="no such name; did you mean gdsf"):
         citations.keys_of("gdfs")
 
 

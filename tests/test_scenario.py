@@ -171,7 +171,7 @@ def test_everything_is_in_si_units(paper):
             assert float(getattr(paper.params, symbol)) == parameters[symbol]
     assert paper.params.input_bits.tolist() == [40e6, 80e6]
     assert paper.params.area_m.tolist() == [250, 250]
-    assert paper.params.path_loss_db.tolist() == [128.1, 37.6]
+    assert [float(x) for x in paper.params.channel] == [128.1, 37.6, 1.0]
 
 
 def test_what_alpha_weighs(paper):

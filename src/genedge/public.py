@@ -6,7 +6,8 @@ whatever it is asked for in between, behind the door is single precision, see `g
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,19 @@ from jax.core import Tracer
 
 from genedge.cell import sampling, service
 from genedge.cell.feasible import breaches
-from genedge.cell.types import Box, Decision, Memory, Models, Outcome, Params, Slot
+from genedge.cell.types import (
+    Box,
+    Channel,
+    Decision,
+    LastingChannel,
+    LastingMobility,
+    Memory,
+    Mobility,
+    Models,
+    Outcome,
+    Params,
+    Slot,
+)
 from genedge.errors import InputError
 from genedge.limits import BITS, GAIN, MOST_DRAWS
 from genedge.text import shortened
@@ -28,9 +41,9 @@ LARGEST = float(np.finfo(np.float32).max)
 NUMBERS, WHOLE, BOOLEANS = "numbers", "whole numbers", "booleans"
 KINDS = {NUMBERS: "fiu", WHOLE: "iu", BOOLEANS: "b"}
 
-# The only fields of params that may be infinite (without a limit), and the only one that may be negative.
+# The only fields of params that may be infinite (without a limit), and the only ones that may be negative.
 INFINITE = ("C", "R_bc", "R_cb", "models.storage_gb", "models.floor_steps", "box.generators")
-NEGATIVE = ("path_loss_db",)
+NEGATIVE = ("channel.", "mobility.")
 # Costs are divided by these.
 POSITIVE = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S")
 
@@ -42,7 +55,8 @@ Decide = Callable[[Params, Slot, Array], Decision]
 
 
 def sample_episode(params: Params, key: Array, users: int, places: int, slots: int) -> Slot:
-    """Draws the slots of one episode: a Markov chain of the skew, everything else fresh in every slot.
+    """Draws the slots of one episode: the skew's Markov chain, users where the scenario's mobility has them, and
+    all else fresh in every slot.
 
     Args:
         params: the scenario, `scenario.params`.
@@ -283,9 +297,16 @@ def check_params(params: Params) -> None:
     shapes = {"": (), "2": (2,), "M": models, "K": states, "K K": (*states, *states)}
     why = {"M": "params.models.A1 has one for each model", "K": "params.skews has one for each state"}
     why["K K"] = why["K"]
-    known = {}
+    known: dict[str, np.ndarray] = {}
+    for part, given, kinds in (
+        ("channel", params.channel, (Channel, LastingChannel)),
+        ("mobility", params.mobility, (Mobility, LastingMobility)),
+    ):
+        if not _is_one_of(type(given), kinds):
+            raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
+        known |= _parts(part, given)
     for (name, kind, axes), value in zip(
-        _PARAMS, (*params[:-2], *params.models, *(params.box or ())), strict=False
+        _PARAMS, (*params[:-4], *params.models, *(params.box or ())), strict=False
     ):
         if value is None and name == "box.every":
             continue
@@ -299,12 +320,41 @@ def check_params(params: Params) -> None:
     _check_numbers(known)
 
 
+def _parts(name: str, whole: Any) -> dict[str, np.ndarray]:
+    """The numbers of a channel or a mobility by name, where they are known."""
+    known: dict[str, np.ndarray] = {}
+    kind: type = type(whole)
+    single = _single_numbers(kind)
+    for field, part in zip(whole._fields, whole, strict=True):
+        if hasattr(part, "_fields"):
+            known |= _parts(f"{name}.{field}", part)
+            continue
+        shape = () if field in single else _shape(f"params.{name}.{field}", part)
+        if type(part) is np.ndarray and part.shape == shape and part.dtype == float:
+            known[f"{name}.{field}"] = part
+        elif (looked := _array(f"params.{name}.{field}", part, shape, NUMBERS, "")) is not None:
+            known[f"{name}.{field}"] = looked
+    return known
+
+
+@cache
+def _is_one_of(kind: type, protocols: tuple[type, ...]) -> bool:
+    """Whether a class is a named tuple with the methods of a channel, or of a mobility."""
+    return hasattr(kind, "_fields") and any(issubclass(kind, protocol) for protocol in protocols)
+
+
+@cache
+def _single_numbers(kind: type) -> frozenset[str]:
+    """The fields of a named tuple that are single numbers, as it says itself."""
+    forms = {field: get_args(hint) for field, hint in get_type_hints(kind).items()}
+    return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
+
+
 def _table_of_params() -> tuple[tuple[str, str, str], ...]:
     """Each field of params in their order: its name, what it holds, and its axes."""
-    names = [*Params._fields[:-2], *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
+    names = [*Params._fields[:-4], *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
     axes = {
         "area_m": "2",
-        "path_loss_db": "2",
         "input_bits": "2",
         "skews": "K",
         "transition": "K K",
@@ -331,7 +381,7 @@ def _check_numbers(known: dict[str, np.ndarray]) -> None:
         good, must = ~np.isnan(value), "a number"
         if field not in INFINITE:
             good, must = np.abs(value) <= LARGEST, "a finite number of single precision"
-        if field not in NEGATIVE:
+        if not field.startswith(NEGATIVE):
             above = value > 0 if field in POSITIVE else value >= 0
             good, must = good & above, f"{must} {'above 0' if field in POSITIVE else 'from 0'}"
         _check_values(f"params.{field}", value, good, must)

@@ -8,6 +8,7 @@ is not here but in a reader's own Python file is named `FILE.py:NAME`.
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,7 +20,7 @@ from typing import Any, Literal
 from genedge.errors import InputError
 from genedge.text import nearest
 
-Kind = Literal["policy", "box rule", "trace policy", "agent", "channel", "mobility"]
+Kind = Literal["policy", "box rule", "trace policy", "agent", "channel", "mobility", "trace format"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Entry:
         cites: keys of `references.bib`, of what it rests on beyond the paper.
         settings: where its section of a scenario is declared, `module:NAME`; empty if it has none.
         traits: what sets it apart from others of its kind. Of a policy, `of_scenario`: it is made for a scenario.
-            Of a trace policy, `foresees`: it is handed the whole trace.
+            Of a trace policy, `foresees`: it is handed the whole trace. Of a trace format, `replayed`: `genedge
+            replay` reads files of that suffix.
     """
 
     name: str
@@ -76,10 +78,14 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
             traits=("of_scenario",),
         ),
         Entry("cloud-only", "caches nothing", "genedge.policies.cloud_only:cloud_only"),
-        Entry("greedy", "caches what most users ask for, per gigabyte", "genedge.policies.greedy:greedy"),
+        Entry(
+            "greedy",
+            "caches what serves most of the slot's requests; bandwidth and steps equal",
+            "genedge.policies.greedy:greedy",
+        ),
         Entry(
             "knapsack",
-            "caches what saves most, per gigabyte, and shares bandwidth and steps at best",
+            "caches what saves most; bandwidth equal, steps to those whom they save most",
             "genedge.policies.knapsack:knapsack",
         ),
         Entry(
@@ -105,40 +111,86 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
         ),
     ),
     "box rule": (
-        Entry("cloud-only", "holds what is pinned, sends all to the cloud", "genedge.policies.boxes:cloud_only"),
+        Entry(
+            "cloud-only",
+            "holds what is pinned; and sends everybody to the cloud all the same",
+            "genedge.policies.boxes:cloud_only",
+        ),
         Entry("keep-forever", "holds what the episode began with", "genedge.policies.boxes:keep_forever"),
-        Entry("lru", "gives up what was asked for least recently", "genedge.policies.boxes:lru"),
-        Entry("lfu", "gives up what was asked for least often", "genedge.policies.boxes:lfu"),
-        Entry("popularity", "holds what is popular of late, per gigabyte", "genedge.policies.boxes:popular"),
-        Entry("cost-aware", "holds what is expected to save most; ours", "genedge.policies.boxes:cost_aware"),
-        Entry("rcars", "the caches of the paper's rcars", "genedge.policies.boxes:random_caches"),
-        Entry("greedy", "the caches of greedy", "genedge.policies.boxes:greedy_caches"),
-        Entry("knapsack", "the caches of knapsack", "genedge.policies.boxes:knapsack_caches"),
-        Entry("hcras", "the paper's hcras, slot by slot", "genedge.policies.boxes:genetic", _GENETIC),
-        Entry("optimal", "the optimum of whole episodes", "genedge.policies.boxes:optimal"),
+        Entry("lru", "holds what was asked for last", "genedge.policies.boxes:lru"),
+        Entry("lfu", "holds what was asked for most often since the episode began", "genedge.policies.boxes:lfu"),
+        Entry(
+            "popularity",
+            "holds most requests for each gigabyte, of which half are forgotten in 6 slots; what is held counts a "
+            "fifth more",
+            "genedge.policies.boxes:popular",
+        ),
+        Entry(
+            "cost-aware",
+            "ours: holds what popularity now promises to save in the next 12 slots, less what comes while it loads,"
+            " for each gigabyte; what is held counts a fifth more",
+            "genedge.policies.boxes:cost_aware",
+        ),
+        Entry(
+            "rcars", "holds what `rcars` would cache in the paper's cell", "genedge.policies.boxes:random_caches"
+        ),
+        Entry(
+            "greedy",
+            "holds what `greedy` would cache in the paper's cell, for the requests just seen",
+            "genedge.policies.boxes:greedy_caches",
+        ),
+        Entry(
+            "knapsack",
+            "holds what `knapsack` would cache in the paper's cell, for the requests just seen",
+            "genedge.policies.boxes:knapsack_caches",
+        ),
+        Entry(
+            "hcras",
+            "the paper's genetic algorithm, for this slot; it shares bandwidth and steps itself",
+            "genedge.policies.boxes:genetic",
+            _GENETIC,
+        ),
+        Entry("optimal", "what the dynamic program says, shares included", "genedge.policies.boxes:optimal"),
     ),
     "trace policy": (
-        Entry("lru", "gives up what was asked for least recently", "genedge.replay.policies:Lru"),
-        Entry("lfu", "gives up what was asked for least often", "genedge.replay.policies:Lfu"),
+        Entry(
+            "lru",
+            "always loads what missed; gives up what was asked for least recently",
+            "genedge.replay.policies:Lru",
+        ),
+        Entry(
+            "lfu",
+            "always loads what missed; gives up what was asked for least often",
+            "genedge.replay.policies:Lfu",
+        ),
         Entry(
             "gdsf",
-            "Greedy-Dual-Size-Frequency",
+            "Greedy-Dual-Size-Frequency: always loads; gives up the least frequency × saving ÷ size, ageing",
             "genedge.replay.policies:Gdsf",
             ("cherkasova1998improving",),
         ),
-        Entry("popularity", "loads what is clearly more popular of late", "genedge.replay.policies:Popularity"),
-        Entry("cost-aware", "loads what shall save clearly more; ours", "genedge.replay.policies:CostAware"),
-        Entry("keep-forever", "loads while there is room", "genedge.replay.policies:KeepForever"),
-        Entry("cloud-only", "loads nothing", "genedge.replay.policies:CloudOnly"),
+        Entry(
+            "popularity",
+            "loads what leads by 20 %; gives up the least request rate, over half-lives of a minute and a day",
+            "genedge.replay.policies:Popularity",
+        ),
+        Entry(
+            "cost-aware",
+            "ours: loads what will save more than what must go; gives up the least expected saving per memory",
+            "genedge.replay.policies:CostAware",
+        ),
+        Entry("keep-forever", "loads while there is room; gives nothing up", "genedge.replay.policies:KeepForever"),
+        Entry("cloud-only", "never loads", "genedge.replay.policies:CloudOnly"),
         Entry(
             "static",
-            "holds what saves most over the whole trace",
+            "knows the whole trace: loads the models that together save most over it; gives nothing up",
             "genedge.replay.hindsight:Static",
             traits=("foresees",),
         ),
         Entry(
             "belady",
-            "gives up what is needed again last",
+            "knows the whole trace: loads what is needed before what must go; gives up what is needed latest, times"
+            " its size",
             "genedge.replay.hindsight:Belady",
             ("belady1966study",),
             traits=("foresees",),
@@ -154,7 +206,7 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
         ),
         Entry(
             "td3",
-            "the same with twin critics, delayed and smoothed",
+            "DDPG with twin critics, delayed and smoothed",
             "genedge.learn.ddpg:TD3",
             ("fujimoto2018addressing",),
             settings="genedge.learn.ddpg:Td3Settings",
@@ -168,28 +220,87 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
         ),
         Entry(
             "two-timescale",
-            "for boxes: double DQN for the cache, and one of the above for bandwidth and steps",
+            "for boxes: double DQN for the cache, DDPG for bandwidth and steps",
             "genedge.learn.two_timescale:TwoTimescale",
             ("liu2024twotimescale", "vanhasselt2016deep", "fujimoto2018addressing"),
             settings="genedge.learn.double_dqn:TwoTimescaleSettings",
         ),
         Entry(
             "reinforce",
-            "several decisions for each slot, each judged against the others",
+            "REINFORCE: several decisions for each slot, each judged against the others",
             "genedge.learn.reinforce:Reinforce",
             _REINFORCE,
             settings="genedge.learn.reinforce:ReinforceSettings",
         ),
         Entry(
             "any-cell",
-            "the same over cells of any size",
+            "REINFORCE over cells of any size: one policy for catalogues and users not seen",
             "genedge.learn.any_cell:AnyCell",
             _REINFORCE,
             settings="genedge.learn.any_cell:AnyCellSettings",
         ),
     ),
-    "channel": (),
-    "mobility": (),
+    "channel": (
+        Entry(
+            "log-distance",
+            "path loss of one slope and Rayleigh fading, the paper's",
+            "genedge.cell.channels.log_distance:LogDistance",
+            settings="genedge.cell.channels.log_distance:Settings",
+        ),
+        Entry(
+            "two-slopes",
+            "the same with another slope near the base station",
+            "genedge.cell.channels.two_slopes:TwoSlopes",
+            settings="genedge.cell.channels.two_slopes:Settings",
+        ),
+        Entry(
+            "urban-micro",
+            "3GPP's street canyon: line of sight by chance, shadowing along the way",
+            "genedge.cell.channels.urban_micro:UrbanMicro",
+            ("3gpp38901",),
+            settings="genedge.cell.channels.urban_micro:Settings",
+        ),
+        Entry(
+            "block-fading",
+            "log-distance, its Rayleigh fading correlated from slot to slot",
+            "genedge.cell.channels.block_fading:BlockFading",
+            ("jakes1974microwave", "nasir2019multiagent"),
+            settings="genedge.cell.channels.block_fading:Settings",
+        ),
+    ),
+    "mobility": (
+        Entry(
+            "uniform",
+            "anywhere in the area, anew in every slot, the paper's",
+            "genedge.cell.mobility.uniform:Uniform",
+            settings="genedge.cell.mobility.uniform:Settings",
+        ),
+        Entry(
+            "random-waypoint",
+            "straight to a place, a rest, and on to the next",
+            "genedge.cell.mobility.random_waypoint:RandomWaypoint",
+            ("johnson1996dynamic",),
+            settings="genedge.cell.mobility.random_waypoint:Settings",
+        ),
+        Entry(
+            "gauss-markov",
+            "velocities that change little by little",
+            "genedge.cell.mobility.gauss_markov:GaussMarkov",
+            ("liang1999predictive",),
+            settings="genedge.cell.mobility.gauss_markov:Settings",
+        ),
+        Entry(
+            "positions",
+            "as a file says",
+            "genedge.cell.mobility.positions:Positions",
+            settings="genedge.cell.mobility.positions:Settings",
+        ),
+    ),
+    "trace format": (
+        Entry("csv", "a header and a line a request", "genedge.replay.trace:csv_rows", traits=("replayed",)),
+        Entry("jsonl", "a JSON object a request", "genedge.replay.trace:json_rows", traits=("replayed",)),
+        Entry("gentd26", "GenTD26's lora_request_trace.csv", "genedge.replay.gentd26:gentd26_rows"),
+    ),
 }
 
 
@@ -230,7 +341,7 @@ def unknown(kind: str, name: str, known: Iterable[str], else_: str = "") -> Inpu
     known = list(known)
     near = nearest(name, known)
     hint = f"; did you mean {near}?" if near else ""
-    return InputError(f"{kind} {name!r}: there is no such {kind}{hint}; there are {', '.join(known)}{else_}")
+    return InputError(f"{kind} {name!r}: no such {kind}{hint}; there are {', '.join(known)}{else_}")
 
 
 # --- What is in a reader's own file ------------------------------------------------------------------------
@@ -260,6 +371,20 @@ def from_file(name: str) -> Any:
     if not hasattr(module, attribute):
         raise InputError(f"{file}: there is no {attribute!r} in it")
     return getattr(module, attribute)
+
+
+def failure(name: str, error: Exception) -> InputError:
+    """The error for what a reader's own file does not do.
+
+    Args:
+        name: `FILE.py:NAME`.
+        error: what was raised in it.
+    """
+    path, _, attribute = name.rpartition(":")
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == Path(path).resolve()]
+    where = f" line {lines[-1]}" if lines else ""
+    return InputError(f"{path}{where}: {attribute} fails: {type(error).__name__}: {error}")
 
 
 def digest(file: Path) -> str:

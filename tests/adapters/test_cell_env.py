@@ -22,7 +22,7 @@ from genedge.draw.slot import draw_cell
 from genedge.env.observation import observe
 from genedge.errors import InputError
 from genedge.evaluation.scoring import score
-from genedge.gym.compiled import advance, words
+from genedge.gym.calls import advance, words
 from genedge.optimum import solve_optimal
 
 T, USERS, PLACES, MODELS = 5, 4, 6, 10

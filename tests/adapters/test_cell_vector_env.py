@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import genedge.gym
 from genedge.errors import InputError
-from genedge.gym import compiled, vector
+from genedge.gym import calls, vector
 
 T, E = 4, 3
 SMALL = ("cell.users=4", "cell.places=6", f"cell.slots_per_episode={T}")
@@ -64,11 +64,11 @@ def test_seeding():
 
 
 def test_the_whole_batch_takes_one_compiled_call(monkeypatch):
-    envs, calls = make(), []
+    envs, made = make(), []
     envs.reset(seed=0)
-    monkeypatch.setattr(vector, "advance_all", lambda *a: calls.append(1) or compiled.advance_all(*a))
+    monkeypatch.setattr(vector, "advance_all", lambda *a: made.append(1) or calls.advance_all(*a))
     envs.step(envs.action_space.sample())
-    assert len(calls) == 1
+    assert len(made) == 1
 
 
 def test_actions_of_another_shape_are_refused():

@@ -196,7 +196,8 @@ def test_slot_by_slot_is_the_same_episode(paper):
     whole = episode(params, users=6, places=18)
     state = jnp.array(0)
     for t in range(SLOTS):
-        state, slot = compiled_slot(params, key, jnp.array(t), state, 6, 18)
+        state, slot, lasting = compiled_slot(params, key, jnp.array(t), state, 6, 18)
+        assert not jax.tree.leaves(lasting)
         assert slot.skew == np.float32(params.skews[state])
         for name, x in fields(slot).items():
             np.testing.assert_allclose(x, fields(whole)[name][t], rtol=1e-5, err_msg=name)
@@ -218,9 +219,9 @@ def test_long_episodes_are_drawn_in_blocks_that_do_not_show(paper, monkeypatch, 
 def test_every_number_is_drawn_once():
     """Components, slots and places have numbers of their own; two words are drawn for each."""
     key = jax.random.key(3)
-    numbers = np.stack([np.stack(draw(key, jnp.array(t), 18)) for t in range(40)])
+    numbers = np.stack([np.stack(draw(key, jnp.array(t), 18, lasting=True)) for t in range(40)])
     assert numbers.shape == (40, len(Draws._fields), 18, 2)
-    # Of 24 bits, so among 7,200 numbers one or two pairs meet by accident.
+    # Of 24 bits, so among 10,080 numbers one or two pairs meet by accident.
     assert len(np.unique(numbers)) > numbers.size - 8
     assert stats.kstest(numbers.ravel(), "uniform").pvalue > LEAST_P
     flat = numbers.reshape(40, -1)
@@ -231,7 +232,7 @@ def test_draws_of_zero_do_no_harm(monkeypatch):
     """A uniform draw can be exactly 0: then the channel stays open, and no state of probability 0 is chosen."""
     params = load_scenario("paper", ["requests.first_skew=1"]).params
     zeros = Draws(*(jnp.zeros((18, 2)) for _ in Draws._fields))
-    monkeypatch.setattr("genedge.cell.sampling.draw", lambda key, t, places: zeros)
-    state, slot = sample_slot(params, jax.random.key(0), jnp.array(0), jnp.array(0), 18, 18)
+    monkeypatch.setattr("genedge.cell.sampling.draw", lambda key, t, places, lasting: zeros)
+    state, slot, _ = sample_slot(params, jax.random.key(0), jnp.array(0), jnp.array(0), 18, 18)
     assert (np.asarray(slot.gain) > 0).all()
     assert int(state) == 1

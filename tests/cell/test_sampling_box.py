@@ -1,7 +1,5 @@
 """Requests of a box: popularity drifts, two neighbours in rank at a time; all else is as in the paper's cell."""
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +9,6 @@ from scipy import stats
 
 from genedge.cell.popularity import popularity
 from genedge.cell.sampling import sample_episode, sample_episodes, sample_slot
-from genedge.cell.types import Box
 from genedge.scenario import load_scenario
 
 EPISODES, SLOTS, PLACES, M = 800, 20, 4, 5
@@ -118,21 +115,9 @@ def test_popularity_without_a_ranking_is_by_number(paper, draw_slot):
     np.testing.assert_allclose(popularity(paper.params, slot), reference.zipf(0.8, 10), rtol=1e-5)
 
 
-def test_without_drift_a_box_gets_the_papers_requests(paper):
-    nothing = np.zeros(10)
-    box = Box(
-        weights_gb=nothing,
-        load_s=nothing,
-        load_slots=nothing.astype(np.int32),
-        pinned=nothing.astype(bool),
-        every=None,
-        offload=np.array(False),
-        shared=np.array(False),
-        generators=np.array(math.inf),
-        rank_drift=np.array(0.0),
-    )
+def test_without_drift_a_box_gets_the_papers_requests(paper, plain_box):
     plain = sample_episode(paper.params, KEY, 3, PLACES, SLOTS)
-    found = sample_episode(paper.params._replace(box=box), KEY, 3, PLACES, SLOTS)
+    found = sample_episode(paper.params._replace(box=plain_box(10)), KEY, 3, PLACES, SLOTS)
     assert (np.asarray(found.ranking) == np.arange(10)).all()
     assert found.memory is None
     jax.tree.map(np.testing.assert_array_equal, found._replace(ranking=None), plain)

@@ -10,7 +10,7 @@ import pytest
 import reference
 
 from genedge.cell.service import congestion, rounds_waited, serve
-from genedge.cell.types import Box, Decision, Memory, Outcome
+from genedge.cell.types import Decision, Memory, Outcome
 from genedge.scenario import load_scenario
 
 M, N = 5, 8
@@ -170,22 +170,7 @@ def test_a_queue_by_hand(edge_box):
 # --- A box in which nothing is different
 
 
-def plain_box(models):
-    nothing = np.zeros(models)
-    return Box(
-        weights_gb=nothing,
-        load_s=nothing,
-        load_slots=nothing.astype(np.int32),
-        pinned=nothing.astype(bool),
-        every=None,
-        offload=np.array(False),
-        shared=np.array(False),
-        generators=np.array(math.inf),
-        rank_drift=np.array(0.0),
-    )
-
-
-def test_a_box_that_is_like_the_papers_cell_costs_the_same(paper, draw_slot):
+def test_a_box_that_is_like_the_papers_cell_costs_the_same(paper, draw_slot, plain_box):
     rng = np.random.default_rng(2)
     slots = draw_slot(rng, 50, places=N)
     decisions = any_decision(rng, slots, 10)

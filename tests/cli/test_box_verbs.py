@@ -1,23 +1,33 @@
 """Boxes on the command line: evaluated and trained, and refused by what looks at each slot alone."""
 
 import pytest
+from pictures import dots, levels, names, written
 
 FIVE = "cell.slots_per_episode=5"
 QUICK = ("--set", "cell.slots_per_episode=6", "--episodes", 2)
 
 
-def test_evaluate_tells_costs_loads_and_losses(genedge, tmp_path):
+def test_evaluate_tells_costs_loads_and_losses(genedge, tmp_path, monkeypatch):
     longer = ("--set", "cell.slots_per_episode=18", "--episodes", 4)
     box = ("evaluate", "--scenario", "edge-box", "--policies", "lru,optimal", *longer)
-    answer = genedge(*box, "--figure", tmp_path / "box.png")
+    with written(monkeypatch) as figures:
+        answer = genedge(*box, "--figure", tmp_path / "box.png")
     assert answer.status == 0
     for word in ("edge-box, 8 users", "loads per hour", "cloud's queue [s]", "lost by cache", "optimum, exact"):
         assert word in answer.out
-    assert (tmp_path / "box.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "box.png").exists()
     (told,) = genedge(*box, "--json").rows
     assert told["optimum"]["attained"] is True
     assert told["results"][1]["gap"]["mean"] == pytest.approx(0, abs=1e-9)
     assert told["results"][0]["gap"]["mean"] > 0
+    (figure,) = figures
+    for axes, metric in zip(
+        figure.axes[:4], ("expected_utility", "delay_s", "hit_ratio", "loads_per_hour"), strict=True
+    ):
+        assert dots(axes) == {i: row[metric]["mean"] for i, row in enumerate(told["results"])}
+    assert names(figure.axes[0]) == ["lru", "optimal"]
+    assert levels(figure.axes[0]) == {"optimum, exact": told["optimum"]["utility"]}
+    assert [axes.get_ylabel() for axes in figure.axes[4:]] == ["lru", "optimal"]
 
 
 def test_evaluate_says_why_there_is_no_optimum(genedge):

@@ -411,9 +411,7 @@ def test_folders_that_are_no_runs(slot, genedge, tmp_path):
         folder = tmp_path / name
         refused(genedge("train", "--resume", folder), str(folder), "not a run folder", "genedge train")
     refused(genedge("train", "--out", tmp_path / "file"), "file", "choose another")
-    refused(
-        genedge("decide", "--policy", tmp_path / "missing", stdin=text), "missing", "no such policy or run folder"
-    )
+    refused(genedge("decide", "--policy", tmp_path / "missing", stdin=text), "missing", "no such policy")
     refused(genedge("train", "--out", tmp_path / "file" / "run"), "file", "cannot be written")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "notes.txt", "other"]
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pictures import dots, legend, levels, names, written
 
 CLASSICS = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady"
 
@@ -130,14 +131,39 @@ def test_many_and_hostile_names_take_little_room(genedge, named):
     assert len(result["names"]["not_asked_for"]["first"]) == len(result["names"]["by_default"]["first"]) == 5
 
 
-def test_tables_and_figure(genedge, trace, tmp_path):
-    picture = tmp_path / "replay.png"
-    answer = genedge("replay", trace, "--memory", 12, "--catalogue", "load-free", "--figure", picture)
+def test_tables_and_figure(genedge, trace, tmp_path, monkeypatch):
+    arguments = ("replay", trace, "--memory", 12, "--catalogue", "load-free")
+    with written(monkeypatch) as figures:
+        answer = genedge(*arguments, "--figure", tmp_path / "replay.png")
     assert answer.status == 0
+    assert (tmp_path / "replay.png").exists()
     assert "Running HiGHS" not in answer.out
     for word in (*CLASSICS.split(","), "load-free bound", "attained by Belady", "right to 1%", "loads per hour"):
         assert word in answer.out
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    (told,), (figure,) = genedge(*arguments, "--json").rows, figures
+    assert_replay_is_shown(told, figure)
+
+
+def assert_replay_is_shown(told, figure):
+    """Dots where the rows' values are, lines where the bounds are, and the hits so far in time."""
+    rows, bounds = list(told["policies"].values()), told["bounds"]
+    panels = dict(zip(("utility", "delay_s", "hit_ratio", "loads_per_hour"), figure.axes, strict=False))
+    for metric, axes in panels.items():
+        assert dots(axes) == pytest.approx({i: row[metric] for i, row in enumerate(rows)})
+    assert names(panels["utility"]) == list(told["policies"])
+    assert levels(panels["hit_ratio"]) == {"load-free bound": bounds["load_free_hit_ratio"]}
+    delays = {"bound with loads": bounds["delay_s"], "all to the cloud": bounds["cloud_delay_s"]}
+    assert levels(panels["delay_s"]) == pytest.approx(delays)
+    quality = rows[0]["utility"] - 0.7 * rows[0]["delay_s"]
+    assert levels(panels["utility"]) == pytest.approx({name: 0.7 * s + quality for name, s in delays.items()})
+    assert levels(panels["loads_per_hour"]) == {}
+    assert sorted(legend(figure)) == ["all to the cloud", "bound with loads", "load-free bound"]
+    over_time = figure.axes[4]
+    ends = {line.get_label(): line.get_ydata()[-1] for line in over_time.get_lines()}
+    expected = {name: row["hit_ratio"] for name, row in told["policies"].items()}
+    assert ends == pytest.approx(expected | {"load-free bound": bounds["load_free_hit_ratio"]})
+    assert over_time.get_xlabel() == "time since the first request [h]"
+    assert [text.get_text() for text in over_time.get_legend().get_texts()] == list(ends)
 
 
 def test_without_bounds_a_policy_alone(genedge, trace):
@@ -151,7 +177,7 @@ def test_without_bounds_a_policy_alone(genedge, trace):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--policies", "lru,best"), "'best' is no policy; there are lru,"),
+        (("--policies", "lru,best"), "'best': no such trace policy; there are lru,"),
         (("--policies", ","), "--policies is empty"),
         (("--memory", "-1"), "give gigabytes"),
         (("--memory", "nan"), "give gigabytes"),
@@ -189,3 +215,61 @@ def test_convert_tells_what_it_set_aside(genedge, tmp_path):
     assert "noted: 1, earlier than the row before it; sorted" in answer.out
     answer = genedge("replay", source, "--memory", 8)
     assert (answer.status, "genedge trace convert" in answer.err) == (2, True)
+
+
+OWN_FORMAT = """
+from genedge.replay.trace import Aside
+
+def read(path, lines):
+    for number, line in enumerate(lines, 1):
+        who, what, when = line.split()
+        if what == "none":
+            yield number, Aside("without a model")
+        else:
+            yield number, (float(when), what, who, 30)
+"""
+
+
+def test_a_strangers_format_becomes_a_trace(genedge, tmp_path):
+    (tmp_path / "own.py").write_text(OWN_FORMAT)
+    (tmp_path / "log.txt").write_text("ann sdxl 7\nbob none 8\nbob flux 3\n")
+    converted = genedge(
+        "trace", "convert", tmp_path / "log.txt", "--format", f"{tmp_path}/own.py:read", "--out", tmp_path / "t.csv"
+    )
+    assert (tmp_path / "t.csv").read_text() == "time,model,user,steps\n3.000,flux,bob,30\n7.000,sdxl,ann,30\n"
+    assert "2 requests of 3 rows" in converted.out
+    assert "set aside: 1, without a model" in converted.out
+    replayed = json.loads(genedge("replay", tmp_path / "t.csv", "--memory", 8, "--json").out)
+    assert (replayed["models"], replayed["users"], replayed["policies"]["lru"]["requests"]) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    raise KeyError('when')", "own.py line 3: read fails: KeyError: 'when'"),
+        ("    yield 1, ('noon', 'm', 'u', 30)", "log.txt, line 1, time: 'noon' is no number"),
+        ("    yield 1, (1.0, 'm')", "log.txt, line 1: a row is a tuple of time, model, user, steps"),
+        ("    yield 1, (1.0, '', 'u', 30)", "log.txt, line 1, model: missing"),
+        ("    return iter(())", "none of its 0 rows is a request"),
+    ],
+)
+def test_what_a_strangers_format_does_wrong_is_said(genedge, tmp_path, body, message):
+    (tmp_path / "own.py").write_text(f"\ndef read(path, lines):\n{body}\n")
+    (tmp_path / "log.txt").write_text("x\n")
+    own, out = f"{tmp_path}/own.py:read", tmp_path / "t.csv"
+    answer = genedge("trace", "convert", tmp_path / "log.txt", "--format", own, "--out", out)
+    assert (answer.status, out.exists()) == (2, False)
+    assert message in answer.err
+
+
+def test_requests_keep_sizes_of_their_own_when_converted(genedge, tmp_path):
+    (tmp_path / "a.jsonl").write_text(
+        '{"time": 2, "model": "m", "user": "u", "steps": 30, "request_mb": 1.5}\n'
+        '{"time": 1, "model": "n", "user": "", "steps": 20}\n'
+    )
+    genedge("trace", "convert", tmp_path / "a.jsonl", "--format", "jsonl", "--out", tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text().splitlines() == [
+        "time,model,user,steps,request_mb,result_mb",
+        "1.000,n,,20,,",
+        "2.000,m,u,30,1.5,",
+    ]

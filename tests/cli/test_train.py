@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from genedge.cell.sampling import sample_episodes
-from genedge.evaluation.cells import METRICS
 from genedge.evaluation.lines import slot_lines
+from genedge.evaluation.results import METRICS
 from genedge.learn import off_policy as loop
 from genedge.learn import runs, training
 from genedge.registry import named

@@ -10,13 +10,17 @@ import matplotlib
 import numpy as np
 import pytest
 from hostile import NAMES, renamed, texts_of
+from pictures import dots
 from PIL import Image
 
 import genedge
-from genedge.draw import cells as figures
 from genedge.draw.canvas import SUFFIXES, Figure, encoded, named, style, write_figure
+from genedge.draw.cells import learning_figure
+from genedge.draw.dots import LOOK
+from genedge.draw.evaluated import evaluation_figure
 from genedge.errors import InputError
-from genedge.evaluation.cells import METRICS, Bounds, Evaluation, Result
+from genedge.evaluation.results import METRICS, Bounds, assembled
+from genedge.results import Measured
 from genedge.scenario import load_scenario
 
 # What somebody may have set for figures of their own.
@@ -41,35 +45,26 @@ SETTINGS = {
 def evaluation(names, scenario_name, users=(3,)):
     """Results that nobody has measured."""
     rng = np.random.default_rng(1)
-    results = [
-        Result(name, n, {metric: rng.uniform(1, 2, 3) for metric in METRICS}, 1.0, 1.0)
-        for n in users
-        for name in names
+    rows = [
+        Measured(name, n, {metric: rng.uniform(1, 2, 3) for metric in METRICS}) for n in users for name in names
     ]
     bounds = [Bounds(n, rng.uniform(0.5, 1, 3), rng.uniform(2, 3, 3)) for n in users]
-    return Evaluation(renamed(load_scenario("paper"), scenario_name), 3, 0, results, bounds)
+    return assembled(renamed(load_scenario("paper"), scenario_name), 3, 0, rows, bounds)
 
 
-def drawn(monkeypatch, draw, *arguments):
-    """What is written in the figure that a function would write."""
-    kept = []
-    monkeypatch.setattr(figures, "write_figure", lambda figure, path, look=None: kept.append(figure))
-    draw(*arguments, Path("unused.png"))
-    return "\n".join(texts_of(kept[0]))
+def texts(figure):
+    return "\n".join(texts_of(figure))
 
 
-def test_all_names_in_figures_of_evaluations(monkeypatch):
-    for text in (
-        drawn(monkeypatch, figures.draw_policies, evaluation(NAMES, NAMES[0]), {}),
-        drawn(monkeypatch, figures.draw_comparison, evaluation(NAMES, NAMES[0], (3, 4)), {}),
-    ):
-        for name in NAMES:
-            assert named(name) in text
+@pytest.mark.parametrize("users", [(3,), (3, 4)])
+def test_all_names_in_figures_of_evaluations(users):
+    text = texts(evaluation_figure(evaluation(NAMES, NAMES[0], users), {}))
+    assert all(named(name) in text for name in NAMES)
 
 
-def test_all_names_in_learning_curves(monkeypatch):
+def test_all_names_in_learning_curves():
     rows = [{"episode": i, "reward": 1.0 * i, "evaluated_utility": 2.0} for i in (1, 2)]
-    text = drawn(monkeypatch, figures.draw_learning_curves, dict.fromkeys(NAMES, rows), {"$l$": 1.0}, "t", "n")
+    text = texts(learning_figure(dict.fromkeys(NAMES, rows), {"$l$": 1.0}, "t", "n"))
     assert all(named(name) in text for name in (*NAMES, "$l$"))
 
 
@@ -82,12 +77,19 @@ def test_a_name_is_seen_as_it_is(name):
     assert not told.startswith("_")
 
 
-def test_two_policies_that_look_alike_are_two_bars(monkeypatch):
-    kept = []
-    monkeypatch.setattr(figures, "write_figure", lambda figure, path, look=None: kept.append(figure))
-    figures.draw_policies(evaluation(["a" * 30, "b" + "a" * 30], "x"), {}, Path("unused.png"))
-    assert len(kept[0].axes[0].patches) == 2
-    assert len({bar.get_y() for bar in kept[0].axes[0].patches}) == 2
+def test_curves_and_levels_are_drawn_where_they_were_measured():
+    rows = [{"episode": i, "reward": -10.0 * i, "evaluated_utility": 20.0 + i} for i in (1, 2, 5)]
+    (axes,) = learning_figure({"mine": rows}, {"rcars": 30.0}, "t", "on some slots").axes
+    lines = {line.get_label(): [np.ravel(line.get_data()[i]).tolist() for i in (0, 1)] for line in axes.get_lines()}
+    assert lines["mine, exploring"] == [[1, 2, 5], [-10, -20, -50]]
+    assert lines["mine, evaluated"] == [[1, 2, 5], [-21, -22, -25]]
+    assert lines["rcars"][1] == [-30, -30]
+    assert axes.get_xlabel() == "episode\n(on some slots)"
+
+
+def test_two_policies_that_look_alike_are_two_dots():
+    figure = evaluation_figure(evaluation(["a" * 30, "b" + "a" * 30], "x"), {})
+    assert sorted(dots(figure.axes[0])) == [0, 1]
 
 
 # --- Formats ------------------------------------------------------------------------------------------------
@@ -164,12 +166,12 @@ def test_matplotlib_has_one_door():
 
 AFTER_DRAWING = """
 import sys
-from genedge.draw import boxes as box_figure, cells as figures, watch
+from genedge.draw import boxes, canvas, cells, dots, evaluated, watch
 from genedge.paper import report
 import genedge.draw.slot, genedge.draw.replay, matplotlib
 from pathlib import Path
 before = dict.__getitem__(matplotlib.rcParams, "backend")
-figures.draw_learning_curves({}, {"a": 1.0}, "t", "n", Path(sys.argv[1]))
+canvas.write_figure(cells.learning_figure({}, {"a": 1.0}, "t", "n"), Path(sys.argv[1]), dots.LOOK)
 assert "matplotlib.pyplot" not in sys.modules
 assert dict.__getitem__(matplotlib.rcParams, "backend") == before == "svg", before
 """
@@ -182,7 +184,7 @@ def test_the_readers_backend_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "svg")
     run = subprocess.run([sys.executable, "-c", AFTER_DRAWING, tmp_path / "f.png"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    figures.draw_learning_curves({}, {"a": 1.0}, "t", "n", tmp_path / "g.png")
+    write_figure(learning_figure({}, {"a": 1.0}, "t", "n"), tmp_path / "g.png", LOOK)
     assert (tmp_path / "f.png").read_bytes() == (tmp_path / "g.png").read_bytes()
 
 

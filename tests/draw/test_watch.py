@@ -49,7 +49,7 @@ def test_an_episode_is_the_first_that_evaluate_meets(shown):
         "tv": shown.policy.outcome.tv,
         "hit_ratio": shown.policy.outcome.hit,
     }.items():
-        assert found.of("rcars", USERS).metrics[metric][0] == pytest.approx(values.mean(), rel=1e-12)
+        assert found.of("rcars", USERS).samples[metric][0] == pytest.approx(values.mean(), rel=1e-12)
     assert shown.best.name == "certified optimum"
     assert found.optimum(USERS).mean == pytest.approx(shown.best.utility.mean(), rel=1e-6)
     assert (shown.best.utility <= shown.policy.utility).all()
@@ -140,8 +140,21 @@ def test_where_nothing_is_certified_the_name_says_how_near_it_is():
 )
 @pytest.mark.filterwarnings("error")
 def test_any_cell_can_be_drawn(users, overrides):
-    frame = draw_frame(watched("rcars", users, slots=1, overrides=overrides), 0)
+    drawn = watched("rcars", users, slots=1, overrides=overrides)
+    frame = draw_frame(drawn, 0)
     assert [size_of(picture) for picture in frame.pictures] == [(560, 740)] * 2
+    cell, utilities = cell_figure(drawn, 0).axes
+    places = np.concatenate(
+        [np.asarray(marks.get_offsets()) for marks in cell.collections if marks.get_offsets().size]
+    )
+    for place in drawn.slots.position_m[0]:
+        assert (np.abs(places - place).max(axis=1) < 1e-3).any()
+    assert [line.get_ydata().tolist() for line in utilities.get_lines()] == [
+        side.utility.tolist() for side in (drawn.policy, drawn.best)
+    ]
+    memory, bandwidth, steps = decisions_figure(drawn, 0).axes[:3]
+    assert len(memory.patches) == drawn.policy.decision.cache[0].sum()
+    assert len(bandwidth.patches) == len(steps.patches) == users
 
 
 def size_of(picture):

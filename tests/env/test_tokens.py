@@ -81,7 +81,7 @@ def test_some_models_cannot_reach_a_floor_and_some_can():
 
 
 def test_who_asks_for_what(paper, slots):
-    seen = compiled(paper.params, slots)
+    seen, slots = jax.tree.map(np.asarray, (compiled(paper.params, slots), slots))
     for t, n, k in np.ndindex(4, PLACES, 10):
         assert seen.asks[t, n, k] == (n < USERS and k == slots.requests[t, n])
     np.testing.assert_array_equal(seen.active, slots.active)

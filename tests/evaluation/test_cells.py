@@ -8,7 +8,8 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import serve
 from genedge.cell.types import Decision
 from genedge.errors import InputError
-from genedge.evaluation.cells import METRICS, evaluate
+from genedge.evaluation.cells import evaluate
+from genedge.evaluation.results import METRICS
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 
@@ -47,23 +48,23 @@ def test_metrics_recomputed(evaluation):
             "used_cache_ratio": sum(len(c & a) for c, a in zip(cached, asked, strict=True)) / sum(map(len, cached)),
         }
         for metric in METRICS:
-            assert evaluation.of("knapsack", 9).metrics[metric][e] == pytest.approx(expected[metric], rel=1e-4)
+            assert evaluation.of("knapsack", 9).samples[metric][e] == pytest.approx(expected[metric], rel=1e-4)
 
 
 def test_all_policies_meet_the_same_slots(evaluation):
     """What no decision changes, equal shares' radio delay, is the same for both policies with equal bandwidth."""
     again = evaluate(evaluation.scenario, {"x": policy("rcars", evaluation.scenario)}, [9], 3, 7, quiet)
     for metric in METRICS:
-        np.testing.assert_array_equal(again.of("x", 9).metrics[metric], evaluation.of("rcars", 9).metrics[metric])
+        np.testing.assert_array_equal(again.of("x", 9).samples[metric], evaluation.of("rcars", 9).samples[metric])
 
 
 def test_comparisons(evaluation):
-    ours, base = (evaluation.of(p, 9).metrics["utility"].mean() for p in ("knapsack", "rcars"))
+    ours, base = (evaluation.of(p, 9).samples["utility"].mean() for p in ("knapsack", "rcars"))
     against = evaluation.compare("knapsack", "rcars", 9)
     assert against["utility_difference"].mean == pytest.approx(ours - base)
     assert against["utility_better_by_of_base"].mean == pytest.approx((base - ours) / base)
     assert against["utility_better_by_of_ours"].mean == pytest.approx(base / ours - 1)
-    hits, base_hits = (evaluation.of(p, 9).metrics["hit_ratio"].mean() for p in ("knapsack", "rcars"))
+    hits, base_hits = (evaluation.of(p, 9).samples["hit_ratio"].mean() for p in ("knapsack", "rcars"))
     assert against["hit_ratio_better_by_of_base"].mean == pytest.approx((hits - base_hits) / base_hits)
     assert against["hit_ratio_better_by_of_ours"].mean == pytest.approx(1 - base_hits / hits)
 

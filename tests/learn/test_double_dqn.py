@@ -201,5 +201,5 @@ def test_a_trained_pair_comes_near_the_optimum(tmp_path):
     solve = solver(s.params, 8, 50)
     rules = {name: box_policy(name, s, solve) for name in (str(run.folder), "lru")}
     made = evaluate_box(s, rules, solve, 8, 40, 3, lambda text: None)
-    pair, lru = (made.gap(result).mean for result in made.results)
+    pair, lru = (row.value("gap").mean for row in made.rows)
     assert pair < 0.03 < lru

@@ -10,6 +10,7 @@ from genedge.cell.feasible import action_size, decode, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.service import serve, total_utility
 from genedge.optimum import certify, objective, radio_cost, solve_optimal, solve_priced
+from genedge.public import in_double
 from genedge.scenario import load_scenario
 
 compiled_decode = jax.jit(decode)
@@ -59,7 +60,7 @@ def test_no_decision_costs_less_than_the_bound(
 
 def test_the_objective_is_recomputed_from_the_decision_as_returned() -> None:
     params = load_scenario("paper").params
-    slots = jax.tree.map(np.asarray, sample_episode(params, jax.random.key(0), 10, 18, 30))
+    slots = in_double(sample_episode(params, jax.random.key(0), 10, 18, 30))
     optimal = solve_optimal(params, slots)
     found = certify(params, slots, *optimal)
     with jax.enable_x64(True):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from genedge.evaluation.statistics import Interval
 from genedge.paper.claims import CLAIMS, Claim, judge, judge_lower, judge_rise, judge_rise_and_fall
+from genedge.statistics import Interval
 
 CLAIM = Claim("utility", "DDPG", "RCARS", (25.0, 25.0))
 

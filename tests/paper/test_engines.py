@@ -30,7 +30,7 @@ def test_processes_and_this_one_agree(tmp_path):
     here = {task: perform(task, tmp_path / "here") for task in (MEASURE, TRAIN)}
     there = dict(on_cores([TRAIN, MEASURE], tmp_path / "there"))
     for task, result in there.items():
-        assert result.found == here[task].found
+        assert result.numbers == here[task].numbers
         for name in result.files.keys() - {"metrics.jsonl", "card.md", "run.json"}:  # These hold times.
             assert result.files[name] == here[task].files[name], name
 
@@ -55,7 +55,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
     killer.join()
     assert killed
     assert found.keys() == set(tasks)
-    assert found[MEASURE].found == perform(MEASURE, tmp_path).found
+    assert found[MEASURE].numbers == perform(MEASURE, tmp_path).numbers
 
 
 def test_what_is_wrong_with_a_task_stops_the_study(tmp_path):
@@ -85,7 +85,7 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
         TRAIN.run(tmp_path / "parts")
     monkeypatch.undo()
     resumed = TRAIN.run(tmp_path / "parts")
-    assert resumed.found == whole.found
+    assert resumed.numbers == whole.numbers
     assert resumed.files["best.npz"] == whole.files["best.npz"]
 
 
@@ -155,7 +155,7 @@ def test_a_policy_that_changed_meanwhile_is_refused(tmp_path):
 def test_a_training_cut_off_in_its_first_moment_goes_on(tmp_path):
     (tmp_path / TRAIN.name).mkdir()
     (tmp_path / TRAIN.name / "scenario.yaml").write_text("name: half")
-    assert TRAIN.run(tmp_path).found["rows"]
+    assert TRAIN.run(tmp_path).numbers["rows"]
 
 
 def test_a_training_never_goes_on_with_another(tmp_path):
@@ -172,10 +172,10 @@ def test_a_training_that_diverges_is_a_finding(tmp_path):
         TRAIN, changes=(*TRAIN.changes, "ddpg.critic_learning_rate=1e15", "ddpg.actor_learning_rate=1e15")
     )
     result = task.run(tmp_path)
-    assert result.found["diverged"]
-    assert result.found["metrics"]["utility"] == [None]
+    assert result.numbers["diverged"]
+    assert result.numbers["metrics"]["utility"] == [None]
     keep(tmp_path, task, result)
-    assert load(tmp_path, task)["found"] == result.found
+    assert load(tmp_path, task)["found"] == result.numbers
 
 
 @pytest.mark.heavy

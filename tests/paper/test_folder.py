@@ -12,8 +12,8 @@ from made_up import made_up
 
 from genedge.errors import InputError
 from genedge.paper.folder import _checksum, do, keep, list_written, listed, load
-from genedge.paper.found import fits
-from genedge.paper.tasks import Measure, Result, Train, key_of
+from genedge.paper.records import fits
+from genedge.paper.tasks import Found, Measure, Train, key_of
 
 MEASURE = Measure("paper", (), 1, (3, 5), ("rcars", "knapsack"), 2, "")
 TRAIN = Train("paper", (), 1, 3, "ddpg", 30, 0, 2)
@@ -32,7 +32,7 @@ tasks = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__nam
 def kept(folder, task, told=None):
     """A result's file."""
     told = told or made_up(task)
-    keep(folder, task, Result(told["found"], told["times"], {}))
+    keep(folder, task, Found(told["found"], told["times"], {}))
     return folder / "results" / f"{key_of(task)}.json"
 
 

@@ -38,7 +38,7 @@ def test_a_node_is_killed_midway(tmp_path):
         cluster.shutdown()
     assert found.keys() == set(TASKS)
     for task, result in on_cores(TASKS, tmp_path / "local"):
-        assert result.found == found[task].found
+        assert result.numbers == found[task].numbers
         if task == TRAIN:
             assert result.files["best.npz"] == found[task].files["best.npz"]
 

@@ -129,7 +129,8 @@ def test_section_names():
 
 def test_names_of_ones_own_do_no_harm(tmp_path, monkeypatch):
     """Neither on the page nor in a spreadsheet nor to names of files; nothing is lost because names look alike."""
-    monkeypatch.setattr("genedge.paper.report._players", lambda s, folder: [])  # They are tested alone.
+    unwatched = SECTIONS["watch"]._replace(players=lambda study, folder: [])  # They are tested alone.
+    monkeypatch.setitem(SECTIONS, "watch", unwatched)
     page = write_made_up_report(tmp_path, ["claims"], dict.fromkeys(NAMES, "priced")).read_text(encoding="utf-8")
     assert not Page(page).open
     assert "<script" not in page

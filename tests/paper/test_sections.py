@@ -11,25 +11,12 @@ from genedge.draw.canvas import OPEN, encoded, named
 from genedge.draw.charts import OPTIMUM, Chart, Forest, Grid, HeatMap
 from genedge.errors import InputError
 from genedge.learn.runs import evaluated_after
+from genedge.paper.evidence import Evidence, benchmarks, fastest, measure, runs, trained
 from genedge.paper.plan import QUICK, changed
-from genedge.paper.sections import (
-    AGENTS,
-    ATTAINABLE,
-    BEST,
-    DDPG,
-    PAPER,
-    SECTIONS,
-    Evidence,
-    benchmarks,
-    fastest,
-    final_rewards,
-    judged,
-    measure,
-    runs,
-    study,
-    trained,
-    within_reach,
-)
+from genedge.paper.sections import SECTIONS
+from genedge.paper.sections.claims import judged, within_reach
+from genedge.paper.sections.convergence import final_rewards
+from genedge.paper.study import AGENTS, ATTAINABLE, BEST, DDPG, PAPER, study_of
 from genedge.paper.tasks import Train, key_of
 
 SMALL = changed(
@@ -47,42 +34,45 @@ OWN = str(Path(__file__).parent.parent.parent / "examples" / "own_policy.py") + 
 
 
 @pytest.fixture(scope="module")
-def s():
-    return study(SMALL, [OWN])
+def study():
+    return study_of(SMALL, [OWN])
 
 
 @pytest.fixture(scope="module")
-def told(s):
-    return {task: made_up(task) for section in SECTIONS.values() for task in section.tasks(s)}
+def records(study):
+    return {task: made_up(task) for section in SECTIONS.values() for task in section.tasks(study)}
 
 
 @pytest.fixture(scope="module")
-def pictures(s, told):
+def pictures(study, records):
     """Each section is given the results of its own tasks alone."""
     return {
         picture.name: picture
         for section in SECTIONS.values()
-        for picture in section.pictures(s, {task: told[task] for task in section.tasks(s)})
+        for picture in section.pictures(study, {task: records[task] for task in section.tasks(study)})
     }
 
 
 @pytest.mark.heavy
-def test_no_work_is_done_twice(s, told):
-    assert len({key_of(task) for task in told}) == len(told)
+def test_no_work_is_done_twice(study, records):
+    assert len({key_of(task) for task in records}) == len(records)
     # The preset's own learning rate and weight are no changes.
-    assert trained(s, PAPER, DDPG, 10, 1, 0, "ddpg.actor_learning_rate=0.0001", "objective.alpha=0.7").changes == ()
-    folders = [task.name for task in told if isinstance(task, Train)]
+    assert (
+        trained(study, PAPER, DDPG, 10, 1, 0, "ddpg.actor_learning_rate=0.0001", "objective.alpha=0.7").changes
+        == ()
+    )
+    folders = [task.name for task in records if isinstance(task, Train)]
     assert len(set(folders)) == len(folders)
 
 
 @pytest.mark.heavy
-def test_every_agent_is_trained_on_every_catalogue_with_every_seed(s, told):
+def test_every_agent_is_trained_on_every_catalogue_with_every_seed(study, records):
     for preset in (PAPER, ATTAINABLE):
         for label in AGENTS:
             for users in (10, 18):
-                each = [run for row in runs(s, preset, label, users) for run in row]
+                each = [run for row in runs(study, preset, label, users) for run in row]
                 assert {(run.catalogue, run.seed) for run in each} == {(1, 0), (1, 1), (2, 0), (2, 1)}
-                assert set(each) <= set(told)
+                assert set(each) <= set(records)
 
 
 def series_of(chart: Chart, label: str) -> list[tuple[float, float]]:
@@ -90,38 +80,43 @@ def series_of(chart: Chart, label: str) -> list[tuple[float, float]]:
 
 
 @pytest.mark.heavy
-def test_figures_over_users_recomputed(s, told, pictures):
+def test_figures_over_users_recomputed(study, records, pictures):
     for name, metric in (("hit-ratio", "hit_ratio"), ("delay", "delay_s"), ("late", "late_ratio")):
         for label in ("HCRAS", "densest"):
             for users, shown in series_of(pictures[name], label):
                 each = [
-                    told[benchmarks(s, PAPER, c, label)]["found"]["policies"][s.policies[label]][str(users)][metric]
+                    records[benchmarks(study, PAPER, c, label)]["found"]["policies"][study.policies[label]][
+                        str(users)
+                    ][metric]
                     for c in (1, 2)
                 ]
                 assert shown == pytest.approx(np.mean(each))
         for users, shown in series_of(pictures[name], BEST):
-            each = [told[run]["found"]["metrics"][metric] for row in runs(s, PAPER, BEST, users) for run in row]
+            each = [
+                records[run]["found"]["metrics"][metric] for row in runs(study, PAPER, BEST, users) for run in row
+            ]
             assert shown == pytest.approx(np.mean(each))
 
 
-def test_gaps_recomputed(s, told, pictures):
+def test_gaps_recomputed(study, records, pictures):
     for users, shown in series_of(pictures["gap"], DDPG):
         gaps = []
-        for c, row in zip((1, 2), runs(s, PAPER, DDPG, users), strict=True):
-            optimum = np.mean(told[benchmarks(s, PAPER, c)]["found"]["optimum"][str(users)])
-            gaps += [np.mean(told[run]["found"]["metrics"]["utility"]) / optimum - 1 for run in row]
+        for c, row in zip((1, 2), runs(study, PAPER, DDPG, users), strict=True):
+            optimum = np.mean(records[benchmarks(study, PAPER, c)]["found"]["optimum"][str(users)])
+            gaps += [np.mean(records[run]["found"]["metrics"]["utility"]) / optimum - 1 for run in row]
         assert shown == pytest.approx(100 * np.mean(gaps))
     assert series_of(pictures["utility"], OPTIMUM)[0][1] == pytest.approx(
-        np.mean([told[benchmarks(s, PAPER, c)]["found"]["optimum"]["10"] for c in (1, 2)])
+        np.mean([records[benchmarks(study, PAPER, c)]["found"]["optimum"]["10"] for c in (1, 2)])
     )
 
 
-def test_convergence_recomputed(s, told, pictures):
-    rewards = final_rewards(s, told)
+def test_convergence_recomputed(study, records, pictures):
+    rewards = final_rewards(study, records)
     for rate, found in zip((1e-5, 1e-4, 1e-2), rewards, strict=True):
         changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate:.6g}")
         last = [
-            told[trained(s, PAPER, DDPG, 10, 1, seed, *changes)]["found"]["rows"][-1]["reward"] for seed in (0, 1)
+            records[trained(study, PAPER, DDPG, 10, 1, seed, *changes)]["found"]["rows"][-1]["reward"]
+            for seed in (0, 1)
         ]
         assert found.mean == pytest.approx(np.mean(last))
     assert len(series_of(pictures["convergence"], "DDPG, rate 0.01")) == len(evaluated_after(SMALL.episodes))
@@ -146,16 +141,16 @@ def test_every_figure_has_every_policy(pictures):
         assert labels == {*AGENTS, "HCRAS", "RCARS", "cloud-only", "greedy", "knapsack", OPTIMUM, "densest"}
 
 
-def test_every_claim_is_judged(s, told):
-    found = judged(s, told, PAPER, DDPG)
+def test_every_claim_is_judged(study, records):
+    found = judged(study, records, PAPER, DDPG)
     assert len(found) == 12 + 1 + 3 + 8
     assert sum(line.claimed is not None for line in found) == 12
     assert all(line.why for line in found)
-    assert len(judged(s, told, ATTAINABLE, "densest")) == 12 + 3 + 8
+    assert len(judged(study, records, ATTAINABLE, "densest")) == 12 + 3 + 8
 
 
-def test_what_is_within_reach_recomputed(s, told):
-    found = within_reach(s, told, PAPER)
+def test_what_is_within_reach_recomputed(study, records):
+    found = within_reach(study, records, PAPER)
     assert {(r.metric, r.users, r.claimed) for r in found} == {
         ("hit ratio", 10, 35.93),
         ("hit ratio", 18, 81.87),
@@ -163,8 +158,8 @@ def test_what_is_within_reach_recomputed(s, told):
         ("utility", 18, 30.21),
     }
     assert len(found) == 2 * 4  # Both readings of each.
-    tasks = [measure(s, PAPER, (10, 18), ("rcars", "cloud-only", "greedy"), 2, c) for c in (1, 2, 3)]
-    each = [told[task]["found"] for task in tasks]
+    tasks = [measure(study, PAPER, (10, 18), ("rcars", "cloud-only", "greedy"), 2, c) for c in (1, 2, 3)]
+    each = [records[task]["found"] for task in tasks]
     rcars = np.array([np.mean(found["policies"]["rcars"]["10"]["utility"]) for found in each])
     optimum = np.array([np.mean(found["optimum"]["10"]) for found in each])
     of_base, of_ours = (r for r in found if (r.metric, r.users) == ("utility", 10))
@@ -172,20 +167,19 @@ def test_what_is_within_reach_recomputed(s, told):
     np.testing.assert_allclose(of_ours.most.ravel(), 100 * (rcars / optimum - 1))
 
 
-def test_pictures_are_the_same_bytes_each_time(s, pictures):
+def test_pictures_are_the_same_bytes_each_time(study, pictures):
     for kind in ("png", "pdf"):
-        first, second = (encoded(pictures["budget"].draw(s.styles), kind, 100, OPEN) for _ in range(2))
+        first, second = (encoded(pictures["budget"].draw(study.styles), kind, 100, OPEN) for _ in range(2))
         assert first == second
 
 
 @pytest.mark.heavy
-def test_names_of_ones_own_stand_in_every_figure(told):
-    own = dict.fromkeys(NAMES, "priced")
-    s = study(SMALL, [])._replace(own=own)
+def test_names_of_ones_own_stand_in_every_figure():
+    study = study_of(SMALL, [])._replace(own=dict.fromkeys(NAMES, "priced"))
     for section in SECTIONS.values():
-        told = {task: made_up(task) for task in section.tasks(s)}
-        for picture in section.pictures(s, told):
-            shown_there = "\n".join(texts_of(picture.draw(s.styles)))
+        records = {task: made_up(task) for task in section.tasks(study)}
+        for picture in section.pictures(study, records):
+            shown_there = "\n".join(texts_of(picture.draw(study.styles)))
             assert "mathdefault" not in shown_there
             if isinstance(picture, Forest) or picture.name in ("utility", "convergence"):
                 assert all(named(name) in shown_there for name in NAMES), picture.name
@@ -196,25 +190,25 @@ def test_two_policies_of_one_name_keep_apart(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "p.py").write_text("def decide(params, slots, key): ...\n")
     names = [f"{tmp_path / folder / 'p.py'}:decide" for folder in ("a", "b")]
-    assert set(study(SMALL, names).own) == set(names)
+    assert set(study_of(SMALL, names).own) == set(names)
 
 
-def test_one_more_policy_leaves_all_other_work_as_it_is(s, told):
-    without = study(SMALL, [])
-    assert {task for section in SECTIONS.values() for task in section.tasks(without)} <= set(told)
+def test_one_more_policy_leaves_all_other_work_as_it_is(study, records):
+    without = study_of(SMALL, [])
+    assert {task for section in SECTIONS.values() for task in section.tasks(without)} <= set(records)
 
 
 def test_names_that_say_something_else_here_are_refused(tmp_path):
     (tmp_path / "p.py").write_text("def most(params, slots, key): ...\n")
     for name, message in ((f"{tmp_path / 'p.py'}:most", "needs the names most and optimum"), ("rcars", "already")):
         with pytest.raises(InputError, match=message):
-            study(SMALL, [name])
+            study_of(SMALL, [name])
 
 
 @pytest.mark.heavy
-def test_the_best_possible_is_never_worse(s):
+def test_the_best_possible_is_never_worse(study):
     """On results that were measured, not made up: in utility, hits, delay and quality, over everybody."""
-    small = study(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), [])
+    small = study_of(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), [])
     labels = [label for label in small.policies if label != "knapsack"]
     tasks = [benchmarks(small, PAPER, 3), fastest(small, PAPER, 3)]
     measured = {task: {"found": task.run(Path()).found, "times": {}} for task in tasks}

@@ -13,6 +13,7 @@ from genedge.cell.service import serve, total_utility
 from genedge.cell.types import Slot
 from genedge.errors import InputError
 from genedge.policies import policy
+from genedge.public import in_double
 from genedge.registry import named
 from genedge.scenario import load_scenario
 
@@ -128,7 +129,7 @@ def test_knapsack_steps_are_never_worse_than_none():
     """Taking away the steps of any one user, down to its floor, never lowers the utility."""
     scenario = load_scenario("paper", ["server.total_steps=500"])
     params, slots = scenario.params, slots_of(scenario.params, inactive=False)
-    decision = in_float64(policy("knapsack", scenario)(params, slots, KEY))
+    decision, slots = in_float64(policy("knapsack", scenario)(params, slots, KEY)), in_double(slots)
     with jax.enable_x64(True):
         before = np.asarray(total_utility(params, slots, decision))
         for n in range(12):

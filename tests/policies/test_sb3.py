@@ -15,8 +15,9 @@ from genedge.cell.sampling import sample_episode
 from genedge.env.observation import observe
 from genedge.errors import InputError
 from genedge.evaluation.cells import evaluate
+from genedge.paper.evidence import benchmarks
 from genedge.paper.plan import QUICK, changed
-from genedge.paper.sections import SECTIONS, benchmarks, study
+from genedge.paper.sections import SECTIONS
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 
@@ -150,10 +151,12 @@ def test_in_the_papers_figures(tmp_path):
     )
     agent.learn(30)
     agent.save(tmp_path / "mine.zip")
-    s = study(changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), [f"sb3:{tmp_path / 'mine.zip'}"])
-    task = benchmarks(s, "paper", 1, "mine")
-    found = task.run(tmp_path).found["policies"][s.own["mine"]]
+    study = study_of(
+        changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), [f"sb3:{tmp_path / 'mine.zip'}"]
+    )
+    task = benchmarks(study, "paper", 1, "mine")
+    found = task.run(tmp_path).numbers["policies"][study.own["mine"]]
     assert 300 < np.mean(found["10"]["utility"]) < np.mean(found["18"]["utility"])
-    asked = [t for t in SECTIONS["sensitivity"].tasks(s) if s.own["mine"] in t.policies]
+    asked = [t for t in SECTIONS["sensitivity"].tasks(study) if study.own["mine"] in t.policies]
     assert asked
     assert not any("models.count" in change for t in asked for change in t.changes)

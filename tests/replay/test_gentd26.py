@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from genedge.errors import InputError
 from genedge.replay.catalogue import Models, load_catalogue
-from genedge.replay.gentd26 import convert
+from genedge.replay.convert import convert
+from genedge.replay.gentd26 import gentd26_rows
 from genedge.replay.trace import read_trace
 
 HEADER = (
@@ -33,7 +34,7 @@ yesterday,TXT_2_IMG,SUCCEED,20.0,G1,50.0,26.0,1.0,30.0,M1,0
 def test_every_row_is_accounted_for(tmp_path):
     source, path = tmp_path / "requests.csv", tmp_path / "trace.csv"
     source.write_text(HEADER + ROWS)
-    converted = convert(source, path)
+    converted = convert(source, path, gentd26_rows)
     assert converted.rows == 12
     assert converted.requests == 3
     assert converted.set_aside == {
@@ -49,7 +50,7 @@ def test_every_row_is_accounted_for(tmp_path):
     assert converted.requests + sum(converted.set_aside.values()) == converted.rows
     assert converted.noted == {
         "earlier than the row before it; sorted": 1,
-        "without a group; the user is left empty": 1,
+        "without a user; left empty": 1,
     }
     models, users = Models(load_catalogue("gentd26")), {}
     (chunk,) = read_trace(path, models, users)
@@ -84,7 +85,7 @@ def test_times_are_those_of_their_offsets(tmp_path_factory, times):
         lines.append(told + SUCCEEDED.format(model=f"M{i}"))
         expected[f"M{i}"] = (time - timedelta(minutes=offset or 0) - datetime(1970, 1, 1)).total_seconds()
     (folder / "requests.csv").write_text(HEADER + "".join(lines))
-    converted = convert(folder / "requests.csv", folder / "trace.csv")
+    converted = convert(folder / "requests.csv", folder / "trace.csv", gentd26_rows)
     models = Models(load_catalogue("gentd26"))
     (chunk,) = read_trace(folder / "trace.csv", models, {})
     found = dict(zip((models.names[m] for m in chunk.model), chunk.time, strict=True))
@@ -96,7 +97,7 @@ def test_times_are_those_of_their_offsets(tmp_path_factory, times):
 
 def test_a_trace_of_another_name_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(InputError, match=r"a name that ends in \.csv"):
-        convert(tmp_path / "none.csv", tmp_path / "trace.jsonl")
+        convert(tmp_path / "none.csv", tmp_path / "trace.jsonl", gentd26_rows)
 
 
 def test_other_files_are_refused(tmp_path):
@@ -109,7 +110,7 @@ def test_other_files_are_refused(tmp_path):
     ):
         source.write_text(text)
         with pytest.raises(InputError, match=message):
-            convert(source, path)
+            convert(source, path, gentd26_rows)
     assert not path.exists()
     with pytest.raises(InputError, match="cannot be read"):
-        convert(tmp_path / "none.csv", path)
+        convert(tmp_path / "none.csv", path, gentd26_rows)

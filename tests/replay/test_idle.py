@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from genedge.registry import named
 from genedge.replay.catalogue import Models, load_catalogue
 from genedge.replay.hindsight import Belady, Requests
 from genedge.replay.idle import Idle
-from genedge.replay.policies import ONLINE
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk
+
+ONLINE = [name for name, entry in named("trace policy").items() if "foresees" not in entry.traits]
 
 
 class PlainIdle:
@@ -87,7 +89,7 @@ def test_heaps_decide_as_a_plain_search(name, seed):
         requests = Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
 
         def policy(models=models, requests=requests):
-            return Belady(models, requests) if name == "belady" else ONLINE[name](models)
+            return Belady(models, requests) if name == "belady" else named("trace policy")[name].load()(models)
 
         served = Server(memory_mb, models, policy()).serve(chunk)
         assert plain_serve(memory_mb, models, policy(), chunk) == served
@@ -137,6 +139,6 @@ def test_a_miss_looks_at_few_of_many_models(name, monkeypatch):
         models.number(str(m))
     n = len(model)
     chunk = Chunk([float(t) for t in range(n)], model, [0] * n, [20.0] * n, [1.0] * n)
-    served = Server(2000 * models.memory_mb[0], models, ONLINE[name](models)).serve(chunk)
+    served = Server(2000 * models.memory_mb[0], models, named("trace policy")[name].load()(models)).serve(chunk)
     assert len(served.loaded) > 5000
     assert looks < 5 * n

@@ -7,15 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genedge.registry import named
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import Models, load_catalogue
 from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal, neighbours, saved_if_held
 from genedge.replay.idle import Idle
-from genedge.replay.policies import ONLINE, CostAware, Popularity
+from genedge.replay.policies import CostAware, Popularity
 from genedge.replay.server import Server
 from genedge.replay.sketch import QuantileSketch
 from genedge.replay.tally import Course
 from genedge.replay.trace import Chunk
+
+ONLINE = [name for name, entry in named("trace policy").items() if "foresees" not in entry.traits]
 
 OFFLINE = ("static", "belady")
 
@@ -51,7 +54,7 @@ def server_of(name, models, memory_mb, chunk):
         return Server(memory_mb, models, Belady(models, requests_of(chunk)))
     if name == "static":
         return Server(memory_mb, models, Static(models, requests_of(chunk), memory_mb))
-    return Server(memory_mb, models, ONLINE[name](models))
+    return Server(memory_mb, models, named("trace policy")[name].load()(models))
 
 
 def quiet(*_):

@@ -83,7 +83,7 @@ def owed_steps(params: Params, slot: Slot) -> Float[Array, "*batch M"]:
     floor = jnp.asarray(params.models.floor_steps)
     one_hot = jnp.asarray(slot.requests)[..., None] == jnp.arange(floor.shape[0])
     requests = jnp.sum(one_hot & jnp.asarray(slot.active)[..., None], axis=-2)
-    return jnp.where(requests > 0, jnp.asarray(requests * floor), 0.0)
+    return jnp.where(requests > 0, requests.astype(floor.dtype) * floor, 0.0)
 
 
 def floor_of_hits(params: Params, slot: Slot, cache: Bool[AnyArray, "*batch M"]) -> Float[Array, "*batch N"]:
@@ -125,7 +125,7 @@ def equal_shares(slot: Slot) -> Float[Array, "*batch N"]:
     Args:
         slot: the slot, leading axes *batch.
     """
-    active = jnp.asarray(slot.active)
+    active = jnp.asarray(slot.active).astype(float)
     return active / jnp.maximum(active.sum(axis=-1, keepdims=True), 1)
 
 

@@ -1,13 +1,14 @@
-"""Section II-D: what denoising steps buy, in quality and in time."""
+"""Section II-D: what denoising steps buy, in quality and in time; and Eq. (14), which weighs both.
 
-import jax.numpy as jnp
-from jax import Array
+Plain arithmetic, so that NumPy's arrays stay NumPy's, in float64 for optima and certificates, and JAX's stay JAX's.
+"""
+
 from jaxtyping import Float
 
-from genedge.cell.types import AnyArray, Models
+from genedge.cell.types import AnyArray, Models, Params
 
 
-def tv_quality(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[Array, "*batch"]:
+def tv_quality(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[AnyArray, "*batch"]:
     """TV of the generated image, Eq. (10) and (11): A2, then falling linearly from A1 to A3, then A4.
 
     Args:
@@ -17,15 +18,49 @@ def tv_quality(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[Array,
     Returns:
         TV value; lower is better.
     """
-    progress = jnp.clip((steps - models.A1) / (models.A3 - models.A1), 0, 1)
-    return jnp.asarray(models.A2 + (models.A4 - models.A2) * progress)
+    progress = ((steps - models.A1) / (models.A3 - models.A1)).clip(0, 1)
+    return models.A2 + (models.A4 - models.A2) * progress
 
 
-def generation_delay(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[Array, "*batch"]:
+def generation_delay(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[AnyArray, "*batch"]:
     """Time to generate the image, Eq. (12): B1 s + B2 [s].
 
     Args:
         models: the model of each image, fields broadcasting with `steps`.
         steps: s = ξ S, denoising steps.
     """
-    return jnp.asarray(models.B1 * steps + models.B2)
+    return models.B1 * steps + models.B2
+
+
+def weighed(
+    params: Params, delay_s: Float[AnyArray, "*batch"], tv: Float[AnyArray, "*batch"]
+) -> Float[AnyArray, "*batch"]:
+    """The utility, Eq. (14); lower is better.
+
+    Args:
+        params: the scenario.
+        delay_s: a delay, or a part of one [s].
+        tv: the image's TV.
+    """
+    return params.delay_weight * delay_s + params.tv_weight * tv
+
+
+def image_cost(params: Params, models: Models, steps: Float[AnyArray, "*batch"]) -> Float[AnyArray, "*batch"]:
+    """The part of Eq. (14) that the steps decide: the time to generate the image, and its TV.
+
+    Args:
+        params: the scenario.
+        models: the model of each image, fields broadcasting with `steps`.
+        steps: s = ξ S, denoising steps.
+    """
+    return weighed(params, generation_delay(models, steps), tv_quality(models, steps))
+
+
+def saved_by_a_step(params: Params, models: Models) -> Float[AnyArray, "*batch"]:
+    """By how much a step between A1 and A3 lowers Eq. (14).
+
+    Args:
+        params: the scenario.
+        models: of the images.
+    """
+    return params.tv_weight * (models.A2 - models.A4) / (models.A3 - models.A1) - params.delay_weight * models.B1

@@ -17,8 +17,9 @@ def zipf(skew: Float[AnyArray, "*batch"], models: int) -> Float[Array, "*batch {
     Returns:
         Probabilities, summing to 1 over the last axis.
     """
-    rank = jnp.arange(1, models + 1)
-    weight = rank ** -jnp.asarray(skew)[..., None]
+    exponent = -jnp.asarray(skew)[..., None]
+    rank = jnp.arange(1, models + 1, dtype=exponent.dtype)
+    weight = rank**exponent
     return weight / weight.sum(axis=-1, keepdims=True)
 
 

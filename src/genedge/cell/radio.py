@@ -1,41 +1,10 @@
-"""Section II-C: path loss, channel gain, transmission rates and delays."""
+"""Section II-C: transmission rates and delays; gains are made by the channels."""
 
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
 from genedge.cell.types import AnyArray, Params
-
-
-def path_loss_db(params: Params, distance_m: Float[AnyArray, "*batch"]) -> Float[Array, "*batch"]:
-    """Path loss, Eq. (3): 128.1 + 37.6 log10(distance in km) with the paper preset's (assumed) constants.
-
-    Args:
-        params: the scenario.
-        distance_m: distance to the base station [m]; at least `least_distance_m` is counted.
-
-    Returns:
-        Path loss [dB].
-    """
-    at_1_km, per_decade = params.path_loss_db
-    distance_km = jnp.maximum(distance_m, params.least_distance_m) / 1000
-    return jnp.asarray(at_1_km + per_decade * jnp.log10(distance_km))
-
-
-def channel_gain(
-    params: Params, distance_m: Float[AnyArray, "*batch"], fading: Float[AnyArray, "*batch"]
-) -> Float[Array, "*batch"]:
-    """Channel power gain h = 10^(−PL/10) |g|², Section II-C.
-
-    Args:
-        params: the scenario.
-        distance_m: distance to the base station [m].
-        fading: |g|², power of the Rayleigh fading, mean 1.
-
-    Returns:
-        Linear power gain.
-    """
-    return 10 ** (-path_loss_db(params, distance_m) / 10) * fading
 
 
 def rate(
@@ -101,8 +70,8 @@ def downlink_delay(
 
 
 def backhaul_delay(
-    params: Params, input_bits: Float[AnyArray, "*batch"], output_bits: Float[AnyArray, "*batch"]
-) -> Float[Array, "*batch"]:
+    params: Params, input_bits: Float[AnyArray, "*#batch"], output_bits: Float[AnyArray, "*#batch"]
+) -> Float[AnyArray, "*batch"]:
     """What a miss adds to Eq. (4) and (6): d_in / R_bc + d_out / R_cb [s].
 
     Args:
@@ -110,4 +79,4 @@ def backhaul_delay(
         input_bits: d_in, request size [bit].
         output_bits: d_out, result size [bit].
     """
-    return jnp.asarray(input_bits / params.R_bc + output_bits / params.R_cb)
+    return input_bits / params.R_bc + output_bits / params.R_cb

@@ -4,8 +4,9 @@ Every draw depends on the seed, the component, the slot's number and the user al
 first ones stay as they were, and a changed fading model leaves the requests in place.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,7 @@ from jax.extend.random import threefry_2x32
 from jaxtyping import Float, Int
 
 from genedge.cell.popularity import zipf
-from genedge.cell.radio import channel_gain
-from genedge.cell.types import AnyArray, Params, Slot
+from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts
 
 # A long episode is drawn in blocks of about so many users: they stay in a core's cache, and its memory is bounded.
 USERS_AT_ONCE = 10_000
@@ -24,12 +24,16 @@ USERS_AT_ONCE = 10_000
 class Draws(NamedTuple):
     """Two uniform numbers in [0, 1) for each place, a stream for each component of the cell.
 
+    The last two are drawn only where something lasts from slot to slot.
+
     Attributes:
         popularity: of the Markov chain of the skew; the first place's.
         places: where users are.
-        fading: of the Rayleigh fading.
+        fading: of the channel.
         requests: which model each user asks for.
         sizes: of the request sizes.
+        mobility: where users move, beside the numbers of their places.
+        channel: of the channel, beside the numbers of its fading.
     """
 
     popularity: Float[Array, "N 2 *slots"]
@@ -37,9 +41,23 @@ class Draws(NamedTuple):
     fading: Float[Array, "N 2 *slots"]
     requests: Float[Array, "N 2 *slots"]
     sizes: Float[Array, "N 2 *slots"]
+    mobility: Float[Array, "N 2 *slots"] | None = None
+    channel: Float[Array, "N 2 *slots"] | None = None
 
 
-def draw(key: Array, t: Int[Array, "*slots"], places: int) -> Draws:
+class Lasting(NamedTuple):
+    """What lasts from slot to slot of where users are and how they are received; empty where all is fresh.
+
+    Attributes:
+        mobility: of the mobility.
+        channel: of the channel.
+    """
+
+    mobility: Any = ()
+    channel: Any = ()
+
+
+def draw(key: Array, t: Int[Array, "*slots"], places: int, lasting: bool = False) -> Draws:
     """The random numbers of slots t.
 
     A counter-based generator (Threefry) is asked for the numbers at (component, t, place), so each depends on these
@@ -49,8 +67,10 @@ def draw(key: Array, t: Int[Array, "*slots"], places: int) -> Draws:
         key: a JAX random key.
         t: number of each slot, from 0.
         places: number of places.
+        lasting: whether the streams are wanted that only what lasts needs.
     """
-    components = jnp.arange(len(Draws._fields), dtype=jnp.uint32)
+    wanted = len(Draws._fields) if lasting else len(Draws._fields) - 2
+    components = jnp.arange(wanted, dtype=jnp.uint32)
     # Eight components would fit; a new one leaves the others' numbers as they are.
     high = jnp.add.outer(components, jnp.uint32(8) * t.astype(jnp.uint32))[:, None]
     low = jnp.arange(places, dtype=jnp.uint32).reshape(-1, *(1 for _ in t.shape))
@@ -68,11 +88,12 @@ def sample_slot(
     users: Int[Array, ""] | int,
     places: int,
     before_ranking: Int[AnyArray, "M"] | None = None,
-) -> tuple[Int[Array, ""], Slot]:
+    before_lasting: Lasting | None = None,
+) -> tuple[Int[Array, ""], Slot, Lasting]:
     """What the base station sees in slot t, given the skew's state in the slot before.
 
-    The skew follows its Markov chain, Eq. (23). Users are uniform in the area with the base station in its middle,
-    the fading is Rayleigh, the requests follow Eq. (1), their sizes are uniform; all fresh in every slot.
+    The skew follows its Markov chain, Eq. (23). The requests follow Eq. (1), their sizes are uniform, both fresh in
+    every slot. Where users are and how they are received is up to the scenario's mobility and channel.
 
     Args:
         params: the scenario.
@@ -82,14 +103,33 @@ def sample_slot(
         users: number of users; they take the first places.
         places: number of places.
         before_ranking: of a box, the ranking in slot t − 1; of no account in the first slot.
+        before_lasting: what lasts of slot t − 1; of no account in the first slot, and None will do there.
 
     Returns:
-        The skew's state in slot t, and the slot with fields of shape (places,).
+        The skew's state in slot t, the slot with fields of shape (places,), and what lasts of it.
     """
-    u = jax.tree.map(lambda x: x[..., None], draw(key, t, places))
+    u = jax.tree.map(lambda x: x[..., None], draw(key, t, places, lasts(params)))
     state = _next_state(params, t[None], u)[before]
     ranking = None if params.box is None else _drift(params, t[None], u, before_ranking)[1]
-    return state[0], jax.tree.map(lambda x: x[0], _slots(params, u, state, ranking, users))
+    before_lasting = first_lasting(params, places) if before_lasting is None else before_lasting
+    lasting, slots = _slots(params, t[None], u, state, ranking, users, before_lasting)
+    return state[0], jax.tree.map(lambda x: x[0], slots), lasting
+
+
+def first_lasting(params: Params, places: int) -> Lasting:
+    """What lasts before the first slot: of the right shapes, and of no account.
+
+    Args:
+        params: the scenario.
+        places: number of places.
+    """
+    u, nowhere = jnp.zeros((places, 4)), jnp.zeros((places, 2))
+    mobility, channel = params.mobility, params.channel
+    begun = Lasting(
+        mobility.first(params.area_m, u) if isinstance(mobility, LastingMobility) else (),
+        channel.first(nowhere, u) if isinstance(channel, LastingChannel) else (),
+    )
+    return jax.tree.map(jnp.asarray, begun)
 
 
 def _next_state(params: Params, t: Array, u: Draws) -> Array:
@@ -121,26 +161,86 @@ def _drift(params: Params, t: Array, u: Draws, before: AnyArray | None) -> tuple
     return jax.lax.scan(one, first, (t, pair, swaps))
 
 
-def _slots(params: Params, u: Draws, state: Array, ranking: Array | None, users: Array | int) -> Slot:
+def _slots(
+    params: Params,
+    t: Array,
+    u: Draws,
+    state: Array,
+    ranking: Array | None,
+    users: Array | int,
+    before: Lasting,
+) -> tuple[Lasting, Slot]:
     """The slots that random numbers make, given the skew's state in each, fields of shape (slots, places)."""
     skews = jnp.asarray(params.skews)
     popularity = _cumulative(zipf(skews, params.models.A1.shape[0]))
     low, high = jnp.asarray(params.input_bits)
     # Until they are returned, slots are the last axis: XLA's loops run over many slots, not over a few places.
-    x_m, y_m = ((u.places[:, axis] - 0.5) * params.area_m[axis] for axis in (0, 1))
-    # |g|² is exponential; the floor keeps a draw of exactly 0 from making the delay infinite.
-    fading = jnp.maximum(-jnp.log1p(-u.fading[:, 0]), 2.0**-24)
-    active = jnp.arange(x_m.shape[0])[:, None] < users
+    of_mobility, position_m = _positions(params, t, u, before.mobility)
+    of_channel, gain = _gains(params, t, u, before.channel, position_m)
+    active = jnp.arange(gain.shape[0])[:, None] < users
     rank = _pick(u.requests[:, 0], popularity[:, state][:, None]).T
-    return Slot(
+    slots = Slot(
         skew=skews[state],
         requests=rank if ranking is None else jnp.take_along_axis(ranking, rank, axis=1),
         input_bits=(low + (high - low) * u.sizes[:, 0]).T,
-        gain=channel_gain(params, jnp.hypot(x_m, y_m), fading).T,
-        position_m=jnp.stack([x_m.T, y_m.T], axis=-1),
-        active=jnp.broadcast_to(active, x_m.shape).T,
+        gain=gain.T,
+        position_m=jnp.swapaxes(position_m, 0, 1),
+        active=jnp.broadcast_to(active, gain.shape).T,
         ranking=ranking,
     )
+    return Lasting(of_mobility, of_channel), slots
+
+
+def _positions(params: Params, t: Array, u: Draws, before: Any) -> tuple[Any, Array]:
+    """What lasts of the mobility after slots t, and where users are, shape (places, slots, 2)."""
+    mobility, area_m = params.mobility, jnp.asarray(params.area_m)
+    if isinstance(mobility, LastingMobility):
+
+        def one(before: Any, now: tuple[Array, Array]) -> tuple[Any, Array]:
+            t, u = now
+            after = _begun(
+                t, before, lambda _: mobility.first(area_m, u), lambda x: mobility.move(x, area_m, params.slot_s, u)
+            )
+            return after, after.position_m
+
+        after, position_m = jax.lax.scan(one, before, (t, _of_slots(u.places, u.mobility)))
+        position_m = jnp.swapaxes(position_m, 0, 1)
+    else:
+        after, position_m = (), mobility.place(area_m, jnp.moveaxis(u.places, 1, -1))
+    # What agents see of a gain is bounded by the area.
+    return after, jnp.clip(position_m, -area_m / 2, area_m / 2)
+
+
+def _gains(params: Params, t: Array, u: Draws, before: Any, position_m: Array) -> tuple[Any, Array]:
+    """What lasts of the channel after slots t, and gains, shape (places, slots)."""
+    channel = params.channel
+    if not isinstance(channel, LastingChannel):
+        return (), channel.gain(position_m, jnp.moveaxis(u.fading, 1, -1))
+
+    def one(before: Any, now: tuple[Array, Array, Array]) -> tuple[Any, Array]:
+        t, u, here_m = now
+        after = _begun(
+            t, before, lambda _: channel.first(here_m, u), lambda x: channel.move(x, here_m, params.slot_s, u)
+        )
+        return after, after.gain
+
+    in_time = t, _of_slots(u.fading, u.channel), jnp.swapaxes(position_m, 0, 1)
+    after, gain = jax.lax.scan(one, before, in_time)
+    return after, gain.T
+
+
+def _of_slots(*streams: Array | None) -> Array:
+    """The numbers of streams side by side, slot after slot: shape (slots, places, 4)."""
+    return jnp.moveaxis(jnp.concatenate([x for x in streams if x is not None], axis=1), -1, 0)
+
+
+def _begun(t: Array, before: Any, first: Callable[[Any], Any], move: Callable[[Any], Any]) -> Any:
+    """In the first slot what begins, later what has moved; of the types that it had before."""
+
+    def alike(after: Any) -> Any:
+        return jax.tree.map(lambda old, new: jnp.asarray(new, old.dtype), before, after)
+
+    return jax.lax.cond(t == 0, lambda x: alike(first(x)), lambda x: alike(move(x)), before)
 
 
 def _cumulative(probabilities: AnyArray) -> Array:
@@ -154,9 +254,13 @@ def _pick(u: Array, cumulative: Array) -> Array:
     return jnp.sum(u >= cumulative, axis=0)
 
 
+_Before = tuple[Array, Array | None, Lasting]
+
+
 @partial(jax.jit, static_argnames=("places", "slots"))
 def sample_episode(params: Params, key: Array, users: Int[Array, ""] | int, places: int, slots: int) -> Slot:
-    """Slots of one episode: a Markov chain of the skew from its first state, everything else fresh.
+    """Slots of one episode: the skew's Markov chain from its first state, what lasts of mobility and channel, and
+    everything else fresh.
 
     Args:
         params: the scenario.
@@ -171,16 +275,18 @@ def sample_episode(params: Params, key: Array, users: Int[Array, ""] | int, plac
     blocks = -(-slots * places // USERS_AT_ONCE)
     size = -(-slots // blocks)
 
-    def block(before: tuple[Array, Array | None], first: Array) -> tuple[tuple[Array, Array | None], Slot]:
+    def block(before: _Before, first: Array) -> tuple[_Before, Slot]:
         t = first + jnp.arange(size)
-        u = draw(key, t, places)
-        # The chain and the ranking alone go from slot to slot.
+        u = draw(key, t, places, lasts(params))
+        # The chain, the ranking and what lasts alone go from slot to slot.
         last, state = jax.lax.scan(lambda state, after: (after[state],) * 2, before[0], _next_state(params, t, u).T)
         last_ranking, ranking = (None, None) if params.box is None else _drift(params, t, u, before[1])
-        return (last, last_ranking), _slots(params, u, state, ranking, users)
+        lasting, slots = _slots(params, t, u, state, ranking, users, before[2])
+        return (last, last_ranking, lasting), slots
 
     in_order = None if params.box is None else jnp.arange(params.models.A1.shape[0])
-    drawn: Slot = jax.lax.scan(block, (jnp.int32(0), in_order), size * jnp.arange(blocks))[1]
+    start = jnp.int32(0), in_order, first_lasting(params, places)
+    drawn: Slot = jax.lax.scan(block, start, size * jnp.arange(blocks))[1]
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:slots], drawn)
 
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from genedge.cell.generation import generation_delay, tv_quality
+from genedge.cell.generation import generation_delay, tv_quality, weighed
 from genedge.cell.memory import serving
 from genedge.cell.radio import backhaul_delay, downlink_delay, uplink_delay
 from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests
@@ -40,8 +40,8 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     downlink_s = downlink_delay(params, share, gain, asked.output_bits)
     backhaul_s = jnp.where(hit, 0.0, backhaul_delay(params, input_bits, asked.output_bits))
     steps = jnp.where(hit, steps * params.S, asked.A3)
-    generation_s = generation_delay(asked, steps)
-    tv = tv_quality(asked, steps)
+    generation_s = jnp.asarray(generation_delay(asked, steps))
+    tv = jnp.asarray(tv_quality(asked, steps))
 
     delay_s = uplink_s + downlink_s + backhaul_s + generation_s
     queue_s = None
@@ -49,7 +49,7 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         slowed, queue_s = congestion(params.box, active & ~hit, backhaul_s, generation_s)
         delay_s += slowed - backhaul_s + queue_s
         backhaul_s = slowed
-    utility = jnp.asarray(params.delay_weight * delay_s + params.tv_weight * tv)
+    utility = jnp.asarray(weighed(params, delay_s, tv))
 
     def only_active(value: Array) -> Array:
         return jnp.moveaxis(jnp.where(active, value, 0.0), 0, -1)
@@ -88,8 +88,9 @@ def congestion(
         Delay of the backhaul, and wait for one of the cloud's generators [s]; both 0 for others.
     """
     misses = miss.sum(axis=0)
-    slowed = jnp.where(miss & jnp.asarray(box.shared), backhaul_s * misses, jnp.where(miss, backhaul_s, 0.0))
-    mean_s = jnp.where(miss, generation_s, 0.0).sum(axis=0) / jnp.maximum(misses, 1)
+    k = misses.astype(backhaul_s.dtype)
+    slowed = jnp.where(miss & jnp.asarray(box.shared), backhaul_s * k, jnp.where(miss, backhaul_s, 0.0))
+    mean_s = jnp.where(miss, generation_s, 0.0).sum(axis=0) / jnp.maximum(k, 1)
     return slowed, jnp.where(miss, mean_s * rounds_waited(misses, box.generators, miss.shape[0]), 0.0)
 
 
@@ -104,9 +105,10 @@ def rounds_waited(
         places: the largest k.
     """
     G = jnp.minimum(jnp.asarray(generators), places + 1)
-    full = jnp.floor(misses / G)
-    waited = G * full * (full - 1) / 2 + (misses - G * full) * full
-    return waited / jnp.maximum(misses, 1)
+    k = jnp.asarray(misses).astype(G.dtype)
+    full = jnp.floor(k / G)
+    waited = G * full * (full - 1) / 2 + (k - G * full) * full
+    return waited / jnp.maximum(k, 1)
 
 
 def _first(x: AnyArray) -> Array:

@@ -5,7 +5,7 @@ N is the number of places (users that a slot can hold), M the number of models.
 Quantities are in SI units: hertz, watts, bits, seconds, metres; storage is in gigabytes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -70,6 +70,125 @@ class Box(NamedTuple):
     rank_drift: Float[AnyArray, ""]
 
 
+@runtime_checkable
+class AnyChannel(Protocol):
+    """What every channel can tell of the gains that it makes."""
+
+    def typical_db(self, area_m: Float[AnyArray, "2"]) -> Float[Array, ""]:
+        """A gain of the middle [dB], which what agents see is measured from.
+
+        Args:
+            area_m: sides of the area [m].
+        """
+        ...
+
+    def bounds(self, area_m: Float[AnyArray, "2"]) -> tuple[float, float]:
+        """Least and largest gain that a slot can have; called outside of JAX.
+
+        Args:
+            area_m: sides of the area [m].
+        """
+        ...
+
+
+@runtime_checkable
+class Channel(AnyChannel, Protocol):
+    """A channel that is fresh in every slot; a named tuple of arrays with these methods."""
+
+    def gain(
+        self, position_m: Float[AnyArray, "*batch 2"], u: Float[AnyArray, "*batch 2"]
+    ) -> Float[Array, "*batch"]:
+        """Channel power gains, linear.
+
+        Args:
+            position_m: where users are, the base station at the origin [m].
+            u: two numbers for each, uniform in [0, 1).
+        """
+        ...
+
+
+@runtime_checkable
+class LastingChannel(AnyChannel, Protocol):
+    """A channel of which something lasts from slot to slot.
+
+    What lasts is a named tuple of arrays, and one of them is the slot's `gain`.
+    """
+
+    def first(self, position_m: Float[AnyArray, "N 2"], u: Float[AnyArray, "N 4"]) -> Any:
+        """What lasts, when an episode begins.
+
+        Args:
+            position_m: where users are, the base station at the origin [m].
+            u: four numbers for each, uniform in [0, 1).
+        """
+        ...
+
+    def move(
+        self,
+        before: Any,
+        position_m: Float[AnyArray, "N 2"],
+        slot_s: Float[AnyArray, ""],
+        u: Float[AnyArray, "N 4"],
+    ) -> Any:
+        """The same a slot later.
+
+        Args:
+            before: in the slot before.
+            position_m: where users are now [m].
+            slot_s: how long a slot lasts [s].
+            u: four numbers for each, uniform in [0, 1).
+        """
+        ...
+
+
+@runtime_checkable
+class Mobility(Protocol):
+    """Users that are elsewhere in every slot; a named tuple of arrays with this method."""
+
+    def place(self, area_m: Float[AnyArray, "2"], u: Float[AnyArray, "*batch 2"]) -> Float[Array, "*batch 2"]:
+        """Where users are, within the area, the base station at the origin, in its middle [m].
+
+        Args:
+            area_m: sides of the area [m].
+            u: two numbers for each user, uniform in [0, 1).
+        """
+        ...
+
+
+@runtime_checkable
+class LastingMobility(Protocol):
+    """Users that move from slot to slot.
+
+    What lasts is a named tuple of arrays, and one of them is `position_m`, where users are in the slot.
+    """
+
+    def first(self, area_m: Float[AnyArray, "2"], u: Float[AnyArray, "N 4"]) -> Any:
+        """What lasts, when an episode begins.
+
+        Args:
+            area_m: sides of the area [m].
+            u: four numbers for each user, uniform in [0, 1).
+        """
+        ...
+
+    def move(
+        self,
+        before: Any,
+        area_m: Float[AnyArray, "2"],
+        slot_s: Float[AnyArray, ""],
+        u: Float[AnyArray, "N 4"],
+    ) -> Any:
+        """The same a slot later.
+
+        Args:
+            before: in the slot before.
+            area_m: sides of the area [m].
+            slot_s: how long a slot lasts [s].
+            u: four numbers for each user, uniform in [0, 1).
+        """
+        ...
+
+
 class Params(NamedTuple):
     """A scenario as arrays, with the paper's symbols.
 
@@ -88,12 +207,13 @@ class Params(NamedTuple):
         delay_weight: weight of the delay in the utility [1/s].
         tv_weight: weight of the TV value in the utility.
         area_m: sides of the area [m].
-        path_loss_db: path loss at 1 km, and per tenfold distance [dB].
-        least_distance_m: distances below this one count as this one [m].
+        slot_s: how long a slot lasts [s]; of account where something lasts from slot to slot.
         input_bits: least and largest request size [bit].
         skews: the K states of the popularity's skew γ.
         transition: transition probabilities between them, Eq. (23).
         first_skew: probability of each state in the first slot.
+        channel: how strong users are received.
+        mobility: where they are.
         models: the catalogue.
         box: what sets a real box apart; None for a cell like the paper's.
     """
@@ -111,12 +231,13 @@ class Params(NamedTuple):
     delay_weight: Float[AnyArray, ""]
     tv_weight: Float[AnyArray, ""]
     area_m: Float[AnyArray, "2"]
-    path_loss_db: Float[AnyArray, "2"]
-    least_distance_m: Float[AnyArray, ""]
+    slot_s: Float[AnyArray, ""]
     input_bits: Float[AnyArray, "2"]
     skews: Float[AnyArray, "K"]
     transition: Float[AnyArray, "K K"]
     first_skew: Float[AnyArray, "K"]
+    channel: Channel | LastingChannel
+    mobility: Mobility | LastingMobility
     models: Models
     box: Box | None = None
 
@@ -203,6 +324,15 @@ class Outcome(NamedTuple):
     queue_s: Float[AnyArray, "*batch N"] | None = None
 
 
+def lasts(params: Params) -> bool:
+    """Whether anything of where users are and how they are received lasts from slot to slot.
+
+    Args:
+        params: the scenario.
+    """
+    return isinstance(params.mobility, LastingMobility) or isinstance(params.channel, LastingChannel)
+
+
 def with_places(slot: Slot, places: int) -> Slot:
     """The same slot with more places, the further ones inactive.
 
@@ -224,6 +354,15 @@ def with_places(slot: Slot, places: int) -> Slot:
         position_m=widen(slot.position_m, -2),
         active=widen(slot.active),
     )
+
+
+def in_float64(models: Models) -> Models:
+    """The catalogue in float64 NumPy.
+
+    Args:
+        models: the catalogue.
+    """
+    return Models(*(np.asarray(field, np.float64) for field in models))
 
 
 def of_requests(models: Models, requests: Int[AnyArray, "*batch N"]) -> Models:

@@ -1,8 +1,9 @@
 """Progress: a bar with a time estimate on a terminal, plain lines in a pipe. Always on standard error."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from time import monotonic
 from typing import Protocol
 
@@ -62,3 +63,36 @@ def progress(total: int) -> Iterator[Tick]:
         print(told, end="", file=sys.stderr, flush=True)
 
     yield line
+
+
+@contextmanager
+def counter(total: int, at_end: str) -> Iterator[Callable[[str], None]]:
+    """Shows progress through pieces of work, of which each is announced by a text before it begins.
+
+    Args:
+        total: how many pieces there are.
+        at_end: what to say when all are done.
+    """
+    with progress(total) as tick:
+        done = count()
+        yield lambda text: tick(text, next(done))
+        tick(at_end, total)
+
+
+@contextmanager
+def stages(total: int, at_end: str) -> Iterator[Callable[[str, int, str], None]]:
+    """Shows progress through stages, of which each tells how far it is itself.
+
+    Args:
+        total: how much there is to do in all of them.
+        at_end: what to say when all are done.
+    """
+    with progress(total) as tick:
+        done: dict[str, int] = {}
+
+        def report(stage: str, of_it: int, detail: str) -> None:
+            done[stage] = of_it
+            tick(f"{stage}, {detail}" if detail else stage, min(sum(done.values()), total))
+
+        yield report
+        tick(at_end, total)

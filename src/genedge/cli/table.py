@@ -1,74 +1,45 @@
-"""The table of an evaluation, for people."""
+"""The tables of results, for people."""
 
+from collections.abc import Mapping
+
+import numpy as np
 from rich.table import Table
 
 from genedge.cli.console import console
-from genedge.evaluation.cells import Evaluation
-from genedge.evaluation.statistics import Interval
-
-COLUMNS = {
-    "utility": ("utility", ".1f"),
-    "delay_s": ("delay [s]", ".2f"),
-    "delay_p95_s": ("p95 delay [s]", ".1f"),
-    "tv": ("TV", ".1f"),
-    "hit_ratio": ("hit ratio", ".3f"),
-    "used_cache_ratio": ("cached and used", ".3f"),
-}
-BASES = ("rcars", "hcras")
+from genedge.results import Results, Sheet
+from genedge.statistics import Interval
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Prints each policy's means with their 95 % intervals, and how it compares with RCARS and HCRAS.
+def print_results(results: Results) -> None:
+    """Prints the tables: each policy's values with their 95 % intervals, and the levels they stand beside.
 
     Args:
-        evaluation: the results.
+        results: of an evaluation or a replay.
     """
     # In a pipe there is no width to fit: rows must not be cut.
     out = console()
-    for users in evaluation.users:
-        table = Table(
-            "policy",
-            *(label for label, _ in COLUMNS.values()),
-            "gap to optimum",
-            "left of RCARS to optimum",
-            "decision [ms]",
-            title=f"{evaluation.scenario.name}, {users} users: mean and 95 % interval over "
-            f"{evaluation.episodes} episodes (utility, delay and TV: lower is better)",
-        )
-        for policy in evaluation.policies:
-            cells = [
-                cell(evaluation.value(policy, users, metric), digits) for metric, (_, digits) in COLUMNS.items()
-            ]
-            cells += [cell(gap, ".2%") for gap in evaluation.gaps(policy, users).values()]
-            table.add_row(policy, *cells, f"{evaluation.of(policy, users).decision_ms:.3f}")
-        table.add_row("certified optimum", cell(evaluation.optimum(users), ".1f"))
-        out.print(table)
-        for base in (b for b in BASES if b in evaluation.policies and len(evaluation.policies) > 1):
-            out.print(_against(evaluation, base, users))
+    for sheet in results.sheets:
+        out.print(_table(results, sheet))
+    for line in results.remarks:
+        out.print(line)
 
 
-def _against(evaluation: Evaluation, base: str, users: int) -> Table:
-    table = Table(
-        "policy",
-        "utility, ours − base",
-        "better by (base − ours)/base",
-        "better by base/ours − 1",
-        "hit ratio (ours − base)/base",
-        title=f"against {base} on the same slots, {users} users",
-    )
-    for policy in evaluation.policies:
-        if policy != base:
-            against = evaluation.compare(policy, base, users)
-            table.add_row(
-                policy,
-                cell(against["utility_difference"], "+.1f"),
-                cell(against["utility_better_by_of_base"], "+.1%"),
-                cell(against["utility_better_by_of_ours"], "+.1%"),
-                cell(against["hit_ratio_better_by_of_base"], "+.1%"),
-            )
-    most = evaluation.largest_advantage(base, users)
-    table.add_row("most any policy could", "", *(cell(value, "+.1%") for value in most.values()))
+def _table(results: Results, sheet: Sheet) -> Table:
+    table = Table("policy", *(results.metrics[key].heading for key in sheet.columns), title=sheet.title)
+    for row in results.rows:
+        if row.users == sheet.users:
+            values = {key: row.value(key) for key in sheet.columns if key in row.quantities}
+            _add(table, row.policy, values, results, sheet)
+    for name, values in results.levels_at(sheet.users).items():
+        _add(table, name, values, results, sheet)
     return table
+
+
+def _add(table: Table, name: str, values: Mapping[str, Interval], results: Results, sheet: Sheet) -> None:
+    """Adds a row, if it has any of the table's values."""
+    cells = [cell(values[key], results.metrics[key].digits) if key in values else "" for key in sheet.columns]
+    if any(cells):
+        table.add_row(name, *cells)
 
 
 def cell(value: Interval, digits: str) -> str:
@@ -78,8 +49,8 @@ def cell(value: Interval, digits: str) -> str:
         value: the interval.
         digits: how to format each number.
     """
-    if value.mean != value.mean:
+    if np.isnan(value.mean):
         return "–"
-    if value.low != value.low:
+    if np.isnan(value.low):
         return format(value.mean, digits)
     return f"{value.mean:{digits}} [{value.low:{digits}}, {value.high:{digits}}]"

@@ -11,7 +11,7 @@ import numpy as np
 
 from genedge.draw.canvas import OPEN, Axes, Figure, LogNorm, LogTicks, Patch, Rectangle, named, style
 from genedge.draw.palette import DASHES, MARKERS, PALETTE
-from genedge.evaluation.statistics import Interval
+from genedge.statistics import Interval
 
 WIDTH_IN = 5.2
 HOLDS, FAILS, UNSURE = "#56B4E9", "#E69F00", "#F0F0F0"
@@ -301,7 +301,7 @@ class HeatMap:
         return figure
 
 
-class Level(NamedTuple):
+class ClaimLine(NamedTuple):
     """A line of a forest plot.
 
     Attributes:
@@ -333,7 +333,7 @@ class Forest:
     title: str
     caption: str
     xlabel: str
-    levels: Sequence[Level]
+    levels: Sequence[ClaimLine]
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -30,8 +30,8 @@ from genedge.draw.picture import (
 )
 from genedge.draw.player import Frame, png
 from genedge.errors import InputError
-from genedge.evaluation.cells import solve
 from genedge.evaluation.scoring import outcome as outcome_of
+from genedge.optimum import solve_best
 from genedge.policies import Policy
 from genedge.scenario import Scenario
 
@@ -160,7 +160,7 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
     if broken := breaches(params, whole, decision):
         raise InputError(f"policy {name} broke a constraint: {broken[0]}")
     kept, decision = jax.tree.map(lambda x: x[:slots], (whole, decision))
-    solved = solve(params, kept)
+    solved = solve_best(params, kept)
     outcome = outcome_of(params, kept, solved.decision)
     cost = outcome.utility.sum(axis=-1)
     gap = float(np.max((cost - solved.lower_bound) / np.maximum(cost, 1)))

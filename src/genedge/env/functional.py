@@ -1,10 +1,10 @@
 """The Markov decision process of Section IV-A as two pure functions, `reset` and `step`.
 
-A state's transitions do not depend on the action: the skew follows its Markov chain, everything else is fresh in
-every slot. In a box the memory does depend on it, and popularity may drift. An episode ends by its time limit,
-which truncates it and terminates nothing: the observation after the last step is the true next slot, to bootstrap
-from. Both work under `jax.jit`, `jax.vmap`, `jax.grad` and `jax.lax.scan`, and compute in single precision
-whatever JAX is set to.
+A state's transitions do not depend on the action: the skew follows its Markov chain, users move and are received as
+the scenario's mobility and channel say, and everything else is fresh in every slot. In a box the memory does depend
+on it, and popularity may drift. An episode ends by its time limit, which truncates it and terminates nothing: the
+observation after the last step is the true next slot, to bootstrap from. Both work under `jax.jit`, `jax.vmap`,
+`jax.grad` and `jax.lax.scan`, and compute in single precision whatever JAX is set to.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import decode, first_memory
 from genedge.cell.memory import advance
-from genedge.cell.sampling import sample_slot
+from genedge.cell.sampling import Lasting, sample_slot
 from genedge.cell.service import serve
 from genedge.cell.types import AnyArray, Outcome, Params, Slot
 from genedge.env.observation import observe
@@ -32,6 +32,7 @@ class State(NamedTuple):
         skew: state of the popularity's Markov chain.
         users: number of users.
         slot: what the base station sees now.
+        lasting: what lasts of where users are and how they are received; empty in the paper's cell.
     """
 
     key: Array
@@ -39,6 +40,7 @@ class State(NamedTuple):
     skew: Int[Array, ""]
     users: Int[Array, ""]
     slot: Slot
+    lasting: Lasting
 
 
 class Step(NamedTuple):
@@ -77,10 +79,10 @@ def reset(
         The observation of the first slot, see `observe`, and the state.
     """
     t, params = jnp.int32(0), in_single(params)
-    skew, slot = sample_slot(params, key, t, t, users, places)
+    skew, slot, lasting = sample_slot(params, key, t, t, users, places)
     if params.box is not None:
         slot = slot._replace(memory=first_memory(params))
-    return observe(params, slot), State(key, t, skew, jnp.asarray(users), slot)
+    return observe(params, slot), State(key, t, skew, jnp.asarray(users), slot, lasting)
 
 
 @as_stated()
@@ -98,12 +100,14 @@ def step(params: Params, state: State, action: Float[AnyArray, "A"], slots_per_e
     decision = decode(params, now, action)
     outcome = serve(params, now, decision)
     t = state.t + 1
-    skew, slot = sample_slot(params, state.key, t, state.skew, state.users, now.active.shape[0], now.ranking)
+    skew, slot, lasting = sample_slot(
+        params, state.key, t, state.skew, state.users, now.active.shape[0], now.ranking, state.lasting
+    )
     if now.memory is not None:
         slot = slot._replace(memory=advance(params, now.memory, decision.cache))
     return Step(
         observation=observe(params, slot),
-        state=State(state.key, t, skew, state.users, slot),
+        state=State(state.key, t, skew, state.users, slot, lasting),
         reward=-outcome.utility.sum(),
         terminated=jnp.bool_(False),
         truncated=t >= slots_per_episode,

@@ -5,7 +5,6 @@ from jax import Array
 from jaxtyping import Float
 
 from genedge.cell.popularity import popularity
-from genedge.cell.radio import path_loss_db
 from genedge.cell.types import AnyArray, Memory, Params, Slot
 
 
@@ -26,7 +25,7 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
     In this order, N places each:
 
     - γ, scaled so that the skew's states span −1 to 1;
-    - h in dB, minus what a user at a quarter of the area's side sees on average, over 20 dB;
+    - h in dB, minus the channel's typical one in the area, over 20 dB;
     - d_in and then d_out, scaled so that their ranges span −1 to 1;
     - 1 where a user is active;
     - the model asked for, one-hot, M numbers for each place;
@@ -37,7 +36,7 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
         slot: the slot, leading axes *batch.
     """
     active = jnp.asarray(slot.active)
-    typical_db = -path_loss_db(params, jnp.min(jnp.asarray(params.area_m)) / 4)
+    typical_db = params.channel.typical_db(params.area_m)
     gain_db = 10 * jnp.log10(jnp.maximum(slot.gain, 1e-30))
     output_bits = jnp.asarray(params.models.output_bits)
     one_hot = jnp.asarray(slot.requests)[..., None] == jnp.arange(output_bits.shape[0])

@@ -3,13 +3,19 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
+from genedge.cell.channels.log_distance import LogDistance
 from genedge.cell.types import Params, Slot
 
 USER_FEATURES = 4
 MODEL_FEATURES = 10
+# What log10 of a gain is measured from with the log-distance channel. Shipped networks are trained with it, and
+# with these numbers of the channel.
+USUAL_GAIN = -9.5
+TRAINED_WITH = LogDistance(*np.array([128.1, 37.6, 1], np.float32))
 # What a box adds to a model: `see_models`.
 BOX_FEATURES = 4
 
@@ -51,7 +57,7 @@ def tokens(params: Params, slot: Slot) -> Tokens:
         return jnp.broadcast_to(value[..., None], active.shape)
 
     users = [
-        (jnp.log10(jnp.maximum(slot.gain, 1e-30)) + 9.5) / 2,
+        (jnp.log10(jnp.maximum(slot.gain, 1e-30)) - usual_gain(params)) / 2,
         slot.input_bits / 4e7 - 1.5,
         alike(jnp.asarray(slot.skew) - 1),
         alike(active.sum(axis=-1) / 10 - 1),
@@ -77,3 +83,19 @@ def tokens(params: Params, slot: Slot) -> Tokens:
         active=active,
         present=present,
     )
+
+
+def usual_gain(params: Params) -> Float[Array, ""] | float:
+    """log10 of the gain that others are measured from.
+
+    It is as far from −9.5 as the channel's typical gain is from the log-distance channel's in the same area.
+
+    Args:
+        params: the scenario.
+    """
+    channel = params.channel
+    if isinstance(channel, LogDistance):
+        return USUAL_GAIN
+    # Channels that build on the scenario's log-distance one hold it.
+    log_distance = getattr(channel, "log_distance", TRAINED_WITH)
+    return USUAL_GAIN + (channel.typical_db(params.area_m) - log_distance.typical_db(params.area_m)) / 10

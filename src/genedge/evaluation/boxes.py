@@ -1,7 +1,6 @@
 """Policies for a box side by side: whole episodes, on the very same slots, and what each decision lost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -15,135 +14,14 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
 from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
+from genedge.evaluation.results import BOUND, EXACT, BoxEvaluation, FirstEpisode, lost_by
 from genedge.evaluation.scoring import outcome as outcome_of
-from genedge.evaluation.statistics import Interval, interval, mean
 from genedge.optimum.bandwidth import delay, links, lower_bound, split
 from genedge.optimum.dynamic import Dynamic, Solver, regret
+from genedge.results import Level, Measured, Quantity, mean_of, single
 from genedge.scenario import Scenario
+from genedge.statistics import mean
 from genedge.xla import at_once
-
-METRICS = {
-    "utility": "Σ U_n of a slot, lower is better",
-    "delay_s": "mean delay of a request [s]",
-    "delay_p95_s": "95 % quantile of the delays of an episode [s]",
-    "queue_s": "mean wait of a request for the cloud [s]",
-    "tv": "mean TV of a request, lower is better",
-    "hit_ratio": "share of the requests that the box serves",
-    "loads_per_hour": "models that begin to load, in an hour",
-    "loaded_gb_per_hour": "weights read to load them [GB]",
-    "loading_s_per_hour": "time that models take to load, in an hour, all of them together [s]",
-}
-
-# How a policy's distance from the optimum splits.
-LOSSES = {
-    "cache": "lost by what is held, Σ U_n of a slot in expectation",
-    "steps": "lost by who is served with how many steps",
-    "radio": "lost by the shares of the bandwidth",
-}
-
-
-class Result(NamedTuple):
-    """One policy.
-
-    Attributes:
-        policy: its name.
-        metrics: by name (see METRICS), one value per episode.
-        losses: by name (see LOSSES), one value per episode; empty where the optimum is not known.
-        decision_ms: time to decide a slot, in batches of all episodes, after the first [ms].
-        slots: the first episode, with its memories.
-        decision: what was decided in it.
-        outcome: what came of it.
-    """
-
-    policy: str
-    metrics: Mapping[str, np.ndarray]
-    losses: Mapping[str, np.ndarray]
-    decision_ms: float
-    slots: Slot
-    decision: Decision
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class BoxEvaluation:
-    """All results of an evaluation.
-
-    Attributes:
-        scenario: what was evaluated on.
-        users: in every slot.
-        episodes: number of episodes.
-        seed: of the slots.
-        results: one per policy.
-        optimum: least cost of a slot, expected over all requests that may come; the radio's part, which no cache
-            changes, on the channels and sizes met. None where it is not known.
-        exact: whether a policy attains it; else nothing is below it.
-        why_not: why it is not known; empty where it is.
-    """
-
-    scenario: Scenario
-    users: int
-    episodes: int
-    seed: int
-    results: tuple[Result, ...]
-    optimum: float | None
-    exact: bool
-    why_not: str
-
-    def value(self, result: Result, metric: str) -> Interval:
-        """A metric's mean over episodes with its interval.
-
-        Args:
-            result: of one policy.
-            metric: a key of METRICS.
-        """
-        return interval(mean, result.metrics[metric])
-
-    def expected(self, result: Result) -> Interval:
-        """A policy's cost of a slot in expectation: the optimum and what it lost, rid of the luck of the slots met.
-
-        Args:
-            result: of one policy.
-        """
-        assert self.optimum is not None
-        optimum = self.optimum
-        return interval(lambda lost: optimum + mean(lost), sum(result.losses.values(), np.zeros(self.episodes)))
-
-    def gap(self, result: Result) -> Interval:
-        """How much more a policy costs than the optimum, in expectation: its losses over the optimum.
-
-        Args:
-            result: of one policy.
-        """
-        assert self.optimum is not None
-        optimum = self.optimum
-        return interval(lambda lost: mean(lost) / optimum, sum(result.losses.values(), np.zeros(self.episodes)))
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for a program to read."""
-        known = self.optimum is not None
-        return {
-            "scenario": self.scenario.name,
-            "scenario_id": self.scenario.id,
-            "users": self.users,
-            "episodes": self.episodes,
-            "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
-            "seed": self.seed,
-            "metrics": METRICS,
-            "losses": LOSSES,
-            "optimum": {"utility": self.optimum, "attained": self.exact} if known else None,
-            "no_optimum": self.why_not or None,
-            "results": [
-                {
-                    "policy": r.policy,
-                    **{metric: self.value(r, metric).as_json() for metric in METRICS},
-                    "lost": {key: interval(mean, lost).as_json() for key, lost in r.losses.items()},
-                    "expected_utility": self.expected(r).as_json() if known else None,
-                    "gap": self.gap(r).as_json() if known else None,
-                    "decision_ms": r.decision_ms,
-                }
-                for r in self.results
-            ],
-        }
 
 
 @at_once()
@@ -190,16 +68,59 @@ def evaluate_box(
     weight = float(params.delay_weight)
     radio = weight * delay(link, share)[0].sum(axis=-1).reshape(episodes, T)
     least_radio = np.minimum(radio, weight * lower_bound(link, share).reshape(episodes, T))
-    results = []
-    for name, rule in rules.items():
-        report(f"{name}, {users} users")
-        results.append(_one(scenario, name, rule, slots, solution, least_radio, jax.random.fold_in(key, users)))
     optimum = None if solution is None else solution.value / T + float(radio.mean())
     exact = solution is not None and solution.exact
-    return BoxEvaluation(scenario, users, episodes, seed, tuple(results), optimum, exact, why_not)
+    rows, first = [], {}
+    for name, rule in rules.items():
+        report(f"{name}, {users} users")
+        met = _met(scenario, name, rule, slots, solution, least_radio, jax.random.fold_in(key, users))
+        times = {"decision_ms": single(met.decision_ms)}
+        rows.append(Measured(name, users, met.metrics, times | _from_losses(optimum, met.losses)))
+        first[name] = met.first
+    best = EXACT if exact else BOUND
+    levels = [] if optimum is None else [Level(best, users, "expected_utility", single(optimum))]
+    return BoxEvaluation(
+        rows=rows,
+        levels=levels,
+        scenario=scenario,
+        episodes=episodes,
+        seed=seed,
+        optimum=optimum,
+        exact=exact,
+        why_not=why_not,
+        first=first,
+    )
 
 
-def _one(
+def _from_losses(optimum: float | None, losses: Mapping[str, np.ndarray]) -> dict[str, Quantity]:
+    """What follows from what a policy lost: its cost in expectation, rid of the slots' luck, and its gap."""
+    if optimum is None:
+        return {}
+    lost = np.sum(list(losses.values()), axis=0)
+    return {
+        "expected_utility": Quantity(lambda lost: optimum + mean(lost), (lost,)),
+        "gap": Quantity(lambda lost: mean(lost) / optimum, (lost,)),
+        **{lost_by(part): mean_of(values) for part, values in losses.items()},
+    }
+
+
+class _Met(NamedTuple):
+    """What a policy met and did.
+
+    Attributes:
+        metrics: by name (see BOX_METRICS), one value per episode.
+        losses: by name (see LOSSES), one value per episode; empty where the optimum is not known.
+        decision_ms: time to decide a slot, in batches of all episodes, after the first [ms].
+        first: the first episode.
+    """
+
+    metrics: Mapping[str, np.ndarray]
+    losses: Mapping[str, np.ndarray]
+    decision_ms: float
+    first: FirstEpisode
+
+
+def _met(
     scenario: Scenario,
     name: str,
     rule: EpisodePolicy,
@@ -207,7 +128,7 @@ def _one(
     solution: Dynamic | None,
     least_radio: np.ndarray,
     key: Array,
-) -> Result:
+) -> _Met:
     params = scenario.params
     seconds: list[float] = []
 
@@ -233,14 +154,12 @@ def _one(
             # A bound and a sum may differ by their rounding.
             "radio": np.where(wasted > 1e-9 * radio, wasted, 0.0).mean(axis=1),
         }
-    return Result(
-        policy=name,
+    slots_0, decision_0, outcome_0 = jax.tree.map(lambda x: x[0], (met, decision, outcome))
+    return _Met(
         metrics=_metrics(scenario, met, decision, outcome),
         losses=losses,
         decision_ms=float(np.mean(seconds[1:] or seconds)) / slots.skew.shape[0] * 1e3,
-        slots=jax.tree.map(lambda x: x[0], met),
-        decision=jax.tree.map(lambda x: x[0], decision),
-        outcome=jax.tree.map(lambda x: x[0], outcome),
+        first=FirstEpisode(slots_0, decision_0, outcome_0),
     )
 
 

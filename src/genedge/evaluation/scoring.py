@@ -29,8 +29,7 @@ def score(params: Params, slots: Slot, decision: Decision) -> Outcome:
     """
     refuse_traced("genedge.score", "genedge.serve", params=params, slots=slots, decision=decision)
     check_decision(params, slots, decision, "slots")
-    params, slots, decision = in_double((params, slots, decision))
-    check_feasible(params, slots, decision)
+    check_feasible(*in_double((params, slots, decision)))
     return outcome(params, slots, decision)
 
 
@@ -43,5 +42,5 @@ def outcome(params: Params, slots: Slot, decision: Decision) -> Outcome:
         decision: a decision for each.
     """
     with at_once(), jax.enable_x64(True):
-        scored: Outcome = jax.tree.map(np.asarray, _serve(params, slots, decision))
+        scored: Outcome = jax.tree.map(np.asarray, _serve(*in_double((params, slots, decision))))
         return scored

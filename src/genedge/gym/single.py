@@ -11,29 +11,24 @@ from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
 from genedge.env.functional import State
-from genedge.gym.compiled import (
+from genedge.gym.calls import (
     MEANS,
     MEANS_AT,
     OBSERVATION_AT,
     REWARD_AT,
     TRUNCATED_AT,
     advance,
-    check_gap,
     gaps,
     look_back,
+    set_up,
     start,
     words,
 )
 from genedge.gym.spaces import (
-    action_space,
-    check_options,
     check_reset,
     checked,
-    observation_space,
     refuse_unbegun,
 )
-from genedge.public import in_single
-from genedge.scenario import load_scenario
 from genedge.xla import at_once
 
 Numbers = NDArray[np.float32]
@@ -98,15 +93,11 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         Raises:
             InputError: an argument has another type or value.
         """
-        self.scenario = load_scenario(scenario, overrides)
-        check_options(gap, render_mode)
-        check_gap(self.scenario, gap)
-        cell = self.scenario.settings.cell
-        self.observation_space = observation_space(self.scenario.params, cell.places)
-        self.action_space = action_space(len(self.scenario.models), cell.places)
+        self._cell = set_up(scenario, overrides, gap, render_mode)
+        self.scenario = self._cell.scenario
+        self.observation_space = self._cell.observation_space
+        self.action_space = self._cell.action_space
         self.render_mode = render_mode
-        self._gap = gap
-        self._params = jax.device_put(in_single(self.scenario.params))
 
     @at_once()
     def reset(
@@ -127,7 +118,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         check_reset(seed, options)
         super().reset(seed=None if seed is None else int(seed))
         cell = self.scenario.settings.cell
-        observation, self._state = start(self._params, words(self.np_random), cell.users, cell.places)
+        observation, self._state = start(self._cell.params, words(self.np_random), cell.users, cell.places)
         self._shown = self._state.slot, None
         return np.array(observation, np.float32), {}
 
@@ -148,13 +139,13 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         refuse_unbegun(self)
         slot = self._state.slot
         T = self.scenario.settings.cell.slots_per_episode
-        self._state, packed = advance(self._params, self._state, action, T)
+        self._state, packed = advance(self._cell.params, self._state, action, T)
         self._shown = slot, action
         told = np.array(packed, np.float32)
         info: dict[str, Any] = dict(zip(MEANS, told[MEANS_AT].tolist(), strict=True))
-        if self._gap:
+        if self._cell.gap:
             alone = jax.tree.map(lambda x: x[None], slot)
-            decision, _ = look_back(self._params, alone, action[None])
+            decision, _ = look_back(self._cell.params, alone, action[None])
             info |= {key: float(value[0]) for key, value in gaps(self.scenario.params, alone, decision).items()}
         return told[OBSERVATION_AT], float(told[REWARD_AT]), False, bool(told[TRUNCATED_AT]), info
 
@@ -168,5 +159,5 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         from genedge.draw.slot import draw_cell
 
         slot, action = self._shown
-        decided = None if action is None else look_back(self._params, slot, action)
+        decided = None if action is None else look_back(self._cell.params, slot, action)
         return draw_cell(self.scenario, slot, decided, max(int(self._state.t), 1))

@@ -1,6 +1,5 @@
 """What an agent sees and does, as Gymnasium's spaces."""
 
-import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,14 +8,10 @@ from gymnasium.spaces import Box, Space
 from numpy.typing import ArrayLike, NDArray
 
 from genedge.cell.feasible import action_size
-from genedge.cell.radio import channel_gain
 from genedge.cell.types import Params, Slot
 from genedge.env.observation import observe
 from genedge.errors import InputError
 from genedge.public import refuse_traced, what
-
-# Fading is drawn from 24 random bits, so it lies between these.
-FADING = (2.0**-24, 24 * math.log(2))
 
 # Values scaled to −1 and 1 may miss them by this much in single precision.
 ROUNDING = 1e-4
@@ -29,11 +24,7 @@ def observation_space(params: Params, places: int) -> Box:
         params: the scenario.
         places: N, number of places.
     """
-    farthest_m = math.hypot(*params.area_m) / 2
-    weakest, strongest = (
-        _seen(params, float(channel_gain(params, np.array(distance_m), np.array(fading))))
-        for distance_m, fading in zip((farthest_m, 0.0), FADING, strict=True)
-    )
+    weakest, strongest = (_seen(params, gain) for gain in params.channel.bounds(params.area_m))
     # An inactive place shows 0, so 0 is always within.
     low = [-1.0, *[min(weakest, 0.0)] * places, *[-1.0] * places, *[-1.0] * places]
     high = [1.0, *[max(strongest, 0.0)] * places, *[1.0] * places, *[1.0] * places]

@@ -15,30 +15,26 @@ from numpy.typing import NDArray
 from genedge.cell.types import Slot
 from genedge.env.functional import State
 from genedge.errors import InputError
-from genedge.gym.compiled import (
+from genedge.gym.calls import (
     MEANS,
     MEANS_AT,
     OBSERVATION_AT,
     REWARD_AT,
     TRUNCATED_AT,
     advance_all,
-    check_gap,
     gaps,
     look_back,
+    set_up,
     start_all,
     words,
 )
 from genedge.gym.spaces import (
-    action_space,
-    check_options,
     check_reset,
     checked,
-    observation_space,
     refuse_unbegun,
 )
 from genedge.limits import MOST_DRAWS
-from genedge.public import check_count, in_single
-from genedge.scenario import load_scenario
+from genedge.public import check_count
 from genedge.xla import at_once
 
 Numbers = NDArray[np.float32]
@@ -84,22 +80,18 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             InputError: an argument has another type or value.
         """
         check_count("num_envs", num_envs)
-        self.scenario = load_scenario(scenario, overrides)
+        self._cell = set_up(scenario, overrides, gap, render_mode)
+        self.scenario = self._cell.scenario
         if num_envs * self.scenario.settings.cell.places > MOST_DRAWS:
             raise InputError(
                 f"num_envs: so many cells do not fit into memory; cells times places may be {MOST_DRAWS}"
             )
-        check_options(gap, render_mode)
-        check_gap(self.scenario, gap)
         self.num_envs = num_envs
         self.render_mode = render_mode
-        cell = self.scenario.settings.cell
-        self.single_observation_space = observation_space(self.scenario.params, cell.places)
-        self.single_action_space = action_space(len(self.scenario.models), cell.places)
+        self.single_observation_space = self._cell.observation_space
+        self.single_action_space = self._cell.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._gap = gap
-        self._params = jax.device_put(in_single(self.scenario.params))
         self._seeded = [seeding.np_random() for _ in range(num_envs)]
 
     @property  # type: ignore[misc]
@@ -149,7 +141,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
     def _begin(self) -> Numbers:
         data = np.stack([words(generator) for generator in self.np_random])
         cell = self.scenario.settings.cell
-        observations, self._states = start_all(self._params, data, cell.users, cell.places)
+        observations, self._states = start_all(self._cell.params, data, cell.users, cell.places)
         self._over = False
         self._shown = self._states.slot, None
         return np.array(observations, np.float32)
@@ -176,14 +168,14 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             return self._begin(), np.zeros(self.num_envs), never, never.copy(), {}
         slots = self._states.slot
         T = self.scenario.settings.cell.slots_per_episode
-        self._states, packed = advance_all(self._params, self._states, actions, T)
+        self._states, packed = advance_all(self._cell.params, self._states, actions, T)
         self._shown = slots, actions
         told = np.array(packed, np.float32)
         truncated = told[:, TRUNCATED_AT] > 0
         self._over = bool(truncated.all())
         info: dict[str, Any] = dict(zip(MEANS, told[:, MEANS_AT].T.astype(np.float64), strict=True))
-        if self._gap:
-            decision, _ = look_back(self._params, slots, actions)
+        if self._cell.gap:
+            decision, _ = look_back(self._cell.params, slots, actions)
             info |= gaps(self.scenario.params, slots, decision)
         # Gymnasium's way to say which cells an entry is about.
         info |= {f"_{key}": np.ones(self.num_envs, bool) for key in info}
@@ -199,7 +191,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         from genedge.draw.slot import draw_cell
 
         slots, actions = self._shown
-        decided = None if actions is None else look_back(self._params, slots, actions)
+        decided = None if actions is None else look_back(self._cell.params, slots, actions)
         number = max(int(self._states.t[0]), 1)
         shown = [jax.tree.map(lambda x, i=i: x[i], (slots, decided)) for i in range(self.num_envs)]
         return tuple(draw_cell(self.scenario, slot, of_one, number) for slot, of_one in shown)

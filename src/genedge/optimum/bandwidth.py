@@ -116,7 +116,8 @@ def _split(xp: Any, loop: Any, time_s: Any, snr: Any, own: bool) -> Any:
         share = share * xp.exp(xp.where(active, (multiplier - level) / bend, 0.0))
         return share / xp.maximum(share.sum(axis=0), 1e-300)
 
-    equal = active / xp.maximum(active.sum(axis=0), 1)
+    present = active.astype(float)
+    equal = present / xp.maximum(present.sum(axis=0), 1)
     return loop(0, NEWTON_STEPS, newton, equal).T
 
 

@@ -12,18 +12,20 @@ regrets is at least 0, and they are far less noisy than the difference of two co
 
 from collections.abc import Callable
 from functools import cache, partial
-from itertools import permutations, product
-from math import comb, isfinite
+from itertools import permutations
+from math import comb
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from genedge.cell.feasible import TOLERANCE, first_memory, fitting_caches
+from genedge.cell.feasible import first_memory, fitting_caches
+from genedge.cell.generation import saved_by_a_step
 from genedge.cell.popularity import zipf
 from genedge.cell.types import Box, Decision, Params, Slot
 from genedge.errors import InputError
+from genedge.optimum.box_slot import Steps, cheapest_steps, digits_to_code
 
 # Beyond these the tables would take minutes, or gigabytes.
 MOST_TUPLES = 5_000_000
@@ -32,22 +34,6 @@ MOST_ENTRIES = 60_000_000
 
 # Gives the solution, or raises the InputError of `solve_box`.
 Solver = Callable[[], "Dynamic"]
-
-
-class Steps(NamedTuple):
-    """The cheapest way to share the steps of a slot, radio apart.
-
-    Attributes:
-        counts: how many users ask for each model, all the ways there are.
-        least: cost of each set of serving models at each way.
-        served: how many users of each model the base station serves to that end.
-        rank: place of a way among `counts`, by its code in base N + 1.
-    """
-
-    counts: Int[np.ndarray, "R M"]
-    least: Float[np.ndarray, "sets R"]
-    served: Int[np.ndarray, "sets R M"]
-    rank: Int[np.ndarray, "codes"]
 
 
 class Phase(NamedTuple):
@@ -108,7 +94,7 @@ def solve_box(params: Params, users: int, slots: int) -> Dynamic:
     sets = np.unique(_bits(_subsets_of(caches)))
     set_of = np.full(2 ** caches.shape[1], -1)
     set_of[sets] = np.arange(len(sets))
-    steps = _share_steps(params, box, users, _from_bits(sets, caches.shape[1]))
+    steps = cheapest_steps(params, box, users, _from_bits(sets, caches.shape[1]))
     rankings = _rankings(params, box)
     first, phases = _phases(params, box, caches, set_of)
     later, value = _backwards(params, box, slots, rankings, steps, first, phases)
@@ -201,8 +187,8 @@ def _worth(params: Params, solution: Dynamic, t: int, slot: Slot) -> tuple[np.nd
         now = np.take_along_axis(least, serving, axis=1)
     ranking = np.zeros(len(s), int)
     if len(solution.rankings) > 1:
-        codes = _digits_to_code(np.asarray(slot.ranking), len(box.load_s))
-        ranking = _place(_digits_to_code(solution.rankings, len(box.load_s)), codes)
+        codes = digits_to_code(np.asarray(slot.ranking), len(box.load_s))
+        ranking = _place(digits_to_code(solution.rankings, len(box.load_s)), codes)
     skew = np.abs(np.asarray(slot.skew)[:, None] - params.skews).argmin(axis=1)
     after = solution.later[t][phase.told[s], ranking[:, None], skew[:, None]]
     return now + after, least, serving
@@ -223,7 +209,7 @@ def _hand_out(params: Params, slot: Slot, served: Int[np.ndarray, "E M"]) -> Flo
     here = active & (turn < np.take_along_axis(served, requests, axis=1))
     steps = np.where(here, np.asarray(m.floor_steps)[requests], 0.0)
     left = float(params.S) - steps.sum(axis=1)
-    saves = _saved_by_a_step(params)
+    saves = saved_by_a_step(params, params.models)
     for model in np.argsort(-saves):
         room = max(float(m.A3[model] - m.floor_steps[model]), 0.0)
         if saves[model] <= 0 or room == 0:
@@ -283,14 +269,10 @@ def _from_bits(bits: Int[np.ndarray, "sets"], models: int) -> Bool[np.ndarray, "
     return np.asarray((bits[:, None] >> np.arange(models)) & 1, bool)
 
 
-def _digits_to_code(digits: Int[np.ndarray, "*batch M"], base: int) -> Int[np.ndarray, "*batch"]:
-    return np.asarray(digits @ base ** np.arange(digits.shape[-1])[::-1])
-
-
 def _memory_codes(
     box: Box, held: Bool[np.ndarray, "*batch M"], wait: Int[np.ndarray, "*batch M"]
 ) -> Int[np.ndarray, "*batch"]:
-    return _digits_to_code(np.where(held, 1 + wait, 0).astype(np.int64), int(np.max(box.load_slots)) + 2)
+    return digits_to_code(np.where(held, 1 + wait, 0).astype(np.int64), int(np.max(box.load_slots)) + 2)
 
 
 def _count_codes(solution: Dynamic, slot: Slot) -> Int[np.ndarray, "E"]:
@@ -298,7 +280,7 @@ def _count_codes(solution: Dynamic, slot: Slot) -> Int[np.ndarray, "E"]:
     counts, models = solution.steps.counts, solution.steps.counts.shape[1]
     asked = np.asarray(slot.requests)[..., None] == np.arange(models)
     found = (asked & np.asarray(slot.active)[..., None]).sum(axis=1)
-    return _digits_to_code(found, int(counts.max()) + 1)
+    return digits_to_code(found, int(counts.max()) + 1)
 
 
 def _place(among: Int[np.ndarray, "n"], wanted: Int[np.ndarray, "*batch"]) -> Int[np.ndarray, "*batch"]:
@@ -307,80 +289,6 @@ def _place(among: Int[np.ndarray, "n"], wanted: Int[np.ndarray, "*batch"]) -> In
     if (at >= len(among)).any() or (among[at] != wanted).any():
         raise ValueError("a memory, a cache or a ranking that cannot be")
     return np.asarray(at)
-
-
-# --- A slot -----------------------------------------------------------------------------------------------
-
-
-def _saved_by_a_step(params: Params) -> Float[np.ndarray, "M"]:
-    """What each step between the floor and A3 saves."""
-    m = params.models
-    slope = float(params.tv_weight) * (m.A2 - m.A4) / (m.A3 - m.A1) - float(params.delay_weight) * m.B1
-    return np.asarray(slope, np.float64)
-
-
-def _share_steps(params: Params, box: Box, users: int, sets: Bool[np.ndarray, "sets M"]) -> Steps:
-    models = sets.shape[1]
-    every = np.array(list(product(range(users + 1), repeat=models)))
-    code = _digits_to_code(every, users + 1)
-    missed = _cost_of_misses(params, box, every, users)
-    counts = every[every.sum(axis=1) == users]
-    rank = np.full(len(every), -1)
-    rank[_digits_to_code(counts, users + 1)] = np.arange(len(counts))
-
-    reachable = np.isfinite(np.asarray(params.models.floor_steps))
-    floor = np.where(reachable, params.models.floor_steps, 0.0)
-    fits = (every.sum(axis=1) <= users) & (every @ floor <= float(params.S) * (1 + TOLERANCE / 2))
-    ways = every[fits & (every[:, ~reachable] == 0).all(axis=1)]
-    hits = _cost_of_hits(params, ways)
-    least = np.full((len(sets), len(counts)), np.inf)
-    chosen = np.zeros(least.shape, int)
-    rows, all_codes = code[_digits_to_code(counts, users + 1)], _digits_to_code(ways, users + 1)
-    for w, way in enumerate(ways):
-        enough = np.flatnonzero((counts >= way).all(axis=1))
-        # What is not served at the base station is what is left of the counts, digit by digit.
-        cost = hits[w] + missed[rows[enough] - all_codes[w]]
-        serve = np.flatnonzero((sets | (way == 0)).all(axis=1))
-        block = np.ix_(serve, enough)
-        better = cost < least[block]
-        least[block] = np.where(better, cost, least[block])
-        chosen[block] = np.where(better, w, chosen[block])
-    return Steps(counts, least, ways[chosen], rank)
-
-
-def _cost_of_misses(params: Params, box: Box, missed: Int[np.ndarray, "ways M"], users: int) -> np.ndarray:
-    """Cost of requests that go to the cloud, radio apart; their size the least that there is."""
-    m = params.models
-    k = missed.sum(axis=1)
-    backhaul_s = float(params.input_bits[0]) / float(params.R_bc) + m.output_bits / float(params.R_cb)
-    generation_s = m.B1 * m.A3 + m.B2
-    waited = np.array([_rounds(j, float(box.generators)) for j in range(k.max() + 1)])[k]
-    delay_s = (missed @ backhaul_s) * (k if bool(box.shared) else 1) + (missed @ generation_s) * (1 + waited)
-    return np.asarray(float(params.delay_weight) * delay_s + float(params.tv_weight) * (missed @ m.A4))
-
-
-def _rounds(misses: int, generators: float) -> float:
-    """Mean of ⌊j/G⌋ over j below k; written apart from the cell's, so that either can be held against the other."""
-    if misses == 0 or not isfinite(generators):
-        return 0.0
-    return sum(j // int(generators) for j in range(misses)) / misses
-
-
-def _cost_of_hits(params: Params, served: Int[np.ndarray, "ways M"]) -> np.ndarray:
-    """Cost of requests that the base station serves, radio apart, with the steps that are best."""
-    m = params.models
-    reachable = np.isfinite(np.asarray(m.floor_steps))
-    floor = np.where(reachable, m.floor_steps, 0.0)
-    least = np.minimum(floor, m.A3)
-    tv = m.A2 - (m.A2 - m.A4) * np.clip((least - m.A1) / (m.A3 - m.A1), 0, 1)
-    cost = served @ (float(params.delay_weight) * (m.B1 * floor + m.B2) + float(params.tv_weight) * tv)
-    left = float(params.S) - served @ floor
-    saves = _saved_by_a_step(params)
-    for model in np.argsort(-saves):
-        if saves[model] > 0:
-            more = np.clip(left, 0.0, served[:, model] * max(float(m.A3[model] - floor[model]), 0.0))
-            cost, left = cost - saves[model] * more, left - more
-    return np.asarray(cost)
 
 
 # --- From slot to slot ------------------------------------------------------------------------------------
@@ -512,12 +420,12 @@ def _at_once(least: np.ndarray, after: np.ndarray, chance: np.ndarray) -> np.nda
 def _neighbours(rankings: Int[np.ndarray, "rankings M"]) -> list[np.ndarray]:
     """For each pair of neighbours in rank, what every ranking becomes when they change places."""
     models = rankings.shape[1]
-    codes = _digits_to_code(rankings, models)
+    codes = digits_to_code(rankings, models)
     moved = []
     for pair in range(models - 1):
         other = rankings.copy()
         other[:, [pair, pair + 1]] = rankings[:, [pair + 1, pair]]
-        moved.append(_place(codes, _digits_to_code(other, models)) if len(rankings) > 1 else np.zeros(1, int))
+        moved.append(_place(codes, digits_to_code(other, models)) if len(rankings) > 1 else np.zeros(1, int))
     return moved
 
 

@@ -34,6 +34,28 @@ class Listed(NamedTuple):
     complete: Bool[np.ndarray, "K"]
 
 
+class _Nodes(NamedTuple):
+    """Caches with the requests of some models fixed, one a row.
+
+    Attributes:
+        cache: which of the caches in question.
+        full: how many requests of each model get all useful steps; 0 for models not yet fixed.
+        left: steps that are left.
+        slack: what may still be lost without falling to the known saving.
+        credit: what was counted too much: a request that should get all steps, but is served partly, loses less.
+    """
+
+    cache: Int[np.ndarray, "R"]
+    full: Float[np.ndarray, "R M"]
+    left: Float[np.ndarray, "R"]
+    slack: Float[np.ndarray, "R"]
+    credit: Float[np.ndarray, "R"]
+
+    def at(self, rows: np.ndarray) -> "_Nodes":
+        """Some of them, in the order of their numbers."""
+        return _Nodes(*(column[rows] for column in self))
+
+
 def best_steps(
     problem: Savings,
     slot: Int[np.ndarray, "Q"],
@@ -53,80 +75,118 @@ def best_steps(
     requests = np.where(cache, problem.requests[slot], 0.0)
     at_floor = np.where(cache, problem.at_floor[slot], 0.0).sum(axis=-1)
     budget = np.maximum(problem.steps - requests @ problem.floor, 0.0)
+    price, critical = _price(problem, requests, budget)
 
-    # The price is the density of the model at which the steps run out; 0 if they do not.
-    price, critical = np.zeros(len(slot)), np.full(len(slot), -1)
+    nodes = _roots(problem, critical, budget, bound - known[slot])
+    complete = np.ones(len(known), bool)
+    for m in problem.useful:
+        nodes, crowded = _fix(problem, m, nodes, requests, slot, price, critical)
+        complete &= ~crowded
+    nodes = _fill_indifferent(problem, nodes, requests, critical)
+
+    part_saves, partly = np.zeros(len(nodes.cache)), np.zeros(len(nodes.cache), np.int64)
+    for m in problem.useful:
+        saves = np.where(nodes.full[:, m] < requests[nodes.cache, m], problem.partial(m, nodes.left), 0.0)
+        better = saves > part_saves
+        part_saves, partly = np.where(better, saves, part_saves), np.where(better, m, partly)
+    saved = at_floor[nodes.cache] + nodes.full @ problem.gain + part_saves
+    part = np.where(part_saves > 0, np.minimum(nodes.left, problem.extra[partly]), 0.0)
+
+    # The best pattern of each slot comes last in this order.
+    of_slot = slot[nodes.cache]
+    order = np.lexsort((saved, of_slot))
+    last = np.append(of_slot[order][1:] != of_slot[order][:-1], True)[: len(order)]
+    best = order[last]
+    best = best[saved[best] > known[of_slot[best]]]
+    pattern = Pattern(cache[nodes.cache[best]], nodes.full[best], partly[best], part[best])
+    return Listed(of_slot[best], pattern, saved[best], complete)
+
+
+def _price(
+    problem: Savings, requests: Float[np.ndarray, "Q M"], budget: Float[np.ndarray, "Q"]
+) -> tuple[Float[np.ndarray, "Q"], Int[np.ndarray, "Q"]]:
+    """The price of a step, and the model that it makes indifferent, where steps run out; 0 and −1 if never."""
+    price, critical = np.zeros(len(budget)), np.full(len(budget), -1)
     left = budget.copy()
     for m in problem.useful:
         runs_out = (critical < 0) & (requests[:, m] * problem.extra[m] > left)
         price[runs_out] = problem.gain[m] / problem.extra[m]
         critical[runs_out] = m
         left -= requests[:, m] * problem.extra[m]
+    return price, critical
 
-    # A node is a cache with the requests of some models fixed.
-    node = np.flatnonzero(critical >= 0)
-    full = np.zeros((len(node), len(problem.floor)))
-    left = budget[node]
-    slack = (bound - known[slot])[node]
-    # A request that should get all steps, but is served partly, loses less than is counted for it here.
-    credit = np.zeros(len(node))
-    complete = np.ones(len(known), bool)
-    for m in problem.useful:
-        loss = problem.gain[m] - price[node] * problem.extra[m]
-        wanting = requests[node, m]
-        most = np.minimum(wanting, np.floor(left / problem.extra[m]))
-        # A request loses its bargain if left out (loss > 0), or costs more than it saves if served (loss < 0).
-        with_credit = slack + np.maximum(credit, loss)
-        deviations = np.floor(with_credit / np.maximum(np.abs(loss), 1e-300))
-        least = np.where(loss > 0, np.maximum(wanting - deviations, 0.0), 0.0)
-        most = np.where(loss < 0, np.minimum(most, deviations), most)
-        indifferent = critical[node] == m
-        least, most = np.where(indifferent, 0.0, least), np.where(indifferent, 0.0, most)
-        patterns = np.maximum(most - least + 1, 0).astype(np.int64)
-        if patterns.sum() > MOST_PATTERNS:
-            crowded = np.bincount(slot[node], patterns, len(known)) > MOST_PATTERNS // 10
-            complete &= ~crowded
-            patterns[crowded[slot[node]]] = 0
-        parent, nth = _repeat(patterns)
-        served = least[parent] + nth
-        loss, wanting, indifferent = loss[parent], wanting[parent], indifferent[parent]
-        lost = np.where(loss > 0, (wanting - served) * loss, -served * loss)
-        slack = slack[parent] - np.where(indifferent, 0.0, lost)
-        credit = np.maximum(credit[parent], np.where(~indifferent & (served < wanting), loss, 0.0))
-        left = left[parent] - served * problem.extra[m]
-        full, node = full[parent], node[parent]
-        full[:, m] = served
-        keep = slack + credit > 0
-        full, node, slack, credit, left = full[keep], node[keep], slack[keep], credit[keep], left[keep]
 
-    # The indifferent model takes what fits, or fewer requests, so that a request of another may have a larger
-    # part. Leaving more than the largest part plus one of its own requests unused is never best.
-    model = critical[node]
+def _roots(
+    problem: Savings, critical: Int[np.ndarray, "Q"], budget: Float[np.ndarray, "Q"], slack: Float[np.ndarray, "Q"]
+) -> _Nodes:
+    """The caches whose steps run out, with no requests fixed."""
+    cache = np.flatnonzero(critical >= 0)
+    full = np.zeros((len(cache), len(problem.floor)))
+    return _Nodes(cache, full, budget[cache], slack[cache], np.zeros(len(cache)))
+
+
+def _fix(
+    problem: Savings,
+    m: int,
+    nodes: _Nodes,
+    requests: Float[np.ndarray, "Q M"],
+    slot: Int[np.ndarray, "Q"],
+    price: Float[np.ndarray, "Q"],
+    critical: Int[np.ndarray, "Q"],
+) -> tuple[_Nodes, Bool[np.ndarray, "K"]]:
+    """Fixes the requests of one more model in every way that loses no more than may be lost.
+
+    Returns:
+        The nodes that this makes, and the slots that would have had too many of them.
+    """
+    loss = problem.gain[m] - price[nodes.cache] * problem.extra[m]
+    wanting = requests[nodes.cache, m]
+    most = np.minimum(wanting, np.floor(nodes.left / problem.extra[m]))
+    # A request loses its bargain if left out (loss > 0), or costs more than it saves if served (loss < 0).
+    with_credit = nodes.slack + np.maximum(nodes.credit, loss)
+    deviations = np.floor(with_credit / np.maximum(np.abs(loss), 1e-300))
+    least = np.where(loss > 0, np.maximum(wanting - deviations, 0.0), 0.0)
+    most = np.where(loss < 0, np.minimum(most, deviations), most)
+    indifferent = critical[nodes.cache] == m
+    least, most = np.where(indifferent, 0.0, least), np.where(indifferent, 0.0, most)
+    patterns = np.maximum(most - least + 1, 0).astype(np.int64)
+
+    slots = len(problem.requests)
+    crowded = np.zeros(slots, bool)
+    if patterns.sum() > MOST_PATTERNS:
+        crowded = np.bincount(slot[nodes.cache], patterns, slots) > MOST_PATTERNS // 10
+        patterns[crowded[slot[nodes.cache]]] = 0
+
+    parent, nth = _repeat(patterns)
+    served = least[parent] + nth
+    loss, wanting, indifferent = loss[parent], wanting[parent], indifferent[parent]
+    lost = np.where(loss > 0, (wanting - served) * loss, -served * loss)
+    slack = nodes.slack[parent] - np.where(indifferent, 0.0, lost)
+    credit = np.maximum(nodes.credit[parent], np.where(~indifferent & (served < wanting), loss, 0.0))
+    full = nodes.full[parent]
+    full[:, m] = served
+    made = _Nodes(nodes.cache[parent], full, nodes.left[parent] - served * problem.extra[m], slack, credit)
+    return made.at(slack + credit > 0), crowded
+
+
+def _fill_indifferent(
+    problem: Savings, nodes: _Nodes, requests: Float[np.ndarray, "Q M"], critical: Int[np.ndarray, "Q"]
+) -> _Nodes:
+    """Gives the indifferent model what fits, or fewer requests, so that a request of another has a larger part.
+
+    Leaving more than the largest part plus one of its own requests unused is never best.
+    """
+    model = critical[nodes.cache]
     extra = problem.extra[model]
     largest = max((problem.extra[m] for m in problem.useful), default=0.0)
-    most = np.minimum(requests[node, model], np.floor(left / extra)) if len(node) else np.zeros(0)
+    most = np.zeros(0)
+    if len(nodes.cache):
+        most = np.minimum(requests[nodes.cache, model], np.floor(nodes.left / extra))
     parent, nth = _repeat(np.minimum(most, np.floor(largest / np.maximum(extra, 1e-300)) + 1).astype(np.int64) + 1)
-    node, full, left, model = node[parent], full[parent], left[parent], model[parent]
     served = most[parent] - nth
-    full[np.arange(len(node)), model] = served
-    left = left - served * problem.extra[model]
-
-    saved = at_floor[node] + full @ problem.gain
-    part_saves, partly = np.zeros(len(node)), np.zeros(len(node), np.int64)
-    for m in problem.useful:
-        saves = np.where(full[:, m] < requests[node, m], problem.partial(m, left), 0.0)
-        better = saves > part_saves
-        part_saves, partly = np.where(better, saves, part_saves), np.where(better, m, partly)
-    saved = saved + part_saves
-    part = np.where(part_saves > 0, np.minimum(left, problem.extra[partly]), 0.0)
-
-    # The best pattern of each slot comes last in this order.
-    order = np.lexsort((saved, slot[node]))
-    last = np.append(slot[node][order][1:] != slot[node][order][:-1], True)[: len(order)]
-    best = order[last]
-    best = best[saved[best] > known[slot[node[best]]]]
-    pattern = Pattern(cache[node[best]], full[best], partly[best], part[best])
-    return Listed(slot[node[best]], pattern, saved[best], complete)
+    filled = nodes.at(parent)
+    filled.full[np.arange(len(parent)), model[parent]] = served
+    return filled._replace(left=filled.left - served * extra[parent])
 
 
 def _repeat(counts: Int[np.ndarray, "Q"]) -> tuple[Int[np.ndarray, "R"], Int[np.ndarray, "R"]]:

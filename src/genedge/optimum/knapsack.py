@@ -45,7 +45,7 @@ def best_cache(
     def trace_back(left: Array, model: tuple[Array, Array]) -> tuple[Array, Array]:
         taken, cells = model
         here = jnp.take_along_axis(taken, left[:, None], axis=1)[:, 0]
-        return left - here * cells, here
+        return left - jnp.where(here, cells, 0), here
 
     start = jnp.zeros((flat.shape[0], CELLS + 1), flat.dtype)
     _, taken = jax.lax.scan(add_model, start, (flat.T, weight))

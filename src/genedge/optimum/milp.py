@@ -10,11 +10,14 @@ from typing import NamedTuple
 
 import highspy
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from genedge.cell.types import Params, Slot
+from genedge.cell.generation import image_cost, saved_by_a_step
+from genedge.cell.radio import backhaul_delay
+from genedge.cell.types import Models, Params, Slot, in_float64
 from genedge.highs import quiet_solver
 from genedge.optimum.savings import SLACK
+from genedge.public import in_double
 
 # Columns, their coefficients, and the bounds of a row.
 Row = tuple[np.ndarray, np.ndarray, float, float]
@@ -34,6 +37,32 @@ class Solution(NamedTuple):
     lower_bound: float
 
 
+class _Problem(NamedTuple):
+    """The program of one slot.
+
+    Attributes:
+        users: places with a user.
+        asked: model that each of them asks for.
+        floor: steps that each must get if served.
+        begin: steps above the floor at which each begins to improve.
+        end: at which it no longer does.
+        cost: of each column: z of each model, then y and x of each request.
+        upper: bound of each column; the lower one is 0.
+        rows: the constraints.
+        in_cloud: cost of all requests in the cloud.
+    """
+
+    users: Int[np.ndarray, "n"]
+    asked: Int[np.ndarray, "n"]
+    floor: Float[np.ndarray, "n"]
+    begin: Float[np.ndarray, "n"]
+    end: Float[np.ndarray, "n"]
+    cost: np.ndarray
+    upper: np.ndarray
+    rows: list[Row]
+    in_cloud: float
+
+
 def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float = np.inf) -> Solution:
     """Solves caching and steps for the requests of one slot.
 
@@ -43,56 +72,9 @@ def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float
         gap: relative gap at which HiGHS may stop.
         time_limit_s: time after which HiGHS returns the best it has [s].
     """
-    m = params.models
-    S, delay, tv = float(params.S), float(params.delay_weight), float(params.tv_weight)
-    users = np.flatnonzero(slot.active)
-    asked = np.asarray(slot.requests)[users]
-    A1, A2, A3, A4, B1, B2, floor, output_bits = (
-        np.asarray(column, np.float64)[asked]
-        for column in (m.A1, m.A2, m.A3, m.A4, m.B1, m.B2, m.floor_steps, m.output_bits)
-    )
-    backhaul_s = np.asarray(slot.input_bits, np.float64)[users] / float(params.R_bc) + output_bits / float(
-        params.R_cb
-    )
-    in_cloud = delay * (backhaul_s + B1 * A3 + B2) + tv * A4
-    slope = delay * B1 - tv * (A2 - A4) / (A3 - A1)
-    storage_gb = np.asarray(m.storage_gb, np.float64)
-    models, count = len(storage_gb), len(users)
-
-    unreachable = np.zeros(models, bool)
-    unreachable[asked[np.isinf(floor)]] = True
-    floor = np.where(np.isinf(floor), 0.0, floor)
-    quality = A2 + (A4 - A2) * np.clip((floor - A1) / (A3 - A1), 0, 1)
-    at_floor = delay * (B1 * floor + B2) + tv * quality
-    cost_of_cache = np.bincount(asked, at_floor - in_cloud, models)
-    owed = np.bincount(asked, floor, models)
-    # Steps above the floor at which a request begins to improve, and at which it no longer does.
-    begin, end = np.maximum(A1 - floor, 0.0), np.maximum(A3 - floor, 0.0)
-
-    # Columns: z of each model, then y and x of each request. On the slope, x steps cost y · entry + x ·
-    # slope.
-    entry = (delay * B1 - slope) * begin
-    cost = np.concatenate([cost_of_cache, entry, np.where(end > 0, slope, 0.0)])
-    upper = np.concatenate([np.where(unreachable, 0.0, 1.0), np.where(end > 0, 1.0, 0.0), end])
-    n = np.arange(count)
-    y, x = models + n, models + count + n
-    rows = [
-        # (11d), and (11f) in steps.
-        _row(np.arange(models), storage_gb, -np.inf, float(params.C) * (1 + SLACK)),
-        _row(
-            np.concatenate([np.arange(models), x]),
-            np.concatenate([owed, np.ones(count)]),
-            -np.inf,
-            S,
-        ),
-    ]
-    for i in range(count):
-        rows.append(_row([y[i], asked[i]], [1.0, -1.0], -np.inf, 0.0))
-        rows.append(_row([x[i], y[i]], [1.0, -end[i]], -np.inf, 0.0))
-        if begin[i] > 0:
-            rows.append(_row([x[i], y[i]], [1.0, -begin[i]], 0.0, np.inf))
-
-    solver = _load(cost, upper, models + count, rows, float(in_cloud.sum()))
+    problem, S = _problem(in_double(params), slot), float(params.S)
+    models, count = len(params.models.A1), len(problem.users)
+    solver = _load(problem, models + count)
     solver.setOptionValue("mip_rel_gap", gap)
     solver.setOptionValue("mip_abs_gap", 0.0)
     solver.setOptionValue("mip_feasibility_tolerance", 1e-9)
@@ -101,28 +83,65 @@ def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float
     solver.run()
     value = np.asarray(solver.getSolution().col_value)
     if len(value) == 0:
-        value = np.zeros(len(cost))
-    cached = value[:models] > 0.5
-    served = (value[y] > 0.5) & cached[asked]
-    extra = np.where(served, np.clip(value[x], begin, end), 0.0)
-    least = np.where(cached[asked], floor, 0.0)
+        value = np.zeros(len(problem.cost))
+    z, y, x = np.split(value, [models, models + count])
+    cached = z > 0.5
+    served = (y > 0.5) & cached[problem.asked]
+    extra = np.where(served, np.clip(x, problem.begin, problem.end), 0.0)
+    least = np.where(cached[problem.asked], problem.floor, 0.0)
     # Rounding the binaries may leave the sum a hair above S.
     spare = max(S - least.sum(), 0.0)
     extra *= min(1.0, spare / max(extra.sum(), 1e-300))
     steps = np.zeros(len(np.asarray(slot.active)))
-    steps[users] = (least + extra) / S
+    steps[problem.users] = (least + extra) / S
     return Solution(cached, steps, float(solver.getInfo().mip_dual_bound))
+
+
+def _problem(params: Params, slot: Slot) -> _Problem:
+    users = np.flatnonzero(slot.active)
+    asked = np.asarray(slot.requests)[users]
+    wanted = Models(*(column[asked] for column in in_float64(params.models)))
+    backhaul_s = backhaul_delay(params, np.asarray(slot.input_bits, np.float64)[users], wanted.output_bits)
+    in_cloud = params.delay_weight * backhaul_s + image_cost(params, wanted, wanted.A3)
+    slope = -np.asarray(saved_by_a_step(params, wanted))
+    models, count = len(params.models.A1), len(users)
+
+    unreachable = np.zeros(models, bool)
+    unreachable[asked[np.isinf(wanted.floor_steps)]] = True
+    floor = np.where(np.isinf(wanted.floor_steps), 0.0, wanted.floor_steps)
+    begin, end = np.maximum(wanted.A1 - floor, 0.0), np.maximum(wanted.A3 - floor, 0.0)
+
+    # On the slope, x steps cost y · entry + x · slope.
+    cost_of_cache = np.bincount(asked, image_cost(params, wanted, floor) - in_cloud, models)
+    entry = (params.delay_weight * wanted.B1 - slope) * begin
+    cost = np.concatenate([cost_of_cache, entry, np.where(end > 0, slope, 0.0)])
+    upper = np.concatenate([np.where(unreachable, 0.0, 1.0), np.where(end > 0, 1.0, 0.0), end])
+    n = np.arange(count)
+    y, x = models + n, models + count + n
+    owed = np.bincount(asked, floor, models)
+    rows = [
+        # (11d), and (11f) in steps.
+        _row(np.arange(models), params.models.storage_gb, -np.inf, float(params.C) * (1 + SLACK)),
+        _row(np.append(np.arange(models), x), np.append(owed, np.ones(count)), -np.inf, float(params.S)),
+    ]
+    for i in range(count):
+        rows.append(_row([y[i], asked[i]], [1.0, -1.0], -np.inf, 0.0))
+        rows.append(_row([x[i], y[i]], [1.0, -end[i]], -np.inf, 0.0))
+        if begin[i] > 0:
+            rows.append(_row([x[i], y[i]], [1.0, -begin[i]], 0.0, np.inf))
+    return _Problem(users, asked, floor, begin, end, cost, upper, rows, float(in_cloud.sum()))
 
 
 def _row(columns: object, values: object, low: float, high: float) -> Row:
     return np.asarray(columns, np.int32), np.asarray(values, np.float64), low, high
 
 
-def _load(cost: np.ndarray, upper: np.ndarray, binaries: int, rows: list[Row], offset: float) -> highspy.Highs:
+def _load(problem: _Problem, binaries: int) -> highspy.Highs:
+    cost, rows = problem.cost, problem.rows
     model = highspy.HighsModel()
     lp = model.lp_
-    lp.num_col_, lp.num_row_, lp.offset_ = len(cost), len(rows), offset
-    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, np.zeros(len(cost)), upper
+    lp.num_col_, lp.num_row_, lp.offset_ = len(cost), len(rows), problem.in_cloud
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = cost, np.zeros(len(cost)), problem.upper
     lp.row_lower_ = np.array([row[2] for row in rows])
     lp.row_upper_ = np.array([row[3] for row in rows])
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise

@@ -12,7 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import TOLERANCE
-from genedge.cell.types import Params, Slot
+from genedge.cell.generation import image_cost, saved_by_a_step
+from genedge.cell.radio import backhaul_delay
+from genedge.cell.types import Params, Slot, in_float64
+from genedge.public import in_double
 
 # Storage and owed steps may exceed their limit by as much as cell.feasible.fill_cache allows.
 SLACK = TOLERANCE / 2
@@ -99,45 +102,28 @@ def savings(params: Params, slots: Slot) -> Savings:
         params: the scenario.
         slots: K slots, leading axis K.
     """
-    floor = np.asarray(params.models.floor_steps, np.float64)
-    storage_gb, output_bits, A1, A2, A3, A4, B1, B2 = (
-        np.asarray(column, np.float64)
-        for column in (
-            params.models.storage_gb,
-            params.models.output_bits,
-            params.models.A1,
-            params.models.A2,
-            params.models.A3,
-            params.models.A4,
-            params.models.B1,
-            params.models.B2,
-        )
-    )
-    delay, tv, S, C = (float(x) for x in (params.delay_weight, params.tv_weight, params.S, params.C))
+    params = in_double(params)
+    m, delay, S, C = in_float64(params.models), float(params.delay_weight), float(params.S), float(params.C)
     asked = np.asarray(slots.requests)
     active = np.asarray(slots.active)
-    count, models = asked.shape[0], len(A1)
+    count, models = asked.shape[0], len(m.A1)
 
-    reachable = np.isfinite(floor)
-    floor = np.where(reachable, floor, 0.0)
-    extra = np.maximum(A3 - floor, 0.0)
-    flat = np.maximum(A1 - floor, 0.0)
-    slope = tv * (A2 - A4) / (A3 - A1) - delay * B1
+    reachable = np.isfinite(m.floor_steps)
+    floor = np.where(reachable, m.floor_steps, 0.0)
+    extra = np.maximum(m.A3 - floor, 0.0)
+    flat = np.maximum(m.A1 - floor, 0.0)
+    slope = np.asarray(saved_by_a_step(params, m))
     improves = (slope > 0) & (extra > 0)
     safe_slope = np.where(improves, slope, 1.0)
     # On the flat part a step costs time and improves nothing; the slope then earns that back first.
-    dead = np.where(improves, flat * (1 + delay * B1 / safe_slope), np.inf)
+    dead = np.where(improves, flat * (1 + delay * m.B1 / safe_slope), np.inf)
     gain = np.where(dead < extra, slope * (extra - np.where(improves, dead, 0.0)), 0.0)
     improves = gain > 0
     extra = np.where(improves, extra, 0.0)
     density = gain / np.where(improves, extra, 1.0)
 
-    quality_at_floor = A2 + (A4 - A2) * np.clip((floor - A1) / (A3 - A1), 0, 1)
-    served = delay * (B1 * floor + B2) + tv * quality_at_floor
-    in_cloud = delay * (B1 * A3 + B2) + tv * A4
-    backhaul_s = (
-        np.asarray(slots.input_bits, np.float64) / float(params.R_bc) + (output_bits / float(params.R_cb))[asked]
-    )
+    served, in_cloud = image_cost(params, m, floor), image_cost(params, m, m.A3)
+    backhaul_s = backhaul_delay(params, np.asarray(slots.input_bits, np.float64), m.output_bits[asked])
     cell = (np.arange(count)[:, None] * models + asked)[active]
     requests = np.bincount(cell, minlength=count * models).reshape(count, models).astype(np.float64)
     backhaul = np.bincount(cell, delay * backhaul_s[active], count * models).reshape(count, models)
@@ -147,17 +133,17 @@ def savings(params: Params, slots: Slot) -> Savings:
         at_floor=backhaul + requests * (in_cloud - served),
         cacheable=(requests > 0)
         & reachable
-        & (storage_gb <= C * (1 + SLACK))
+        & (m.storage_gb <= C * (1 + SLACK))
         & (requests * floor <= S * (1 + SLACK)),
         floor=floor,
         extra=extra,
         gain=gain,
         slope=np.where(improves, slope, 0.0),
         dead=np.where(improves, dead, 0.0),
-        useful=tuple(int(m) for m in np.argsort(-density, kind="stable") if gain[m] > 0),
+        useful=tuple(int(model) for model in np.argsort(-density, kind="stable") if gain[model] > 0),
         cloud=(backhaul + requests * in_cloud).sum(axis=-1),
         steps=S,
-        storage_gb=storage_gb,
+        storage_gb=np.asarray(m.storage_gb),
         capacity_gb=C,
     )
 

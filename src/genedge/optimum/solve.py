@@ -34,6 +34,10 @@ COMPILED_FROM = 4096
 # `solve_optimal` does not look for what improves by less than this share of the cost of cloud-only.
 PRECISION = 1e-9
 
+# With more models than this, the bound of `solve_priced` serves as the optimum: a little below it, so gaps look
+# larger.
+MOST_MODELS_SOLVED = 16
+
 # Slots that neither listing nor enumeration settles are given to HiGHS for this long.
 MILP_LIMIT_S = 60.0
 
@@ -82,6 +86,20 @@ def solve_optimal(params: Params, slots: Slot) -> Solved:
         InputError: the scenario is of a box, or an argument is traced.
     """
     return _solve(params, slots, exact=True)
+
+
+def solve_best(params: Params, slots: Slot) -> Solved:
+    """The optimum that others are compared with: `solve_optimal`, or `solve_priced` where there are many models.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+
+    Raises:
+        InputError: the scenario is of a box, or an argument is traced.
+    """
+    few = params.models.A1.shape[0] <= MOST_MODELS_SOLVED
+    return _solve(params, slots, exact=few)
 
 
 @at_once()

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from genedge.evaluation.statistics import Interval, interval_over_runs
+from genedge.statistics import Interval, interval_over_runs
 
 USERS = (10, 18)
 Metric = Literal["utility", "hit ratio"]
@@ -63,7 +63,7 @@ MOST = "most"
 Values = Callable[[str, str, int], np.ndarray]
 
 
-class Found(NamedTuple):
+class Reading(NamedTuple):
     """One reading of one claim, as measured.
 
     Attributes:
@@ -95,7 +95,7 @@ class Judged(NamedTuple):
 
     text: str
     claimed: float | None
-    found: Sequence[Found]
+    found: Sequence[Reading]
     verdict: Word
     why: str
 
@@ -128,7 +128,7 @@ def judge(claim: Claim, users: int, values: Values, contender: str) -> Judged:
     ours = contender if claim.ours == "DDPG" else claim.ours
     claimed = claim.percent[USERS.index(users)]
     found = [
-        Found(
+        Reading(
             meaning,
             reading,
             compared(better_by, values(ours, key, users), values(claim.base, key, users)),
@@ -144,10 +144,10 @@ def judge(claim: Claim, users: int, values: Values, contender: str) -> Judged:
     return Judged(text, claimed, found, verdict, _why(verdict, claimed, telling, found))
 
 
-def _verdict(claimed: float, found: Sequence[Found]) -> tuple[Word, Found]:
+def _verdict(claimed: float, found: Sequence[Reading]) -> tuple[Word, Reading]:
     """The verdict, and the reading that tells it."""
 
-    def holds(f: Found) -> bool:
+    def holds(f: Reading) -> bool:
         low, high = ends(f.measured)
         return low <= claimed <= high
 
@@ -177,10 +177,10 @@ def ends(value: Interval) -> tuple[float, float]:
     return (value.mean, value.mean) if np.isnan(value.low) else (value.low, value.high)
 
 
-def _why(verdict: Word, claimed: float, telling: Found, found: Sequence[Found]) -> str:
+def _why(verdict: Word, claimed: float, telling: Reading, found: Sequence[Reading]) -> str:
     widest = max(found, key=lambda f: f.largest.mean if np.isfinite(f.largest.mean) else -np.inf)
-    most = f"no policy could have more than {told(widest.largest)} ({widest.meaning}, {widest.reading})"
-    measured = f"measured: {told(telling.measured)} ({telling.meaning}, {telling.reading})"
+    most = f"no policy could have more than {percentage(widest.largest)} ({widest.meaning}, {widest.reading})"
+    measured = f"measured: {percentage(telling.measured)} ({telling.meaning}, {telling.reading})"
     return {
         "reproduced": f"{measured}; {claimed:g} % lies within the interval",
         "exceeded": f"{measured}, more than the {claimed:g} % claimed",
@@ -190,7 +190,7 @@ def _why(verdict: Word, claimed: float, telling: Found, found: Sequence[Found]) 
     }[verdict]
 
 
-def told(value: Interval) -> str:
+def percentage(value: Interval) -> str:
     """A percentage with its interval, for people.
 
     Args:
@@ -253,10 +253,10 @@ def judge_rise(what: str, key: str, contender: str, values: Values) -> Judged:
     return Judged(
         f"the {what} of {contender} rises with the number of users",
         None,
-        [Found(what, f"from {USERS[0]} to {USERS[1]} users", change, largest)],
+        [Reading(what, f"from {USERS[0]} to {USERS[1]} users", change, largest)],
         verdict,
-        f"it changes by {told(change)} from {USERS[0]} to {USERS[1]} users; that of the best possible in it by "
-        f"{told(largest)}",
+        f"it changes by {percentage(change)} from {USERS[0]} to {USERS[1]} users; that of the best possible in it "
+        f"by {percentage(largest)}",
     )
 
 
@@ -272,7 +272,7 @@ def judge_lower(what: str, key: str, contender: str, base: str, users: int, valu
         values: the measurements.
     """
     found = [
-        Found(
+        Reading(
             what,
             reading,
             *(compared(better_by, values(who, key, users), values(base, key, users)) for who in (contender, MOST)),
@@ -292,6 +292,6 @@ def judge_lower(what: str, key: str, contender: str, base: str, users: int, valu
         None,
         found,
         verdict,
-        f"measured: lower by {told(found[0].measured)} of {base}'s; no policy could be lower by more than "
-        f"{told(found[0].largest)}",
+        f"measured: lower by {percentage(found[0].measured)} of {base}'s; no policy could be lower by more than "
+        f"{percentage(found[0].largest)}",
     )

@@ -15,10 +15,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import Any
 
 from genedge.errors import InputError
 from genedge.interruption import no_ctrl_c_for_children, serve
-from genedge.paper.tasks import Result, Task, key_of, perform
+from genedge.paper.tasks import Found, Task, key_of, perform
 
 # Set before JAX is imported, so that a task's bits do not depend on what runs beside it.
 ONE_THREAD = {
@@ -34,10 +35,10 @@ PASSING = (OSError, MemoryError)
 TRIES = 3
 
 # Takes tasks and a folder for unfinished work; yields each task with its result as it is done.
-Engine = Callable[[Sequence[Task], Path], Iterator[tuple[Task, Result]]]
+Engine = Callable[[Sequence[Task], Path], Iterator[tuple[Task, Found]]]
 
 
-def on_cores(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result]]:
+def on_cores(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Found]]:
     """Does tasks in processes of this machine, one for each core that it may use.
 
     Args:
@@ -58,12 +59,11 @@ def on_cores(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Resul
             for task, outcome in _pool(left, scratch):
                 if isinstance(outcome, BaseException):
                     tries[task] += 1
-                    if tries[task] == TRIES:
-                        raise InputError(f"failed {TRIES} times, at last with {outcome!r}: {task}") from outcome
-                else:
-                    left.remove(task)
-                    lost = 0
-                    yield task, outcome
+                    _give_up_after(tries[task], task, outcome)
+                    continue
+                left.remove(task)
+                lost = 0
+                yield task, outcome
         except BrokenProcessPool:
             lost += 1
             if lost == TRIES:
@@ -73,7 +73,12 @@ def on_cores(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Resul
                 ) from None
 
 
-def _pool(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result | BaseException]]:
+def _give_up_after(tries: int, task: Task, error: BaseException) -> None:
+    if tries == TRIES:
+        raise InputError(f"failed {TRIES} times, at last with {error!r}: {task}") from error
+
+
+def _pool(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Found | BaseException]]:
     """One pool's work: each task with its result, or with a failure that may pass."""
     before = set(active_children())
     with _environment(ONE_THREAD):
@@ -133,7 +138,7 @@ def on_ray(address: str | None) -> Engine:
     except ImportError:
         raise InputError("--engine ray needs Ray; install it with: pip install 'genedge[ray]'") from None
 
-    def engine(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Result]]:
+    def engine(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Found]]:
         if address is not None:
             _answers(address)
         try:
@@ -143,26 +148,35 @@ def on_ray(address: str | None) -> Engine:
                 f"--address {address}: no Ray cluster answers there: {str(e).splitlines()[0]}"
             ) from None
         try:
-            # Ray itself repeats what was lost with a worker or a node.
-            remote = ray.remote(_perform_anywhere).options(
-                num_cpus=1, max_retries=TRIES, retry_exceptions=list(PASSING)
-            )
-            pending = {remote.remote(task, key_of(task)): task for task in tasks}
-            while pending:
-                for done in ray.wait(list(pending), num_returns=1)[0]:
-                    try:
-                        result = ray.get(done)
-                    except ray.exceptions.RayTaskError as e:
-                        if isinstance(e.cause, InputError):
-                            raise e.cause from None
-                        raise InputError(f"failed, at last with {e.cause!r}: {pending[done]}") from e
-                    except ray.exceptions.RayError as e:
-                        raise InputError(f"Ray lost a piece of work again and again: {e}: {pending[done]}") from e
-                    yield pending.pop(done), result
+            yield from _done_by(ray, tasks)
         finally:
             ray.shutdown()
 
     return engine
+
+
+def _done_by(ray: Any, tasks: Sequence[Task]) -> Iterator[tuple[Task, Found]]:
+    """Tasks with what they found, as the cluster finishes them."""
+    # Ray itself repeats what was lost with a worker or a node.
+    remote = ray.remote(_perform_anywhere).options(num_cpus=1, max_retries=TRIES, retry_exceptions=list(PASSING))
+    pending = {remote.remote(task, key_of(task)): task for task in tasks}
+    while pending:
+        for done in ray.wait(list(pending), num_returns=1)[0]:
+            task = pending.pop(done)
+            yield task, _fetched(ray, done, task)
+
+
+def _fetched(ray: Any, done: Any, task: Task) -> Found:
+    """What a task found, or in words why it failed."""
+    try:
+        found: Found = ray.get(done)
+    except ray.exceptions.RayTaskError as e:
+        if isinstance(e.cause, InputError):
+            raise e.cause from None
+        raise InputError(f"failed, at last with {e.cause!r}: {task}") from e
+    except ray.exceptions.RayError as e:
+        raise InputError(f"Ray lost a piece of work again and again: {e}: {task}") from e
+    return found
 
 
 def _answers(address: str) -> None:
@@ -174,7 +188,7 @@ def _answers(address: str) -> None:
         raise InputError(f"--address {address}: no Ray cluster answers there, give HOST:PORT ({e})") from None
 
 
-def _perform_anywhere(task: Task, key: str) -> Result:
+def _perform_anywhere(task: Task, key: str) -> Found:
     """Does a task on a node that may share no disk with the others."""
     if key_of(task) != key:
         raise InputError(

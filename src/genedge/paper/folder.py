@@ -21,17 +21,14 @@ from typing import Any
 from genedge.errors import InputError
 from genedge.files import read_text, whole_file
 from genedge.paper.engines import Engine
-from genedge.paper.found import fits
-from genedge.paper.tasks import Result, Task, Train, key_of
-
-# What a task found, as its file tells it: `found` and `times`, see `Result`.
-Told = dict[str, Any]
+from genedge.paper.records import Record, fits
+from genedge.paper.tasks import Found, Task, Train, key_of
 
 # What a report writes beside its page, and nothing else is ever removed.
 WRITTEN = re.compile(r"tables/[\w-]+\.csv|figures/[\w-]+\.(png|pdf)")
 
 
-def load(folder: Path, task: Task) -> Told | None:
+def load(folder: Path, task: Task) -> Record | None:
     """What a task found, if it is done.
 
     Args:
@@ -43,8 +40,12 @@ def load(folder: Path, task: Task) -> Told | None:
     """
     path = _path(folder, task)
     try:
-        told = json.loads(read_text(path))
-        whole = told.pop("sha256") == _checksum(told) and told.pop("task") == _as_json(task) and fits(told, task)
+        record = json.loads(read_text(path))
+        whole = (
+            record.pop("sha256") == _checksum(record)
+            and record.pop("task") == _as_json(task)
+            and fits(record, task)
+        )
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as e:
@@ -55,7 +56,7 @@ def load(folder: Path, task: Task) -> Told | None:
         raise InputError(
             f"{path}: damaged, or of another piece of work; remove it, and the same command does that piece again"
         )
-    return dict(told)
+    return dict(record)
 
 
 def run_folder(folder: Path, task: Train) -> Path:
@@ -68,26 +69,28 @@ def run_folder(folder: Path, task: Train) -> Path:
     return folder / "runs" / f"{task.name}_{key_of(task)[:6]}"
 
 
-def keep(folder: Path, task: Task, result: Result) -> None:
+def keep(folder: Path, task: Task, found: Found) -> None:
     """Writes down what a task found.
 
     Args:
         folder: of the study.
         task: the task.
-        result: what it found.
+        found: what it found.
     """
     if isinstance(task, Train):
-        for name, content in result.files.items():
+        for name, content in found.files.items():
             with whole_file(run_folder(folder, task) / name) as file:
                 file.write(content)
     # Last, because a task counts as done once this file is there.
-    told = {"task": _as_json(task), "found": result.found, "times": result.times}
+    record = {"task": _as_json(task), "found": found.numbers, "times": found.times}
     with whole_file(_path(folder, task)) as file:
-        file.write(json.dumps(told | {"sha256": _checksum(told)}, indent=1).encode())
+        file.write(json.dumps(record | {"sha256": _checksum(record)}, indent=1).encode())
     shutil.rmtree(folder / "unfinished" / key_of(task), ignore_errors=True)
 
 
-def do(folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[str, int], None]) -> dict[Task, Told]:
+def do(
+    folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[str, int], None]
+) -> dict[Task, Record]:
     """Does what is not done yet.
 
     Args:
@@ -103,21 +106,21 @@ def do(folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[st
         InputError: a task failed, a file of the study is damaged, or the folder cannot be written.
     """
     listed(folder)  # Refused before any work, not when all is done.
-    all_told = {task: load(folder, task) for task in dict.fromkeys(tasks)}
+    records = {task: load(folder, task) for task in dict.fromkeys(tasks)}
     # The longest first: at the end no core waits for long.
-    left = sorted((task for task, told in all_told.items() if told is None), key=lambda task: -task.work)
-    work = sum(task.work for task, told in all_told.items() if told is not None)
-    done = len(all_told) - len(left)
-    report(f"{done} of {len(all_told)} pieces of work done", work)
+    left = sorted((task for task, record in records.items() if record is None), key=lambda task: -task.work)
+    work = sum(task.work for task, record in records.items() if record is not None)
+    done = len(records) - len(left)
+    report(f"{done} of {len(records)} pieces of work done", work)
     if left:
-        for task, result in engine(left, folder / "unfinished"):
-            keep(folder, task, result)
-            all_told[task] = load(folder, task)
+        for task, found in engine(left, folder / "unfinished"):
+            keep(folder, task, found)
+            records[task] = load(folder, task)
             done, work = done + 1, work + task.work
-            report(f"{done} of {len(all_told)} pieces of work done", work)
+            report(f"{done} of {len(records)} pieces of work done", work)
         with contextlib.suppress(OSError):  # Another section's trainings may wait there.
             (folder / "unfinished").rmdir()
-    return {task: told for task, told in all_told.items() if told is not None}
+    return {task: record for task, record in records.items() if record is not None}
 
 
 def listed(folder: Path) -> list[str]:
@@ -170,13 +173,13 @@ def list_written(folder: Path, written: Sequence[str]) -> None:
 
 def _as_json(task: Task) -> dict[str, Any]:
     """A task as its file tells it."""
-    told: dict[str, Any] = json.loads(json.dumps({"kind": type(task).__name__, **asdict(task)}))
-    return told
+    record: dict[str, Any] = json.loads(json.dumps({"kind": type(task).__name__, **asdict(task)}))
+    return record
 
 
-def _checksum(told: Told) -> str:
+def _checksum(record: Record) -> str:
     """A hash of what a file says, however it is laid out."""
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _path(folder: Path, task: Task) -> Path:

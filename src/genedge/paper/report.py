@@ -9,35 +9,22 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from genedge.draw.canvas import OPEN, encoded
 from genedge.draw.charts import WIDTH_IN, Picture
-from genedge.draw.player import player_html
-from genedge.draw.watch import draw_frame, episode
 from genedge.errors import InputError
-from genedge.evaluation.statistics import interval_over_runs
 from genedge.files import whole_file
 from genedge.paper import claims
-from genedge.paper.claims import Judged
-from genedge.paper.folder import Told, list_written, load, run_folder
+from genedge.paper.folder import list_written, load
 from genedge.paper.plan import FULL
-from genedge.paper.sections import (
-    AGENTS,
-    ATTAINABLE,
-    DDPG,
-    FEW,
-    PAPER,
-    SECTIONS,
-    Study,
-    judged,
-    watched,
-    within_reach,
-)
-from genedge.paper.tasks import TEST_SEED, Task, Train
-from genedge.policies import policy
+from genedge.paper.records import Records
+from genedge.paper.sections import SECTIONS
+from genedge.paper.sections.section import Table
+from genedge.paper.study import ATTAINABLE, PAPER, Study
+from genedge.paper.tasks import TEST_SEED, Task
 from genedge.scenario import load_scenario
 from genedge.settings.words import unit_of
 from genedge.text import in_cell, shown
@@ -50,28 +37,14 @@ KINDS = ("png", "pdf")
 LONGEST_STEM = 100
 
 
-class Table(NamedTuple):
-    """A table of the report.
-
-    Attributes:
-        title: its heading.
-        headings: of its columns.
-        rows: its cells.
-    """
-
-    title: str
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def tasks_of(s: Study, names: Sequence[str]) -> list[Task]:
+def tasks_of(study: Study, names: Sequence[str]) -> list[Task]:
     """The work that sections need, each piece once.
 
     Args:
-        s: the study.
+        study: the study.
         names: of the sections.
     """
-    return list(dict.fromkeys(task for name in names for task in SECTIONS[name].tasks(s)))
+    return list(dict.fromkeys(task for name in names for task in SECTIONS[name].tasks(study)))
 
 
 def section_names(text: str) -> list[str]:
@@ -92,11 +65,11 @@ def section_names(text: str) -> list[str]:
     return names
 
 
-def write_report(s: Study, folder: Path, command: Sequence[str], report: Callable[[str], None]) -> list[str]:
+def write_report(study: Study, folder: Path, command: Sequence[str], report: Callable[[str], None]) -> list[str]:
     """Writes figures, tables and the page, of every section whose work is done.
 
     Args:
-        s: the study.
+        study: the study.
         folder: of the study.
         command: the command line that made it.
         report: called with a text before each section.
@@ -104,46 +77,25 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
     Returns:
         The names of the sections that are in it.
     """
-    done: dict[str, dict[Task, Told]] = {}
+    done: dict[str, Records] = {}
     for name in SECTIONS:
-        told = {task: load(folder, task) for task in tasks_of(s, [name])}
-        if all(told.values()):
-            done[name] = {task: found for task, found in told.items() if found is not None}
+        records = {task: load(folder, task) for task in tasks_of(study, [name])}
+        if all(records.values()):
+            done[name] = {task: record for task, record in records.items() if record is not None}
     sections: list[dict[str, Any]] = []
     written: list[str] = []
     for name, found in done.items():
         report(f"drawing {name}")
-        section = SECTIONS[name]
-        pictures = section.pictures(s, found)
-        tables = _claims_tables(s, found) if name == "claims" else []
-        for picture in pictures:
-            _write_csv(folder / f"tables/{picture.name}.csv", picture.rows)
-            written += [f"tables/{picture.name}.csv", *(f"figures/{picture.name}.{kind}" for kind in KINDS)]
-        for table in tables:
-            rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
-            of_table = f"tables/{_stem(table.title, written)}.csv"
-            _write_csv(folder / of_table, rows)
-            written.append(of_table)
-        sections.append(
-            {
-                "name": name,
-                "title": section.title,
-                "lines": _summary(s, found) if name == "claims" else [],
-                "figures": [_drawn(picture, s, folder) for picture in pictures],
-                "tables": tables,
-                "players": _players(s, folder) if name == "watch" else [],
-                "command": shlex.join([*command, "--only", name]),
-            }
-        )
+        sections.append(_section(study, name, found, folder, command, written))
     page = _template().render(
         title=TITLE,
-        warning=_warning(s),
+        warning=_warning(study),
         sections=sections,
         verdicts=get_args(claims.Word),
         values=[_values_table(preset) for preset in (PAPER, ATTAINABLE)],
         facts={
             "command": shlex.join(command),
-            **{key.replace("_", " "): _told(value) for key, value in s.plan.model_dump().items()},
+            **{key.replace("_", " "): _in_words(value) for key, value in study.plan.model_dump().items()},
             "seed of the test slots": TEST_SEED,
             **versions(),
             "machine": platform.platform(),
@@ -153,6 +105,31 @@ def write_report(s: Study, folder: Path, command: Sequence[str], report: Callabl
         file.write(page.encode())
     list_written(folder, written)
     return list(done)
+
+
+def _section(
+    study: Study, name: str, records: Records, folder: Path, command: Sequence[str], written: list[str]
+) -> dict[str, Any]:
+    """Writes a section's figures and tables, notes their names, and returns what the page shows of it."""
+    section = SECTIONS[name]
+    pictures, tables = section.pictures(study, records), section.tables(study, records)
+    for picture in pictures:
+        _write_csv(folder / f"tables/{picture.name}.csv", picture.rows)
+        written += [f"tables/{picture.name}.csv", *(f"figures/{picture.name}.{kind}" for kind in KINDS)]
+    for table in tables:
+        rows = [dict(zip(table.headings, row, strict=True)) for row in table.rows]
+        of_table = f"tables/{_stem(table.title, written)}.csv"
+        _write_csv(folder / of_table, rows)
+        written.append(of_table)
+    return {
+        "name": name,
+        "title": section.title,
+        "lines": section.summary(study, records),
+        "figures": [_drawn(picture, study, folder) for picture in pictures],
+        "tables": tables,
+        "players": section.players(study, folder),
+        "command": shlex.join([*command, "--only", name]),
+    }
 
 
 def _template() -> Any:
@@ -167,11 +144,11 @@ def _template() -> Any:
     return environment.from_string(source.read_text(encoding="utf-8"))
 
 
-def _warning(s: Study) -> str:
+def _warning(study: Study) -> str:
     """Which sizes are smaller than the whole study's."""
     smaller = []
     for key, whole in FULL.model_dump().items():
-        here = getattr(s.plan, key)
+        here = getattr(study.plan, key)
         if isinstance(whole, int):
             if here < whole:
                 smaller.append(f"{key.replace('_', ' ')} {here} (the whole has {whole})")
@@ -180,8 +157,8 @@ def _warning(s: Study) -> str:
     return f"A small version: {', '.join(smaller)}. Take no verdict from it." if smaller else ""
 
 
-def _drawn(picture: Picture, s: Study, folder: Path) -> dict[str, Any]:
-    figure = picture.draw(s.styles)
+def _drawn(picture: Picture, study: Study, folder: Path) -> dict[str, Any]:
+    figure = picture.draw(study.styles)
     files: Mapping[str, bytes] = {kind: encoded(figure, kind, 200, OPEN) for kind in KINDS}
     for kind, content in files.items():
         with whole_file(folder / "figures" / f"{picture.name}.{kind}") as file:
@@ -194,18 +171,6 @@ def _drawn(picture: Picture, s: Study, folder: Path) -> dict[str, Any]:
         "width": 620,
         "height": round(620 * float(figure.get_figheight()) / WIDTH_IN),
     }
-
-
-def _players(s: Study, folder: Path) -> list[str]:
-    """An animation of each who is watched, next to the optimum, as pieces of the page."""
-    players = []
-    for i, (label, who) in enumerate(watched(s).items()):
-        scenario = load_scenario(PAPER, [f"seed={s.plan.catalogues[0]}"])
-        name = str(run_folder(folder, who)) if isinstance(who, Train) else who
-        shown = episode(scenario, label, policy(name, scenario), FEW, TEST_SEED, s.plan.watched_slots)
-        frames = [draw_frame(shown, k) for k in range(s.plan.watched_slots)]
-        players.append(player_html(frames, shown.caption, f"player-{i}"))
-    return players
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -227,80 +192,18 @@ def _stem(title: str, taken: Sequence[str]) -> str:
     return next(stem for stem in stems if f"tables/{stem}.csv" not in taken)
 
 
-# --- The claims in words ------------------------------------------------------------------------------------
-
-
-def _claims_tables(s: Study, told: Mapping[Task, Told]) -> list[Table]:
-    headings = ("claim", "claimed", "measured", "most that any policy could", "verdict", "why")
-    reach = Table(
-        f"What anyone could be better by than RCARS, over {s.plan.bound_catalogues} catalogues",
-        ("preset", "in", "better by", "users", "claimed", "most, on average", "least and largest", "allow it"),
-        [
-            (
-                preset,
-                r.metric,
-                r.reading,
-                str(r.users),
-                f"{r.claimed:g} %",
-                claims.told(interval_over_runs(r.most)),
-                f"{r.most.min():.1f} to {r.most.max():.1f} %",
-                f"{np.mean(r.most >= r.claimed):.0%}",
-            )
-            for preset in (PAPER, ATTAINABLE)
-            for r in within_reach(s, told, preset)
-        ],
-    )
-    return [
-        reach,
-        *(
-            Table(
-                f"Claims on {preset}, {contender} as the agent",
-                headings,
-                [_row(line) for line in judged(s, told, preset, contender)],
-            )
-            for preset in (PAPER, ATTAINABLE)
-            for contender in (*AGENTS, *s.own)
-        ),
-    ]
-
-
-def _row(line: Judged) -> tuple[str, ...]:
-    return (
-        line.text,
-        "–" if line.claimed is None else f"{line.claimed:g} %",
-        "\n".join(f"{claims.told(f.measured)}: {f.meaning}, {f.reading}" for f in line.found) or "–",
-        "\n".join(claims.told(f.largest) for f in line.found) or "–",
-        line.verdict,
-        line.why,
-    )
-
-
-def _summary(s: Study, told: Mapping[Task, Told]) -> list[str]:
-    lines = []
-    for preset in (PAPER, ATTAINABLE):
-        found = judged(s, told, preset, DDPG)
-        counts = {word: sum(line.verdict == word for line in found) for word in get_args(claims.Word)}
-        counted = ", ".join(f"{number} {word}" for word, number in counts.items())
-        lines.append(f"On {preset}, of {len(found)} lines with DDPG as the paper describes it: {counted}.")
-    lines.append(
-        "Of several readings of a claim the one counts that favours the paper most. The claims over HCRAS hang on "
-        "the budget of its genetic algorithm, which the text does not give; 5,000 evaluations a slot are assumed."
-    )
-    return lines
-
-
 # --- Values -------------------------------------------------------------------------------------------------
 
 
 def _values_table(preset: str) -> Table:
     rows = [
-        (key, _told(setting.value), unit_of(key), setting.provenance)
+        (key, _in_words(setting.value), unit_of(key), setting.provenance)
         for key, setting in load_scenario(preset).table.items()
     ]
     return Table(f"All settings of preset {preset}", (), rows)
 
 
-def _told(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_told, value)) + "]"
+        return "[" + ", ".join(map(_in_words, value)) + "]"
     return "–" if value is None else str(value)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genedge.evaluation.statistics import Interval, interval_over_runs
+from genedge.statistics import Interval, interval_over_runs
 from genedge.text import shown
 
 # The most that the paper's agent saves over RCARS at 10 users [%], first reading.
@@ -61,7 +61,7 @@ VARIATIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 BOUND = "optimum"
 
 # (policy or BOUND, metric, users, with the quality floor) -> a value for each catalogue, (C, 1).
-Values = Callable[[str, str, int, bool], np.ndarray]
+VariedValues = Callable[[str, str, int, bool], np.ndarray]
 
 
 class Conclusion(NamedTuple):
@@ -76,12 +76,12 @@ class Conclusion(NamedTuple):
     """
 
     heading: str
-    value: Callable[[Values], np.ndarray]
+    value: Callable[[VariedValues], np.ndarray]
     threshold: float
     above: bool
     format: str
 
-    def judge(self, values: Values) -> tuple[Interval, bool | None]:
+    def judge(self, values: VariedValues) -> tuple[Interval, bool | None]:
         """The number with its interval, and whether the conclusion holds; None if the interval does not tell.
 
         Args:
@@ -90,8 +90,8 @@ class Conclusion(NamedTuple):
         found = interval_over_runs(self.value(values))
         ends = [x for x in (found.low, found.high) if np.isfinite(x)] or [found.mean]
         holds = [(x > self.threshold) == self.above for x in ends]
-        told = np.isfinite(found.mean) and (all(holds) or not any(holds))
-        return found, holds[0] if told else None
+        clear = np.isfinite(found.mean) and (all(holds) or not any(holds))
+        return found, holds[0] if clear else None
 
 
 def saved(ours: np.ndarray, base: np.ndarray) -> np.ndarray:
@@ -104,7 +104,7 @@ def saved(ours: np.ndarray, base: np.ndarray) -> np.ndarray:
     return 100 * (base - ours) / base
 
 
-def gap(values: Values, policy: str) -> np.ndarray:
+def gap(values: VariedValues, policy: str) -> np.ndarray:
     """A policy's gap to the certified optimum at 10 users [%].
 
     Args:
@@ -114,7 +114,7 @@ def gap(values: Values, policy: str) -> np.ndarray:
     return -saved(values(policy, "utility", 10, False), values(BOUND, "utility", 10, False))
 
 
-def _saved_over_rcars(policy: str) -> Callable[[Values], np.ndarray]:
+def _saved_over_rcars(policy: str) -> Callable[[VariedValues], np.ndarray]:
     return lambda v: saved(v(policy, "utility", 10, False), v("rcars", "utility", 10, False))
 
 

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genedge.errors import InputError
-from genedge.evaluation.cells import METRICS, Evaluation, evaluate
+from genedge.evaluation.cells import evaluate
+from genedge.evaluation.results import METRICS, OPTIMUM, Evaluation
 from genedge.learn.runs import Row, create_run, open_run
 from genedge.learn.training import DivergedError, train_run
 from genedge.policies import files_of, policy
@@ -35,23 +36,29 @@ SOURCES = (
     *("cell", "env", "learn", "optimum", "policies", "scenario", "scenarios", "settings"),
     *("limits.py", "registry.py", "public.py", "xla.py", "highs.py"),
 )
-STUDY_SOURCES = ("evaluation/cells.py", "evaluation/scoring.py", "paper/tasks.py")
+STUDY_SOURCES = (
+    "evaluation/cells.py",
+    "evaluation/results.py",
+    "evaluation/scoring.py",
+    "paper/tasks.py",
+    "results.py",
+)
 SOURCE_KINDS = (".py", ".yaml", ".npz")
 
 # What a run's folder keeps; the checkpoint, which holds the replay buffer, has served its purpose.
 RUN_FILES = ("scenario.yaml", "metrics.jsonl", "best.npz", "last.npz", "card.md", "run.json")
 
 
-class Result(NamedTuple):
+class Found(NamedTuple):
     """What a task found.
 
     Attributes:
-        found: numbers, the same wherever the task ran on a like machine.
+        numbers: the same wherever the task ran on a like machine.
         times: how long things took [ms], by what and by number of users; they differ from run to run.
         files: of a trained run, by name.
     """
 
-    found: dict[str, Any]
+    numbers: dict[str, Any]
     times: dict[str, dict[str, float]]
     files: dict[str, bytes]
 
@@ -83,7 +90,7 @@ class Measure:
         """A rough size, in episodes of training."""
         return 3 + self.episodes * len(self.users)
 
-    def run(self, scratch: Path) -> Result:
+    def run(self, scratch: Path) -> Found:
         """Measures.
 
         Args:
@@ -93,9 +100,9 @@ class Measure:
             raise InputError(f"a file behind {', '.join(self.policies)} is not what it was when the study began")
         scenario = _scenario(self)
         found = _measured(scenario, self.policies, self.users, self.episodes)
-        return Result(
+        return Found(
             {"optimum": _optimum(found), "policies": {name: _metrics(found, name) for name in self.policies}},
-            {name: {str(n): found.of(name, n).decision_ms for n in self.users} for name in self.policies},
+            {name: {str(n): _decision_ms(found, name, n) for n in self.users} for name in self.policies},
             {},
         )
 
@@ -136,7 +143,7 @@ class Train:
         words = (self.preset, *changes, f"catalogue-{self.catalogue}", self.agent, f"{self.users}-users")
         return "_".join((*words, f"{self.episodes}-episodes", f"seed-{self.seed}"))
 
-    def run(self, scratch: Path) -> Result:
+    def run(self, scratch: Path) -> Found:
         """Trains and measures.
 
         Args:
@@ -162,14 +169,14 @@ class Train:
             # A finding too: so large learning rates do.
             nothing: list[float | None] = [None] * self.test_episodes
             told = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-            return Result({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
+            return Found({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
         found = _measured(scenario, (str(folder),), (self.users,), self.test_episodes)
         metrics = _metrics(found, str(folder))[str(self.users)]
         seconds = [row.pop("seconds") for row in rows]
-        return Result(
+        return Found(
             {"diverged": False, "metrics": metrics, "rows": rows},
             {
-                "decision": {str(self.users): found.of(str(folder), self.users).decision_ms},
+                "decision": {str(self.users): _decision_ms(found, str(folder), self.users)},
                 "training": {str(self.users): 1e3 * seconds[-1]},
             },
             {file: (folder / file).read_bytes() for file in RUN_FILES},
@@ -222,7 +229,7 @@ def sources(package: Path) -> list[Path]:
     return found
 
 
-def perform(task: Task, scratch: Path) -> Result:
+def perform(task: Task, scratch: Path) -> Found:
     """Does a task, in whatever process this is.
 
     Args:
@@ -243,18 +250,22 @@ def _measured(scenario: Scenario, names: Iterable[str], users: tuple[int, ...], 
 
 
 def _optimum(found: Evaluation) -> dict[str, list[float]]:
-    return {str(bounds.users): bounds.optimum.tolist() for bounds in found.bounds}
+    return {str(level.users): level.quantity.samples[0].tolist() for level in found.levels if level.name == OPTIMUM}
 
 
 def _metrics(found: Evaluation, name: str) -> dict[str, dict[str, list[float | None]]]:
     """By number of users and metric, a value for each episode; null where undefined."""
     return {
         str(n): {
-            metric: [float(x) if np.isfinite(x) else None for x in found.of(name, n).metrics[metric]]
+            metric: [float(x) if np.isfinite(x) else None for x in found.of(name, n).samples[metric]]
             for metric in METRICS
         }
         for n in found.users
     }
+
+
+def _decision_ms(found: Evaluation, name: str, users: int) -> float:
+    return found.value(name, users, "decision_ms").mean
 
 
 @cache

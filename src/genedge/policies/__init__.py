@@ -14,9 +14,8 @@ from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.policies.certified import SOLVERS
 from genedge.public import compiled_policy, host_policy, own_policy, what
-from genedge.registry import in_file, named
+from genedge.registry import in_file, named, unknown
 from genedge.scenario import Scenario, refuse_box
-from genedge.text import nearest
 from genedge.xla import at_once, require_device
 
 Policy = Callable[[Params, Slot, Array], Decision]
@@ -116,23 +115,7 @@ def load_policy(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
         from genedge.policies.trained import trained
 
         return trained(Path(name), scenario)
-    raise no_such_policy(name, known)
-
-
-def no_such_policy(name: str, known: Iterable[str]) -> InputError:
-    """The error for a name that is no policy.
-
-    Args:
-        name: what was asked for.
-        known: names that would have been.
-    """
-    known = list(known)
-    near = nearest(name, known)
-    hint = f"; did you mean {near}?" if near else ""
-    return InputError(
-        f"policy {name!r}: no such policy or run folder{hint}; the policies are {', '.join(known)}, "
-        f"a run's folder, sb3:FILE, and FILE.py:FUNCTION"
-    )
+    raise unknown("policy", name, known, ", a run's folder, sb3:FILE, and FILE.py:FUNCTION")
 
 
 def files_of(name: str) -> list[Path]:

@@ -5,7 +5,7 @@ A rule ranks the models; those that come first are held, as many as fit. What se
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,10 +13,12 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 from genedge.cell.feasible import fill_cache
+from genedge.cell.generation import generation_delay, image_cost, weighed
 from genedge.cell.memory import serving
 from genedge.cell.popularity import popularity
+from genedge.cell.radio import backhaul_delay
 from genedge.cell.service import rounds_waited
-from genedge.cell.types import Decision, Params, Slot
+from genedge.cell.types import Decision, Models, Params, Slot, in_float64
 from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import links, split
@@ -82,56 +84,75 @@ def share_steps(params: Params, slot: Slot, served: Bool[np.ndarray, "E M"]) -> 
         slot: slots, leading axis E.
         served: models that serve.
     """
-    box, m = params.box, params.models
-    assert box is not None
+    assert params.box is not None
     requests, active = np.asarray(slot.requests), np.asarray(slot.active)
-    asked = {name: np.asarray(getattr(m, name), np.float64)[requests] for name in m._fields}
-    here = np.take_along_axis(served, requests, axis=1) & active & np.isfinite(asked["floor_steps"])
-    floor = np.where(here, asked["floor_steps"], 0.0)
-    most = np.where(here, np.maximum(asked["A3"], floor), 0.0)
-
-    def own_cost(steps: np.ndarray) -> np.ndarray:
-        progress = np.clip((steps - asked["A1"]) / (asked["A3"] - asked["A1"]), 0, 1)
-        tv = asked["A2"] + (asked["A4"] - asked["A2"]) * progress
-        return np.asarray(params.delay_weight * (asked["B1"] * steps + asked["B2"]) + params.tv_weight * tv)
-
-    backhaul_s = slot.input_bits / params.R_bc + asked["output_bits"] / params.R_cb
-    generation_s = asked["B1"] * asked["A3"] + asked["B2"]
-    waited = np.asarray(rounds_waited(np.arange(requests.shape[1] + 1), box.generators, requests.shape[1]))
-
-    def cloud_cost(
-        misses: np.ndarray, backhaul_s: np.ndarray, generation_s: np.ndarray, tv: np.ndarray
-    ) -> np.ndarray:
-        slower = np.where(bool(box.shared), misses, 1)
-        delay_s = slower * backhaul_s + (1 + waited[misses]) * generation_s
-        return np.asarray(params.delay_weight * delay_s + params.tv_weight * tv)
+    asked = Models(*(column[requests] for column in in_float64(params.models)))
+    here = np.take_along_axis(served, requests, axis=1) & active & np.isfinite(asked.floor_steps)
+    floor = np.where(here, asked.floor_steps, 0.0)
+    most = np.where(here, np.maximum(asked.A3, floor), 0.0)
+    cloud = _Cloud.of(params, slot, asked)
 
     # Those who cannot be sent to the cloud are served from the start, with as few steps as may be; and so are, with
     # hardly any, those whom without a floor even an unimproved image costs less than a cloud of their own.
-    hair = np.where(bool(box.offload), 1e-6 * float(params.S) / requests.shape[1], 0.0)
-    alone = cloud_cost(np.ones(requests.shape, int), backhaul_s, generation_s, asked["A4"])
-    unimproved = here & (floor == 0) & (own_cost(np.full(floor.shape, hair)) < alone)
-    at_edge = here & ~bool(box.offload) | unimproved
+    offload = bool(params.box.offload)
+    hair = 1e-6 * float(params.S) / requests.shape[1] if offload else 0.0
+    unimproved = here & (floor == 0) & (image_cost(params, asked, np.full(floor.shape, hair)) < cloud.alone())
+    at_edge = unimproved if offload else here | unimproved
     steps = np.where(at_edge, np.where(floor == 0, hair, floor), 0.0)
     for _ in range(requests.shape[1]):
-        away = active & ~at_edge
-        k = away.sum(axis=1, keepdims=True)
-        sums = [np.where(away, x, 0.0).sum(axis=1, keepdims=True) for x in (backhaul_s, generation_s, asked["A4"])]
-        parts = [
-            s - np.where(away, x, 0.0) for s, x in zip(sums, (backhaul_s, generation_s, asked["A4"]), strict=True)
-        ]
-        others_gain = cloud_cost(k, *sums) - cloud_cost(np.maximum(k - away, 0), *parts)
-        now = np.where(at_edge, own_cost(steps), 0.0)
-        saved = now + np.where(away, others_gain, 0.0) - own_cost(most)
+        now = np.where(at_edge, image_cost(params, asked, steps), 0.0)
+        saved = now + cloud.gained_without_each(active & ~at_edge) - image_cost(params, asked, most)
         extra = most - steps
-        possible = (
-            here & (extra > 0) & (extra <= (params.S - steps.sum(axis=1, keepdims=True)) + 1e-9) & (saved > 0)
-        )
+        fits = extra <= (params.S - steps.sum(axis=1, keepdims=True)) + 1e-9
+        possible = here & (extra > 0) & fits & (saved > 0)
         best = np.where(possible, saved / np.maximum(extra, 1e-9), -np.inf).argmax(axis=1)[:, None]
         chosen = np.zeros(possible.shape, bool)
         np.put_along_axis(chosen, best, np.take_along_axis(possible, best, axis=1), axis=1)
         steps, at_edge = np.where(chosen, most, steps), at_edge | chosen
     return np.asarray(steps / params.S)
+
+
+class _Cloud(NamedTuple):
+    """What the requests of a slot cost in the cloud, whoever of them goes there."""
+
+    params: Params
+    backhaul_s: Float[np.ndarray, "E N"]
+    generation_s: Float[np.ndarray, "E N"]
+    tv: Float[np.ndarray, "E N"]
+    waited: Float[np.ndarray, "N+1"]
+
+    @classmethod
+    def of(cls, params: Params, slot: Slot, asked: Models) -> "_Cloud":
+        assert params.box is not None
+        places = asked.A1.shape[1]
+        return cls(
+            params,
+            np.asarray(backhaul_delay(params, slot.input_bits, asked.output_bits)),
+            np.asarray(generation_delay(asked, asked.A3)),
+            np.asarray(asked.A4),
+            np.asarray(rounds_waited(np.arange(places + 1), params.box.generators, places)),
+        )
+
+    def alone(self) -> np.ndarray:
+        """Of each, were it the only one."""
+        return self._cost(np.ones(self.tv.shape, int), self.backhaul_s, self.generation_s, self.tv)
+
+    def gained_without_each(self, away: Bool[np.ndarray, "E N"]) -> np.ndarray:
+        """What all together save if one of those who are away is not; 0 for others."""
+        misses = away.sum(axis=1, keepdims=True)
+        parts = (self.backhaul_s, self.generation_s, self.tv)
+        together = [np.where(away, part, 0.0).sum(axis=1, keepdims=True) for part in parts]
+        without = [whole - np.where(away, part, 0.0) for whole, part in zip(together, parts, strict=True)]
+        fewer = self._cost(np.maximum(misses - away, 0), *without)
+        return np.where(away, self._cost(misses, *together) - fewer, 0.0)
+
+    def _cost(
+        self, misses: np.ndarray, backhaul_s: np.ndarray, generation_s: np.ndarray, tv: np.ndarray
+    ) -> np.ndarray:
+        assert self.params.box is not None
+        slower = misses if bool(self.params.box.shared) else 1
+        delay_s = slower * backhaul_s + (1 + self.waited[misses]) * generation_s
+        return np.asarray(weighed(self.params, delay_s, tv))
 
 
 def _requested(params: Params, slot: Slot) -> Float[np.ndarray, "E M"]:
@@ -179,9 +200,9 @@ def _expected_saving(params: Params, carry: Any, slot: Slot) -> tuple[Any, np.nd
     users = np.asarray(slot.active).sum(axis=1, keepdims=True)
     half = np.maximum(users // 2, 1)
     waited = np.asarray(rounds_waited(half, box.generators, int(half.max())))
-    backhaul_s = np.mean(params.input_bits) / params.R_bc + m.output_bits / params.R_cb
+    backhaul_s = backhaul_delay(params, np.mean(params.input_bits, keepdims=True), m.output_bits)
     # Each of k misses slows the k − 1 others by as much as they slow it.
-    saved_s = np.where(bool(box.shared), 2 * half - 1, 1) * backhaul_s + 2 * waited * (m.B1 * m.A3 + m.B2)
+    saved_s = np.where(bool(box.shared), 2 * half - 1, 1) * backhaul_s + 2 * waited * generation_delay(m, m.A3)
     held = _held(slot)
     assert slot.memory is not None
     loading = np.where(held, slot.memory.wait, box.load_slots)

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from genedge.cell.feasible import equal_shares, fill_cache, floor_of_hits
-from genedge.cell.generation import generation_delay, tv_quality
+from genedge.cell.generation import image_cost
 from genedge.cell.radio import backhaul_delay
-from genedge.cell.types import Decision, Models, Params, Slot, of_requests
+from genedge.cell.types import Decision, Params, Slot, of_requests
 from genedge.optimum.knapsack import best_cache
 
 
@@ -30,9 +30,9 @@ def knapsack(params: Params, slots: Slot, key: Array) -> Decision:
     asked = of_requests(params.models, slots.requests)
     least = jnp.asarray(asked.floor_steps)
     most = jnp.maximum(jnp.asarray(asked.A3), least)
-    at_least, at_most = _cost(params, asked, least), _cost(params, asked, most)
+    at_least, at_most = image_cost(params, asked, least), image_cost(params, asked, most)
     backhaul = backhaul_delay(params, slots.input_bits, asked.output_bits)
-    cloud = _cost(params, asked, jnp.asarray(asked.A3)) + params.delay_weight * backhaul
+    cloud = image_cost(params, asked, asked.A3) + params.delay_weight * backhaul
     saved = jnp.where(slots.active & jnp.isfinite(least), cloud - jnp.minimum(at_least, at_most), 0.0)
 
     one_hot = slots.requests[..., None] == jnp.arange(params.models.A1.shape[0])
@@ -51,12 +51,6 @@ def knapsack(params: Params, slots: Slot, key: Array) -> Decision:
     granted = jnp.clip(spare - (jnp.cumsum(in_order, axis=-1) - in_order), 0.0, in_order)
     granted = jnp.take_along_axis(granted, jnp.argsort(order, axis=-1), axis=-1)
     # A part of the way to A3 may cost more than it improves.
-    helps = _cost(params, asked, floor + granted) < jnp.where(hit, at_least, jnp.inf)
+    helps = image_cost(params, asked, floor + granted) < jnp.where(hit, at_least, jnp.inf)
     steps = floor + jnp.where(helps & hit, granted, 0.0)
     return Decision(cache, equal_shares(slots), steps / params.S)
-
-
-def _cost(params: Params, asked: Models, steps: Array) -> Array:
-    """The part of the utility, Eq. (14), that depends on the steps."""
-    delay, tv = generation_delay(asked, steps), tv_quality(asked, steps)
-    return jnp.asarray(params.delay_weight) * delay + params.tv_weight * tv

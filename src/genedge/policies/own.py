@@ -1,6 +1,5 @@
 """A policy of the reader's own: a function in a Python file."""
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.public import check_decision
-from genedge.registry import from_file
+from genedge.registry import failure, from_file
 
 
 def policy_of_file(name: str) -> Callable[[Params, Slot, Array], Decision]:
@@ -35,10 +34,7 @@ def policy_of_file(name: str) -> Callable[[Params, Slot, Array], Decision]:
         try:
             decision: Decision = found(params, slots, key)
         except Exception as e:
-            frames = traceback.extract_tb(e.__traceback__)
-            lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
-            where = f" line {lines[-1]}" if lines else ""
-            raise InputError(f"{file}{where}: {function} fails: {type(e).__name__}: {e}") from e
+            raise failure(name, e) from e
         try:
             check_decision(params, slots, decision, "slots")
         except InputError as e:

@@ -1,17 +1,16 @@
-"""GenTD26's `lora_request_trace.csv` as a trace: what cannot be replayed is set aside and counted.
+"""The format `gentd26`: GenTD26's `lora_request_trace.csv`; what cannot be replayed is set aside.
 
 The dataset: https://github.com/alibaba/clusterdata, folder `cluster-trace-v2026-GenAI`.
 """
 
 import csv
 import math
-from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from genedge.errors import InputError
-from genedge.replay.trace import Row, check_trace_name, lines_of_requests, write_trace
+from genedge.replay.trace import Aside, Note, Row
 from genedge.text import in_brief
 
 COLUMNS = (
@@ -24,67 +23,42 @@ COLUMNS = (
 )
 
 
-class Converted(NamedTuple):
-    """What became of the rows.
-
-    Attributes:
-        rows: read.
-        requests: written.
-        set_aside: how many rows are no requests of the trace, by reason.
-        noted: how many are, although something about them was odd, by what it was.
-    """
-
-    rows: int
-    requests: int
-    set_aside: dict[str, int]
-    noted: dict[str, int]
-
-
-def convert(source: Path, path: Path) -> Converted:
-    """Turns GenTD26's requests into a trace, sorted by time.
+def gentd26_rows(path: Path, lines: Iterator[str]) -> Iterator[tuple[int, Row | Aside | Note]]:
+    """GenTD26's requests, in the file's order.
 
     Times without an offset from UTC are taken as UTC, all others as they are; it is noted where a file has both. A
     request's steps are those of all its images. Requests that did not succeed are set aside: they have no result
-    that could come early or late. All rows are held in memory while they are sorted.
+    that could come early or late.
 
     Args:
-        source: the dataset's CSV file, or a part of it with the same header.
-        path: CSV to write.
+        path: of the dataset's CSV file, or of a part of it with the same header, for errors.
+        lines: of the file.
 
     Raises:
-        InputError: the source cannot be read, lacks a column or has no usable row, or the trace cannot be written.
+        InputError: it is no CSV, or lacks a column.
     """
-    check_trace_name(path)
-    set_aside: Counter[str] = Counter()
-    noted: Counter[str] = Counter()
-    requests: list[Row] = []
-    rows, offsets, last = 0, 0, -math.inf
+    requests, offsets = 0, 0
+    reader = csv.DictReader(lines)
     try:
-        reader = csv.DictReader(lines_of_requests(source))
         missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
-            raise InputError(f"{source}, line 1: the column {missing[0]} is missing; is it GenTD26's requests?")
+            raise InputError(f"{path}, line 1: the column {missing[0]} is missing; is it GenTD26's requests?")
         for fields in reader:
-            rows += 1
             read = _request({column: (fields[column] or "").strip() for column in COLUMNS})
             if isinstance(read, str):
-                set_aside[read] += 1
+                yield reader.line_num, Aside(read)
                 continue
             request, offset = read
-            requests.append(request)
+            requests += 1
             offsets += offset
-            noted["earlier than the row before it; sorted"] += request.time < last
-            noted["without a group; the user is left empty"] += request.user == ""
-            last = request.time
+            yield reader.line_num, request
     except csv.Error as e:
-        raise InputError(f"{source}: not CSV: {e}") from None
-    if not requests:
-        raise InputError(f"{source}: none of its {rows} rows is a request that could be replayed")
-    if offsets:
-        noted["without an offset from UTC, unlike others; taken as UTC"] = len(requests) - offsets
-    requests.sort(key=lambda row: row.time)
-    written = write_trace(path, requests)
-    return Converted(rows, written, dict(set_aside), {what: n for what, n in noted.items() if n})
+        raise InputError(f"{path}: not CSV: {e}") from None
+    if 0 < offsets < requests:
+        yield (
+            reader.line_num,
+            Note("without an offset from UTC, unlike others; taken as UTC", requests - offsets),
+        )
 
 
 def _request(fields: dict[str, str]) -> tuple[Row, bool] | str:

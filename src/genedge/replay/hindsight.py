@@ -113,9 +113,6 @@ class Static:
         return [] if model in self._held else None
 
 
-OFFLINE = ("static", "belady")
-
-
 def most_hits_of_equal(requests: Requests, places: int) -> Bool[np.ndarray, "n"]:
     """Which requests hit under Belady's rule with bypass, for equal models that load in no time.
 

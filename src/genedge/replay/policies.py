@@ -5,7 +5,7 @@ handed to it.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from genedge.replay.catalogue import Models
@@ -281,14 +281,3 @@ class CostAware:
         lost = sum(self.saving_rate(victim, time, 0.0) for victim in victims)
         gained = self.saving_rate(model, time, self._models.load_s[model])
         return victims if gained > self.HYSTERESIS * lost else None
-
-
-ONLINE: dict[str, Callable[[Models], Policy]] = {
-    "lru": Lru,
-    "lfu": Lfu,
-    "gdsf": Gdsf,
-    "popularity": Popularity,
-    "cost-aware": CostAware,
-    "keep-forever": KeepForever,
-    "cloud-only": CloudOnly,
-}

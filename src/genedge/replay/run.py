@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from genedge.errors import InputError
+from genedge.registry import named, unknown
 from genedge.replay.bound import most_saved
 from genedge.replay.catalogue import MB_PER_GB, Catalogue, Models
-from genedge.replay.hindsight import OFFLINE, Belady, Requests, Static, most_hits_of_equal
-from genedge.replay.names import Names, compare_names
-from genedge.replay.policies import ONLINE, Policy
+from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal
+from genedge.replay.names import compare_names
+from genedge.replay.policies import Policy
+from genedge.replay.replayed import Replayed, levels_of, rows_of
 from genedge.replay.server import Server
 from genedge.replay.tally import Course, Limits, Tally
 from genedge.replay.trace import read_trace
@@ -27,93 +28,6 @@ class _Whole(NamedTuple):
     local_s: Float[np.ndarray, "n"]
 
 
-@dataclass(frozen=True)
-class Replay:
-    """The results.
-
-    Attributes:
-        trace: the file.
-        catalogue: what the models take.
-        memory_gb: for models.
-        models: how many the trace asks for.
-        users: how many known users it has.
-        policies: each with what was added up.
-        limits: the certified bounds; None if they were not wanted.
-        names: what the trace and the catalogue do not know of each other.
-        holds: names of the models that `static` holds, that which saves most first; None if it was not asked.
-    """
-
-    trace: str
-    catalogue: Catalogue
-    memory_gb: float
-    models: int
-    users: int
-    policies: dict[str, Tally]
-    limits: Limits | None
-    names: Names
-    holds: tuple[str, ...] | None
-
-    def distances(self, name: str) -> dict[str, float | None]:
-        """How far a policy is from both bounds.
-
-        Args:
-            name: of the policy.
-
-        Returns:
-            hits_of_bound: its hits over the load-free bound's; lru_to_bound_closed: the share of the distance from
-            LRU to that bound in hits which it closes; delay_gap: its delay over the bound's, less one;
-            saved_of_bound: its saving against the cloud, of the largest possible. None where there is no distance.
-        """
-        if self.limits is None:
-            return {}
-        tally, limits, lru = self.policies[name], self.limits, self.policies.get("lru")
-
-        def share(part: float, whole: float) -> float | None:
-            return part / whole if whole > 1e-9 else None
-
-        return {
-            "hits_of_bound": share(tally.hits, limits.hits),
-            "lru_to_bound_closed": share(tally.hits - lru.hits, limits.hits - lru.hits) if lru else None,
-            "delay_gap": share(tally.delay_s - limits.delay_s, limits.delay_s),
-            "saved_of_bound": share(limits.cloud_s - tally.delay_s, limits.cloud_s - limits.delay_s),
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for a program."""
-        some = next(iter(self.policies.values()))
-        bounds = None
-        if self.limits is not None:
-            bounds = {
-                "load_free_hits": self.limits.hits,
-                "load_free_hit_ratio": self.limits.hits / some.requests,
-                "load_free_is_attained": self.limits.hits_exact,
-                "delay_s": self.limits.delay_s / some.requests,
-                "cloud_delay_s": self.limits.cloud_s / some.requests,
-                "over_time": {
-                    "width_s": self.limits.hits_course.width_s,
-                    "load_free_hits": self.limits.hits_course.sums[0].tolist(),
-                    "delay_s": self.limits.delay_course.sums[0].tolist(),
-                },
-            }
-        return {
-            "trace": self.trace,
-            "catalogue": self.catalogue.as_json(),
-            "memory_gb": self.memory_gb,
-            "models": self.models,
-            "users": self.users,
-            "hours": (some.end - some.begin) / 3600,
-            "names": self.names.as_json(),
-            "bounds": bounds,
-            "policies": {name: self._policy_as_json(name) for name in self.policies},
-        }
-
-    def _policy_as_json(self, name: str) -> dict[str, Any]:
-        row = {**self.policies[name].as_json(), "distances": self.distances(name)}
-        if name == "static" and self.holds is not None:
-            row["holds"] = list(self.holds)
-        return row
-
-
 def replay(
     trace: Path,
     catalogue: Catalogue,
@@ -121,7 +35,7 @@ def replay(
     policies: Sequence[str],
     bounds: bool,
     report: Report,
-) -> Replay:
+) -> Replayed:
     """Replays a trace under each policy, all in one pass.
 
     Without bounds and offline policies the memory that this takes does not grow with the trace's length, only with
@@ -131,7 +45,7 @@ def replay(
         trace: the file.
         catalogue: of the models.
         memory_gb: for models.
-        policies: names; all are registered in `ONLINE` or `OFFLINE`.
+        policies: names of trace policies in the registry.
         bounds: whether to compute them.
         report: told what is done, and how many requests are: of each pass over the trace and of each bound; and
             how it goes with the next ones, where they take long.
@@ -139,26 +53,27 @@ def replay(
     Raises:
         InputError: a policy is unknown, the memory is no amount, or the trace cannot be read.
     """
-    unknown = [name for name in policies if name not in ONLINE and name not in OFFLINE]
-    known = ", ".join((*ONLINE, *OFFLINE))
-    if unknown:
-        raise InputError(f"--policies: {unknown[0]!r} is no policy; there are {known}")
+    known = named("trace policy")
+    for name in policies:
+        if name not in known:
+            raise unknown("trace policy", name, known)
     if not policies:
-        raise InputError(f"--policies is empty; there are {known}")
+        raise InputError(f"--policies is empty; there are {', '.join(known)}")
     if not 0 <= memory_gb <= 1e6:
         raise InputError(f"--memory {memory_gb:g}: give gigabytes, from 0 to 1000000")
     memory_mb = math.floor(memory_gb * MB_PER_GB + 1e-6)
     models, users = Models(catalogue), dict[str, int]()
     whole: _Whole | None = None
-    if bounds or any(name in OFFLINE for name in policies):
+    if bounds or any("foresees" in known[name].traits for name in policies):
         whole = _read_whole(trace, models, users, report)
 
     static: Static | None = None
 
     def policy(name: str) -> Policy:
         nonlocal static
-        if name in ONLINE:
-            return ONLINE[name](models)
+        if "foresees" not in known[name].traits:
+            made: Policy = known[name].load()(models)
+            return made
         assert whole is not None
         if name == "belady":
             return Belady(models, whole.requests)
@@ -181,17 +96,21 @@ def replay(
         done += len(chunk.time)
         report("replaying", done, "")
     limits = None if whole is None or not bounds else _limits(whole, models, memory_mb, report)
-    named = sum(number >= 0 for number in users.values())
-    return Replay(
-        str(trace),
-        catalogue,
-        memory_gb,
-        len(models.names),
-        named,
-        tallies,
-        limits,
-        compare_names(models, asked, memory_mb),
-        None if static is None else tuple(models.names[m] for m in static.held),
+    levels = []
+    if limits is not None:
+        levels = levels_of(next(iter(tallies.values())), limits, catalogue.alpha.value)
+    return Replayed(
+        rows=rows_of(tallies, limits),
+        levels=levels,
+        trace=str(trace),
+        catalogue=catalogue,
+        memory_gb=memory_gb,
+        models=len(models.names),
+        known_users=sum(number >= 0 for number in users.values()),
+        tallies=tallies,
+        limits=limits,
+        names=compare_names(models, asked, memory_mb),
+        holds=None if static is None else tuple(models.names[m] for m in static.held),
     )
 
 

@@ -6,13 +6,14 @@ follow. Rows stand in the order of time.
 
 import csv
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from genedge.errors import InputError
 from genedge.files import refuse_no_plain_file, whole_file
+from genedge.registry import named
 from genedge.replay.catalogue import Models
 from genedge.settings.reading import read_json
 from genedge.text import shortened
@@ -45,8 +46,33 @@ class Row(NamedTuple):
     result_mb: float | None = None
 
 
+class Aside(NamedTuple):
+    """A row of a file that is no request of a trace.
+
+    Attributes:
+        reason: why.
+    """
+
+    reason: str
+
+
+class Note(NamedTuple):
+    """Something odd about requests that are in the trace all the same.
+
+    Attributes:
+        what: it is.
+        of: how many requests.
+    """
+
+    what: str
+    of: int
+
+
 # A row's fields; a plain tuple is made in half the time.
 _Fields = tuple[float, str, str, float, float | None, float | None]
+
+# A format reads the lines of a file, whose path is for its complaints: the number of each line, and what is in it.
+Format = Callable[[Path, Iterator[str]], Iterator[tuple[int, Any]]]
 
 
 class Chunk(NamedTuple):
@@ -117,9 +143,13 @@ def read_trace(path: Path, models: Models, users: dict[str, int]) -> Iterator[Ch
 
 
 def _rows(path: Path) -> Iterator[tuple[int, _Fields]]:
-    if path.suffix not in (".csv", ".jsonl"):
-        raise InputError(f"{path}: a trace is named .csv, or .jsonl for JSON lines")
-    yield from (_csv_rows if path.suffix == ".csv" else _json_rows)(path, lines_of_requests(path))
+    entry = named("trace format").get(path.suffix.removeprefix("."))
+    if entry is None or "replayed" not in entry.traits:
+        raise InputError(
+            f"{path}: a trace is named .csv, or .jsonl for JSON lines; genedge trace convert makes one"
+        )
+    read: Format = entry.load()
+    yield from read(path, lines_of_requests(path))
 
 
 def lines_of_requests(path: Path) -> Iterator[str]:
@@ -144,7 +174,16 @@ def lines_of_requests(path: Path) -> Iterator[str]:
         raise InputError(f"{path}: cannot be read: it is not text in UTF-8") from None
 
 
-def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+def csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+    """The format `csv`.
+
+    Args:
+        path: of the file, for errors.
+        lines: of the file.
+
+    Raises:
+        InputError: a line is no request.
+    """
     rows = csv.reader(lines)
     try:
         header = tuple(next(rows, ()))
@@ -180,7 +219,16 @@ def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]
         raise InputError(f"{path}, line {rows.line_num}: not CSV: {e}") from None
 
 
-def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+def json_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+    """The format `jsonl`.
+
+    Args:
+        path: of the file, for errors.
+        lines: of the file.
+
+    Raises:
+        InputError: a line is no request.
+    """
     for line, text in enumerate(lines, 1):
         if not text.strip():
             continue
@@ -220,6 +268,26 @@ def _checked(path: Path, line: int, fields: dict[str, Any]) -> Row:
     return Row(number("time", -1e15, 1e15), model, user, number("steps", 0, 1e9), *sizes)
 
 
+def checked_row(path: Path, line: int, row: Any) -> Row:
+    """A request that a reader's own format has read.
+
+    Args:
+        path: of the file, for errors.
+        line: its number.
+        row: `Row` or a tuple like one: time, model, user, steps, and if it likes request_mb and result_mb.
+
+    Raises:
+        InputError: it is no request.
+    """
+    if not isinstance(row, tuple) or not len(FIELDS) <= len(row) <= len(FIELDS + SIZES):
+        raise InputError(
+            f"{path}, line {line}: a row is a tuple of {', '.join(FIELDS)}, and {', '.join(SIZES)} if you like, "
+            f"not {shortened(row)}"
+        )
+    fields = dict(zip(FIELDS + SIZES, row, strict=False))
+    return _checked(path, line, {key: value for key, value in fields.items() if value is not None})
+
+
 def check_trace_name(path: Path) -> None:
     """Refuses a name under which no trace is written; to be called before there is any work to lose.
 
@@ -233,7 +301,7 @@ def check_trace_name(path: Path) -> None:
         raise InputError(f"{path}: a trace is written as CSV; give a name that ends in .csv")
 
 
-def write_trace(path: Path, rows: Iterable[Row]) -> int:
+def write_trace(path: Path, rows: Iterable[Row], sizes: bool = False) -> int:
     """Writes a trace as CSV, whole or not at all.
 
     Names are written as they are, for `read_trace` and the catalogue to know them again, also where a spreadsheet
@@ -241,7 +309,8 @@ def write_trace(path: Path, rows: Iterable[Row]) -> int:
 
     Args:
         path: where; it is named `.csv`.
-        rows: requests in the order of time, without sizes of their own.
+        rows: requests in the order of time.
+        sizes: whether they have sizes of their own, or some of them.
 
     Returns:
         How many requests were written.
@@ -252,9 +321,12 @@ def write_trace(path: Path, rows: Iterable[Row]) -> int:
     check_trace_name(path)
     count = 0
     with whole_file(path) as file:
-        file.write((",".join(FIELDS) + "\n").encode())
+        file.write((",".join(FIELDS + SIZES if sizes else FIELDS) + "\n").encode())
         for row in rows:
-            file.write(f"{row.time:.3f},{_quoted(row.model)},{_quoted(row.user)},{row.steps:g}\n".encode())
+            line = f"{row.time:.3f},{_quoted(row.model)},{_quoted(row.user)},{row.steps:g}"
+            if sizes:
+                line += "".join("," if size is None else f",{size:g}" for size in (row.request_mb, row.result_mb))
+            file.write(f"{line}\n".encode())
             count += 1
     return count
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from genedge.cell.types import Box, Models, Params
+from genedge.cell.channels.log_distance import LogDistance
+from genedge.cell.types import Box, Channel, LastingChannel, LastingMobility, Mobility, Models, Params
 from genedge.scenario.sections import DrawnModels, GivenModel, QualityFloor, Requests, Settings
 
 
@@ -31,12 +32,29 @@ def _watts(dbm: float) -> float:
     return 10 ** (dbm / 10) / 1000
 
 
-def params_of(s: Settings, models: tuple[GivenModel, ...]) -> Params:
+def log_distance_of(s: Settings) -> LogDistance:
+    """The paper's channel, with the numbers of `radio`.
+
+    Args:
+        s: a cell's settings.
+    """
+    numbers = s.radio.path_loss_db_at_1_km, s.radio.path_loss_db_per_decade, s.radio.least_distance_m
+    return LogDistance(*(np.array(number, np.float64) for number in numbers))
+
+
+def params_of(
+    s: Settings,
+    models: tuple[GivenModel, ...],
+    channel: Channel | LastingChannel,
+    mobility: Mobility | LastingMobility,
+) -> Params:
     """A cell as float64 NumPy arrays in SI units.
 
     Args:
         s: its settings.
         models: its catalogue.
+        channel: how strong users are received.
+        mobility: where they are.
     """
 
     def column(key: str) -> np.ndarray:
@@ -67,17 +85,18 @@ def params_of(s: Settings, models: tuple[GivenModel, ...]) -> Params:
         "C": s.server.storage_gb,
         "delay_weight": s.objective.alpha if weighs_delay else 1 - s.objective.alpha,
         "tv_weight": 1 - s.objective.alpha if weighs_delay else s.objective.alpha,
-        "least_distance_m": s.radio.least_distance_m,
+        "slot_s": s.cell.slot_duration_s,
     }
     return Params(
         **{key: np.array(value, np.float64) for key, value in scalars.items()},
         noise_over_own_band=np.array(s.radio.noise_bandwidth == "own"),
         area_m=np.array(s.cell.area_m, np.float64),
-        path_loss_db=np.array([s.radio.path_loss_db_at_1_km, s.radio.path_loss_db_per_decade], np.float64),
         input_bits=np.array(s.requests.input_size_mb, np.float64) * 8e6,
         skews=np.array(s.requests.skew_states, np.float64),
         transition=np.array(s.requests.transition, np.float64),
         first_skew=_first_skew(s.requests),
+        channel=channel,
+        mobility=mobility,
         models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
         box=_box(s, weights_gb, load_s),
     )

@@ -5,16 +5,20 @@ keep each factor of an equation well inside; what several of them make together 
 """
 
 import math
+from collections.abc import Mapping
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from genedge.cell.types import Params
+from genedge.cell.mobility.positions import Positions
+from genedge.cell.sampling import sample_slot
+from genedge.cell.types import Channel, LastingChannel, LastingMobility, Mobility, Params, Slot
 from genedge.errors import InputError
 from genedge.limits import GAIN, MOST_DRAWS, MOST_PLACES, decided, refuse_large
+from genedge.registry import in_file
+from genedge.scenario.chosen import Chosen
 from genedge.scenario.sections import GivenModel, Settings
-
-# Of the Rayleigh fading that is drawn, see `cell.sampling`: its least, and a little more than the most of 24 bits.
-FADING = (2.0**-24, 17.0)
 
 # Least share of the bandwidth beside an equal one: decisions are a softmax of e^±2, see `cell.feasible.decode`.
 LEAST_SHARE = math.exp(-4)
@@ -33,17 +37,13 @@ def check_radio(p: Params) -> None:
     Raises:
         InputError: with what is out of range, and which settings make it.
     """
-    at_1_km, per_decade = (float(x) for x in p.path_loss_db)
-    least_m = float(p.least_distance_m)
-    gains = [
-        10 ** (-(at_1_km + per_decade * math.log10(distance_m / 1000)) / 10) * fading
-        for distance_m, fading in zip((max(least_m, math.hypot(*p.area_m) / 2), least_m), FADING, strict=True)
-    ]
+    gains = p.channel.bounds(p.area_m)
     # Twice what single precision may round.
     if not (2 * GAIN[0] <= gains[0] and 2 * gains[1] <= GAIN[1]):
         raise InputError(
             f"radio: channel gains would go from {gains[0]:.3g} to {gains[1]:.3g}, and slots hold {GAIN[0]:g} to "
-            f"{GAIN[1]:g}; change path_loss_db_at_1_km, path_loss_db_per_decade, least_distance_m or cell.area_m"
+            f"{GAIN[1]:g}; change path_loss_db_at_1_km, path_loss_db_per_decade, least_distance_m, the channel's "
+            f"settings or cell.area_m"
         )
     share = LEAST_SHARE / MOST_PLACES
     largest_bits = float(np.max(p.models.output_bits))
@@ -137,4 +137,71 @@ def check_server(s: Settings, models: tuple[GivenModel, ...]) -> None:
             "server.quality_floor: with pinned models, load times or server.cache_every_slots the cache may hold "
             "models with more requests than there are steps for; set server.offload to true, so that the rest goes "
             "to the cloud"
+        )
+
+
+def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
+    """Refuses a channel or a mobility of a reader's own file that draws no slots.
+
+    Args:
+        chosen: by section.
+        p: the scenario as arrays.
+
+    Raises:
+        InputError: it fails, or lacks a method, or gives arrays of other shapes.
+    """
+    for section, kinds, made in (
+        ("channel", (Channel, LastingChannel), p.channel),
+        ("mobility", (Mobility, LastingMobility), p.mobility),
+    ):
+        if section not in chosen or not in_file(chosen[section].model):
+            continue
+        model = chosen[section].model
+        if not (hasattr(made, "_fields") and isinstance(made, kinds)):
+            raise InputError(
+                f"{model}: arrays must give a named tuple of arrays with the methods of "
+                f"{' or '.join(f'genedge.cell.types.{kind.__name__}' for kind in kinds)}"
+            )
+        slot = chosen[section].ask(lambda: jax.eval_shape(_one_slot, p))
+        if slot.gain.shape != (2,) or slot.position_m.shape != (2, 2):
+            raise InputError(
+                f"{model}: of two users, gains have shape {slot.gain.shape} and positions "
+                f"{slot.position_m.shape}; they must be (2,) and (2, 2)"
+            )
+
+
+def _one_slot(p: Params) -> Slot:
+    """The second slot of an episode, of two users."""
+    zero, key = jnp.int32(0), jax.random.key(0, impl="threefry2x32")
+    return sample_slot(p, key, zero + 1, zero, 2, 2, jnp.arange(p.models.A1.shape[0]))[1]
+
+
+def check_positions(s: Settings, p: Params) -> None:
+    """Refuses a file of positions that is too short for the cell, or leads out of its area.
+
+    Args:
+        s: the settings.
+        p: the scenario as arrays.
+
+    Raises:
+        InputError: with what the file lacks.
+    """
+    if not isinstance(p.mobility, Positions):
+        return
+    of_users_m = np.asarray(p.mobility.of_users_m)
+    slots, users, _ = of_users_m.shape
+    if users < s.cell.places:
+        raise InputError(f"mobility.file has {users} users, and cell.places is {s.cell.places}; it must not exceed")
+    if slots < s.cell.slots_per_episode:
+        raise InputError(
+            f"mobility.file has {slots} slots, and cell.slots_per_episode is {s.cell.slots_per_episode}; it must "
+            f"not exceed"
+        )
+    outside = (np.abs(of_users_m) > np.asarray(p.area_m) / 2).any(axis=-1)
+    if outside.any():
+        slot, user = (int(i) for i in np.argwhere(outside)[0])
+        x_m, y_m = of_users_m[slot, user]
+        raise InputError(
+            f"mobility.file: in slot {slot} user {user} is at ({x_m:g}, {y_m:g}) m, outside of cell.area_m, which "
+            f"is {s.cell.area_m[0]:g} m by {s.cell.area_m[1]:g} m around the base station at (0, 0)"
         )

@@ -16,8 +16,16 @@ from pydantic import BaseModel
 
 from genedge.errors import InputError
 from genedge.registry import Kind, from_file, in_file, named, unknown
-from genedge.scenario.checks import check_cell, check_models, check_radio, check_server
-from genedge.scenario.scenario import Chosen, Scenario, validated_section, with_settings
+from genedge.scenario.checks import (
+    check_cell,
+    check_chosen,
+    check_models,
+    check_positions,
+    check_radio,
+    check_server,
+)
+from genedge.scenario.chosen import Chosen
+from genedge.scenario.scenario import Scenario, validated_section, with_settings
 from genedge.scenario.sections import NAMES_OF_MODELS, SECTIONS, DrawnModels, Settings
 from genedge.settings.fields import Section
 from genedge.settings.provenance import Setting, defaults, setting_of
@@ -152,9 +160,11 @@ def refuse_section(name: str, whose: str) -> None:
 
 
 def _at_home(key: str, setting: Setting, folder: Path) -> Setting:
-    """A reader's own file is named from where its name was written: the scenario's folder, or the working one."""
+    """A file is named from where its name was written: the scenario's folder, or the working one."""
     section, _, rest = key.partition(".")
-    if section in CHOOSING and rest == "model" and isinstance(setting.value, str) and in_file(setting.value):
+    if section not in CHOOSING or not isinstance(setting.value, str):
+        return setting
+    if rest == "file" or (rest == "model" and in_file(setting.value)):
         return setting._replace(value=str((folder / setting.value).absolute()))
     return setting
 
@@ -175,7 +185,7 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str, own
     elif section in CHOOSING and rest == "model":
         if table.get(key, setting).value != setting.value:
             _drop(table, f"{section}.")
-        _class_of(section, setting.value, source)
+        _settings_of(section, setting.value, source)
     elif _is_section(key, own):
         example = _keys_of(key, table, own)[0]
         raise InputError(f"{source}: {key} is a section; set its keys one by one, such as {example}")
@@ -222,7 +232,7 @@ def _keys_of(section: str, table: Mapping[str, Setting], own: Own) -> tuple[str,
         return _keys_of_cell(section)
     if section in CHOOSING:
         model = table.get(f"{section}.model")
-        kind = None if model is None else _settings_of(section, model.value)
+        kind = None if model is None else _settings_of(section, model.value, section)
         return (f"{section}.model", *(f"{section}.{key}" for key in (kind.model_fields if kind else ())))
     kind = own.get(section)
     if section in with_settings():
@@ -241,26 +251,25 @@ def _keys_of_cell(section: str) -> tuple[str, ...]:
 # --- Models that a section names ----------------------------------------------------------------------------
 
 
-def _class_of(section: str, model: Any, source: str) -> Any:
-    """The class that a section's `model` names.
+def _settings_of(section: str, model: Any, source: str) -> type[Section]:
+    """The settings of what a section's `model` names.
 
     Raises:
         InputError: there is none of that name.
     """
     known = named(CHOOSING[section])
     if isinstance(model, str) and in_file(model):
-        return from_file(model)
+        own = from_file(model)
+        if not (isinstance(own, type) and issubclass(own, Section) and hasattr(own, "arrays")):
+            raise InputError(
+                f"{model}: is no {section}; it must be a class of settings, derived from genedge.Section, with a "
+                f"method arrays"
+            )
+        return own
     if not isinstance(model, str) or model not in known:
         raise InputError(f"{source}: {unknown(section, str(model), known, ', and FILE.py:CLASS')}")
-    return known[model].load()
-
-
-def _settings_of(section: str, model: str) -> type[Section]:
-    known = named(CHOOSING[section])
-    if model in known:
-        kind: type[Section] = known[model].load_settings()
-        return kind
-    return getattr(from_file(model), "Settings", Section)
+    kind: type[Section] = known[model].load_settings()
+    return kind
 
 
 # --- The scenario -------------------------------------------------------------------------------------------
@@ -286,6 +295,8 @@ def _build(table: dict[str, Setting], name: str, source: str, own: Own) -> Scena
         check_models(scenario.models)
         check_server(settings, scenario.models)
         check_cell(settings, len(scenario.models))
+        check_chosen(scenario.chosen, scenario.params)
+        check_positions(settings, scenario.params)
         check_radio(scenario.params)
     except InputError as e:
         raise InputError(f"{source}: {e}") from None
@@ -295,11 +306,14 @@ def _build(table: dict[str, Setting], name: str, source: str, own: Own) -> Scena
 def _chosen(table: dict[str, Setting], section: str) -> Chosen:
     """What a section has chosen; what nobody has set of it is put into the table."""
     model = table[f"{section}.model"].value
-    kind = _settings_of(section, model)
+    kind = _settings_of(section, model, section)
     own = {}
     for key, default in defaults(kind).items():
-        own[key] = table.setdefault(f"{section}.{key}", default)
-    return Chosen(model, _class_of(section, model, section), validated_section(kind, own, section))
+        table.setdefault(f"{section}.{key}", default)
+    for key in kind.model_fields:
+        if f"{section}.{key}" in table:
+            own[key] = table[f"{section}.{key}"]
+    return Chosen(model, validated_section(kind, own, section))
 
 
 def _tree(of_cell: Mapping[str, Setting], name: str) -> dict[str, Any]:

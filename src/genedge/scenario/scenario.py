@@ -5,31 +5,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
-from genedge.cell.types import Params
+from genedge.cell.mobility.uniform import Uniform
+from genedge.cell.types import Params, lasts
 from genedge.errors import InputError
 from genedge.registry import Entry, Kind, named
-from genedge.scenario.arrays import draw_models, params_of
+from genedge.scenario.arrays import draw_models, log_distance_of, params_of
+from genedge.scenario.chosen import USUAL, Chosen
 from genedge.scenario.sections import GivenModel, Settings
 from genedge.settings.fields import Section
 from genedge.settings.provenance import Setting, defaults
 from genedge.settings.reading import write_yaml
 from genedge.settings.words import unit_of, validated
-
-
-class Chosen(NamedTuple):
-    """What a section that names a model has chosen, such as the channel.
-
-    Attributes:
-        model: the name, or `FILE.py:CLASS`.
-        kind: the class of that name.
-        settings: its settings.
-    """
-
-    model: str
-    kind: Any
-    settings: Section
 
 
 @dataclass(frozen=True)
@@ -64,7 +52,11 @@ class Scenario:
     @cached_property
     def params(self) -> Params:
         """The scenario as float64 NumPy arrays in SI units."""
-        return params_of(self.settings, self.models)
+        channel = log_distance_of(self.settings)
+        if "channel" in self.chosen:
+            channel = self.chosen["channel"].arrays(channel)
+        mobility = self.chosen["mobility"].arrays() if "mobility" in self.chosen else Uniform()
+        return params_of(self.settings, self.models, channel, mobility)
 
     @cached_property
     def id(self) -> str:
@@ -132,27 +124,32 @@ class Scenario:
         symbols = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S", "C")
         properties = ("storage_gb", "output_bits", "A1", "A2", "A3", "A4", "B1", "B2")
         floor = s.server.quality_floor
-        return {
-            "parameters": {symbol: float(getattr(p, symbol)) for symbol in symbols} | {"alpha": s.objective.alpha},
-            "models": [
-                {key: float(getattr(p.models, key)[m]) for key in properties} for m in range(len(self.models))
-            ],
-            "noise_bandwidth": s.radio.noise_bandwidth,
-            "alpha_weighs": s.objective.alpha_weighs,
-            "quality_floor": floor.model_dump(exclude_none=True) if floor else None,
-            "skew_states": list(s.requests.skew_states),
-            "transition": [list(row) for row in s.requests.transition],
-            # Rounded, because the stationary state's last digits depend on the machine, and the id must not.
-            "first_skew": [round(float(x), 12) for x in p.first_skew],
-            "input_bits": [float(x) for x in p.input_bits],
-            "slots_per_episode": s.cell.slots_per_episode,
-            "area_m": list(s.cell.area_m),
-            "path_loss": {
-                "db_at_1_km": s.radio.path_loss_db_at_1_km,
-                "db_per_decade": s.radio.path_loss_db_per_decade,
-                "least_distance_m": s.radio.least_distance_m,
-            },
-        } | self._box()
+        return (
+            {
+                "parameters": {symbol: float(getattr(p, symbol)) for symbol in symbols}
+                | {"alpha": s.objective.alpha},
+                "models": [
+                    {key: float(getattr(p.models, key)[m]) for key in properties} for m in range(len(self.models))
+                ],
+                "noise_bandwidth": s.radio.noise_bandwidth,
+                "alpha_weighs": s.objective.alpha_weighs,
+                "quality_floor": floor.model_dump(exclude_none=True) if floor else None,
+                "skew_states": list(s.requests.skew_states),
+                "transition": [list(row) for row in s.requests.transition],
+                # Rounded, because the stationary state's last digits depend on the machine, and the id must not.
+                "first_skew": [round(float(x), 12) for x in p.first_skew],
+                "input_bits": [float(x) for x in p.input_bits],
+                "slots_per_episode": s.cell.slots_per_episode,
+                "area_m": list(s.cell.area_m),
+                "path_loss": {
+                    "db_at_1_km": s.radio.path_loss_db_at_1_km,
+                    "db_per_decade": s.radio.path_loss_db_per_decade,
+                    "least_distance_m": s.radio.least_distance_m,
+                },
+            }
+            | self._box()
+            | self._chosen()
+        )
 
     def _box(self) -> dict[str, Any]:
         """What sets a real box apart; nothing in a cell like the paper's."""
@@ -172,6 +169,15 @@ class Scenario:
                 "rank_drift": s.requests.rank_drift,
             }
         }
+
+    def _chosen(self) -> dict[str, Any]:
+        """The channel and the mobility; nothing of those of the paper's cell."""
+        told: dict[str, Any] = {
+            section: chosen.physics() for section, chosen in self.chosen.items() if chosen.model not in USUAL
+        }
+        if lasts(self.params):
+            told["slot_duration_s"] = self.settings.cell.slot_duration_s
+        return told
 
 
 def with_settings() -> dict[str, Entry]:

@@ -92,12 +92,12 @@ def _default(setting: Setting) -> Any:
 
 
 def defaults(section: type[Section]) -> dict[str, Setting]:
-    """The settings of a section that nobody has set.
+    """The settings of a section that nobody has set; those without a default are not among them.
 
     Args:
         section: the class, each of its fields with a default that says where it comes from.
     """
-    return {key: _setting(field) for key, field in section.model_fields.items()}
+    return {key: _setting(field) for key, field in section.model_fields.items() if not field.is_required()}
 
 
 def _setting(field: FieldInfo) -> Setting:

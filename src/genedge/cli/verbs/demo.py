@@ -33,10 +33,12 @@ def demo(
 def _demo(out: Path) -> None:
     """Does it, in a folder that nobody else writes to."""
     from genedge.cli.console import say
-    from genedge.cli.table import print_evaluation
+    from genedge.cli.table import print_results
     from genedge.cli.training import train_with_progress
     from genedge.cli.verbs.evaluate import evaluate_with_progress
-    from genedge.draw.cells import draw_learning_curves, draw_policies
+    from genedge.draw.canvas import write_figure
+    from genedge.draw.cells import learning_figure
+    from genedge.draw.dots import LOOK, dots_figure
     from genedge.errors import InputError
     from genedge.files import whole_file
     from genedge.interruption import resumable
@@ -58,14 +60,14 @@ def _demo(out: Path) -> None:
         rows = train_with_progress(run)
         say(f"Comparing on {EPISODES} other episodes, the same for all")
         names = [str(folder), *POLICIES]
-        evaluation = evaluate_with_progress(scenario, names, [users], EPISODES, seed=1)
-    print_evaluation(evaluation)
+        results = evaluate_with_progress(scenario, names, [users], EPISODES, seed=1)
+    print_results(results)
     with whole_file(out / "evaluation.json") as file:
-        file.write(json.dumps(evaluation.as_json(), indent=1).encode())
-    levels = {name: evaluation.value(name, users, "utility").mean for name in POLICIES}
-    levels["certified optimum"] = evaluation.optimum(users).mean
+        file.write(json.dumps(results.as_json(), indent=1).encode())
+    levels = {name: results.value(name, users, "utility").mean for name in POLICIES}
+    levels |= {name: at["utility"].mean for name, at in results.levels_at(users).items() if "utility" in at}
     title = f"Learning on scenario {scenario.name}, {users} users (assumed values: see the README)"
     note = f"evaluated on {EVALUATION_EPISODES} fixed episodes; the lines on the {EPISODES} of the comparison"
-    draw_learning_curves({"DDPG": rows}, levels, title, note, out / "learning_curve.png")
-    draw_policies(evaluation, {str(folder): "DDPG"}, out / "comparison.png")
+    write_figure(learning_figure({"DDPG": rows}, levels, title, note), out / "learning_curve.png", LOOK)
+    write_figure(dots_figure(results, {str(folder): "DDPG"}), out / "comparison.png", LOOK)
     say(f"Written: {out}/learning_curve.png, {out}/comparison.png, {out}/evaluation.json, {folder}/")

@@ -35,7 +35,7 @@ def paper(
     sensitivity, watch.
     """
     from genedge.cli.console import say
-    from genedge.cli.progress import progress
+    from genedge.cli.progress import counter, progress
     from genedge.errors import InputError
     from genedge.folders import one_writer
     from genedge.interruption import resumable
@@ -43,7 +43,8 @@ def paper(
     from genedge.paper.folder import do
     from genedge.paper.plan import PLANS, changed
     from genedge.paper.report import section_names, tasks_of, write_report
-    from genedge.paper.sections import SECTIONS, study, try_out
+    from genedge.paper.sections import SECTIONS
+    from genedge.paper.study import study_of, try_out
     from genedge.xla import set_up_jax
 
     set_up_jax()
@@ -56,23 +57,19 @@ def paper(
     work = on_ray(address) if engine == "ray" else on_cores
     names = list(SECTIONS) if only is None else section_names(only)
     own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
-    s = study(changed(PLANS[quick], plan), own)
-    try_out(s)  # Refused before any work, not in its midst.
+    study = study_of(changed(PLANS[quick], plan), own)
+    try_out(study)  # Refused before any work, not in its midst.
     command = ["genedge", "paper", "--out", str(out)]
-    command += ["--quick"] * quick + [word for change in plan for word in ("--plan", change)]
-    command += ["--policies", ",".join(own)] if own else []
+    if quick:
+        command.append("--quick")
+    for change in plan:
+        command += ["--plan", change]
+    if own:
+        command += ["--policies", ",".join(own)]
     with one_writer(out), resumable("the same command goes on from here"):
-        tasks = tasks_of(s, names)
+        tasks = tasks_of(study, names)
         with progress(sum(task.work for task in tasks)) as tick:
             do(out, tasks, work, tick)
-        with progress(len(SECTIONS)) as tick:
-            written = 0
-
-            def report(text: str) -> None:
-                nonlocal written
-                tick(text, written)
-                written += 1
-
-            shown = write_report(s, out, command, report)
-            tick("written", len(SECTIONS))
+        with counter(len(SECTIONS), "written") as report:
+            shown = write_report(study, out, command, report)
     say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")

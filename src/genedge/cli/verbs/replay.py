@@ -7,11 +7,22 @@ from typing import Annotated
 import typer
 
 from genedge.cli.app import FigureOption
+from genedge.registry import listed, named
+
+FORESEEING = [name for name, entry in named("trace policy").items() if "foresees" in entry.traits]
+ONLINE = [name for name in named("trace policy") if name not in FORESEEING]
+
+HELP = f"""Replay a trace: hits, delay, loads and utility of each policy, beside what no policy could exceed.
+
+A hit is generated at the edge, a miss in the cloud, over the backhaul. Online policies: {", ".join(ONLINE)};
+{listed(FORESEEING)} know the whole trace. The load-free bound is the most hits, were loads free; the bound on the
+delay counts load times.
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command("replay")(replay)
+    app.command("replay", help=HELP)(replay)
 
 
 def replay(
@@ -29,17 +40,11 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
     figure: FigureOption = None,
 ) -> None:
-    """Replay a trace: hits, delay, loads and utility of each policy, beside what no policy could exceed.
-
-    A hit is generated at the edge, a miss in the cloud, over the backhaul. Online policies: lru, lfu, gdsf,
-    popularity, cost-aware, keep-forever, cloud-only; static and belady know the whole trace. The load-free bound is
-    the most hits, were loads free; the bound on the delay counts load times.
-    """
-    from genedge.cli.progress import progress
-    from genedge.cli.replay_table import print_replay
+    """Replays a trace; users read HELP."""
+    from genedge.cli.progress import stages
+    from genedge.cli.table import print_results
     from genedge.files import refuse_no_plain_file
     from genedge.replay.catalogue import load_catalogue
-    from genedge.replay.hindsight import OFFLINE
     from genedge.replay.run import replay as run
 
     loaded = load_catalogue(catalogue)
@@ -47,24 +52,16 @@ def replay(
     refuse_no_plain_file(trace)
     with trace.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    passes = 1 + (bounds or any(name in OFFLINE for name in names)) + bounds
-    with progress(lines * passes) as tick:
-        stage, before, last = "", 0, 0
-
-        def report(text: str, done: int, detail: str) -> None:
-            nonlocal stage, before, last
-            if text != stage:
-                stage, before, last = text, before + last, 0
-            last = done
-            tick(f"{text}, {detail}" if detail else text, min(before + done, lines * passes))
-
-        result = run(trace, loaded, memory, names, bounds, report)
-        tick("replayed", lines * passes)
+    passes = 1 + (bounds or any(name in FORESEEING for name in names)) + bounds
+    with stages(lines * passes, "replayed") as report:
+        results = run(trace, loaded, memory, names, bounds, report)
     if as_json:
-        print(json.dumps(result.as_json()))
+        print(json.dumps(results.as_json()))
     else:
-        print_replay(result)
+        print_results(results)
     if figure is not None:
-        from genedge.draw.replay import draw_replay
+        from genedge.draw.canvas import write_figure
+        from genedge.draw.dots import LOOK
+        from genedge.draw.replay import replay_figure
 
-        draw_replay(result, figure)
+        write_figure(replay_figure(results), figure, LOOK)

@@ -70,7 +70,10 @@ def runs(
                 table.add_row(key, *map(str, values))
             out.print(table)
     if figure is not None:
-        from genedge.draw.cells import draw_learning_curves
+        from genedge.draw.canvas import write_figure
+        from genedge.draw.cells import learning_figure
+        from genedge.draw.dots import LOOK
 
         curves = {str(run.folder): logged[run.folder] for run in found}
-        draw_learning_curves(curves, {}, "Learning curves", "each run on its own evaluation slots", figure)
+        drawn = learning_figure(curves, {}, "Learning curves", "each run on its own evaluation slots")
+        write_figure(drawn, figure, LOOK)

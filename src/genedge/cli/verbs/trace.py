@@ -7,8 +7,15 @@ from typing import Annotated
 import typer
 
 from genedge.cli.app import SeedOption, Verbs
+from genedge.registry import listed, named
 
 OutOption = Annotated[Path, typer.Option("--out", dir_okay=False, metavar="FILE.csv", help="Trace to write.")]
+
+FORMAT_HELP = (
+    "How it is written: "
+    + listed((f"{entry.name} ({entry.what})" for entry in named("trace format").values()), "or")
+    + ", or a function in a Python file of yours, which is run."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,14 +56,18 @@ def generate(
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="lora_request_trace.csv of GenTD26.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="Requests of another format.")],
     out: OutOption,
+    format_: Annotated[
+        str, typer.Option("--format", metavar="NAME|FILE.py:FUNCTION", help=FORMAT_HELP)
+    ] = "gentd26",
 ) -> None:
-    """Turn GenTD26's requests into a trace: sorted by time; what cannot be replayed is set aside and counted."""
+    """Turn requests into a trace: sorted by time; what cannot be replayed is set aside and counted."""
     from genedge.cli.console import say
-    from genedge.replay.gentd26 import convert as convert_gentd26
+    from genedge.replay.convert import convert as convert_requests
+    from genedge.replay.convert import format_named
 
-    converted = convert_gentd26(source, out)
+    converted = convert_requests(source, out, format_named(format_))
     say(f"{out}: {converted.requests} requests of {converted.rows} rows")
     for reason, count in converted.set_aside.items():
         say(f"set aside: {count}, {reason}")

@@ -6,20 +6,25 @@ from typing import Annotated
 import typer
 
 from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+from genedge.registry import listed, named
+
+HELP = f"""Train an agent; the folder then serves as a policy in 'decide' and 'evaluate'.
+
+There are {listed(f"{entry.name} ({entry.what})" for entry in named("agent").values())}. A run can be interrupted at
+any moment and resumed; it then ends with the very same bits.
+"""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
-    app.command("train")(train)
+    app.command("train", help=HELP)(train)
 
 
 def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
     scenario: ScenarioOption = "paper",
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
-    agent: Annotated[
-        str, typer.Option(help="The algorithm: ddpg, td3, sac, reinforce, any-cell or two-timescale.")
-    ] = "ddpg",
+    agent: Annotated[str, typer.Option(help=f"The algorithm: {listed(named('agent'), 'or')}.")] = "ddpg",
     network: Annotated[str | None, typer.Option(help="mlp or equivariant; else the scenario's.")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's.")] = None,
     seed: SeedOption = 0,
@@ -28,13 +33,7 @@ def train(
         Path | None, typer.Option(help="Go on with this run where it was interrupted; no other option.")
     ] = None,
 ) -> None:
-    """Train an agent; the folder then serves as a policy in 'decide' and 'evaluate'.
-
-    ddpg is the paper's; td3, sac and reinforce are others for the same cell; any-cell trains one policy for
-    catalogues and numbers of users that it has not seen; two-timescale has one learner for the cache of a box and
-    another for bandwidth and steps. A run can be interrupted at any moment and resumed; it
-    then ends with the very same bits.
-    """
+    """Trains an agent; users read HELP."""
     from genedge.cli.console import say
     from genedge.cli.training import train_with_progress
     from genedge.errors import InputError

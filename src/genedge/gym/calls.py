@@ -1,10 +1,14 @@
 """The compiled calls of the environments, the same for all cells of a size, and what `info` tells."""
 
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium.spaces import Box
 from jax import Array
 from jaxtyping import Float, UInt32
 
@@ -13,9 +17,10 @@ from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
 from genedge.errors import InputError
-from genedge.evaluation.cells import MOST_MODELS_SOLVED
-from genedge.optimum import certify, solve_optimal, solve_priced
-from genedge.scenario import Scenario
+from genedge.gym.spaces import action_space, check_options, observation_space
+from genedge.optimum import certify, solve_best
+from genedge.public import in_single
+from genedge.scenario import Scenario, load_scenario
 
 # Means over the users of the slot decided.
 MEANS = ("delay_s", "tv", "hit_ratio")
@@ -106,6 +111,52 @@ def look_back(params: Params, slot: Slot, action: Float[Array, "*batch A"]) -> t
     return decision, serve(params, slot, decision)
 
 
+class Cell(NamedTuple):
+    """What one environment and many side by side have in common.
+
+    Attributes:
+        scenario: that of every cell.
+        params: its arrays, on the device.
+        observation_space: of one cell.
+        action_space: of one cell.
+        gap: whether `info` tells the gap to the optimum.
+        render_mode: None, or "rgb_array".
+    """
+
+    scenario: Scenario
+    params: Params
+    observation_space: Box
+    action_space: Box
+    gap: bool
+    render_mode: str | None
+
+
+def set_up(scenario: str | Path, overrides: Sequence[str], gap: bool, render_mode: str | None) -> Cell:
+    """Reads and checks what an environment is made of.
+
+    Args:
+        scenario: a preset's name, or the path of a scenario file.
+        overrides: settings to change, `key=value` each.
+        gap: whether `info` tells the gap to the optimum.
+        render_mode: None, or "rgb_array".
+
+    Raises:
+        InputError: an argument has another type or value.
+    """
+    loaded = load_scenario(scenario, overrides)
+    check_options(gap, render_mode)
+    check_gap(loaded, gap)
+    places = loaded.settings.cell.places
+    return Cell(
+        loaded,
+        jax.device_put(in_single(loaded.params)),
+        observation_space(loaded.params, places),
+        action_space(len(loaded.models), places),
+        gap,
+        render_mode,
+    )
+
+
 def check_gap(scenario: Scenario, gap: bool) -> None:
     """Refuses to tell the gap of a box, where the best decision of a slot alone is not the best.
 
@@ -135,6 +186,5 @@ def gaps(params: Params, slots: Slot, decision: Decision) -> dict[str, np.ndarra
         `optimum`, the certified least cost of each slot, and `gap`, by what share of it the decision costs more.
     """
     slots = jax.tree.map(np.asarray, slots)
-    solve = solve_optimal if len(params.models.A1) <= MOST_MODELS_SOLVED else solve_priced
-    certificate = certify(params, slots, in_float64(decision), solve(params, slots).lower_bound)
+    certificate = certify(params, slots, in_float64(decision), solve_best(params, slots).lower_bound)
     return {"optimum": certificate.lower_bound, "gap": certificate.objective / certificate.lower_bound - 1}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from genedge.evaluation.statistics import (
+from genedge.statistics import (
     RESAMPLES,
     excess_of_base,
     interval,

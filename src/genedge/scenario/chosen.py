@@ -1,0 +1,78 @@
+"""What a section that names a model has chosen: a channel or a mobility, shipped or of the reader's own."""
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+
+from genedge.errors import InputError
+from genedge.registry import digest, in_file
+from genedge.settings.fields import Section
+
+_T = TypeVar("_T")
+
+# What a scenario has that names none.
+USUAL = ("log-distance", "uniform")
+
+
+class Chosen(NamedTuple):
+    """A model with its settings.
+
+    Attributes:
+        model: its name, or `FILE.py:CLASS`.
+        settings: of that model.
+    """
+
+    model: str
+    settings: Section
+
+    def arrays(self, *given: Any) -> Any:
+        """The named tuple of float64 NumPy arrays that the settings make.
+
+        Args:
+            *given: what they need for it.
+
+        Raises:
+            InputError: they are in a reader's own file, and fail.
+        """
+        made = self.ask(lambda: self.settings.arrays(*given))  # type: ignore[attr-defined]
+        return jax.tree.map(_in_double, made)
+
+    def ask(self, question: Callable[[], _T]) -> _T:
+        """The answer to a question to a reader's own file, or to what ships.
+
+        Args:
+            question: what to ask.
+
+        Raises:
+            InputError: a reader's own file fails to answer; it names the line.
+        """
+        if not in_file(self.model):
+            return question()
+        file = Path(self.model.rpartition(":")[0])
+        try:
+            return question()
+        except Exception as e:
+            frames = traceback.extract_tb(e.__traceback__)
+            lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
+            where = f" line {lines[-1]}" if lines else ""
+            why = str(e).strip().partition("\n")[0]
+            raise InputError(f"{file}{where}: fails: {type(e).__name__}: {why}") from e
+
+    def physics(self) -> dict[str, Any]:
+        """What the scenario's id depends on: the model and its settings, and of files what they hold."""
+        numbers = self.settings.model_dump()
+        if "file" in numbers:
+            numbers["file"] = digest(Path(numbers["file"]))
+        if in_file(self.model):
+            path, _, name = self.model.rpartition(":")
+            return {"model": name, "sha256": digest(Path(path)), **numbers}
+        return {"model": self.model, **numbers}
+
+
+def _in_double(x: Any) -> np.ndarray:
+    x = np.asarray(x)
+    return x.astype(np.float64) if x.dtype.kind == "f" else x
