@@ -27,7 +27,7 @@ from genedge.learn import off_policy as loop
 from genedge.learn import reinforce
 from genedge.learn.agent import EVALUATION_EPISODES
 from genedge.learn.agents import load_agent
-from genedge.learn.off_policy import OffPolicyAgent
+from genedge.learn.off_policy_agent import OffPolicyAgent
 from genedge.scenario import Scenario, load_scenario
 
 USERS = 10

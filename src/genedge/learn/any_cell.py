@@ -140,6 +140,8 @@ def draw_cells(plan: Plan, params: Params, key: Array, slots: int) -> tuple[Para
         uniform = Models(*(low + (high - low) * row for (low, high), row in zip(ranges, v, strict=True)))
         users, count = _whole(settings.users, u[0]), _whole(settings.models, u[1])
         there = jnp.arange(plan.models) < count
+        # Drawn once, and not again for the floor, where another rounding would make it another number.
+        uniform = jax.lax.optimization_barrier(uniform)
         models = uniform._replace(
             storage_gb=jnp.where(there, uniform.storage_gb, jnp.inf),
             floor_steps=jnp.where(u[2] < settings.floor, uniform.A3, 0.0),
