@@ -15,6 +15,9 @@ REQUIRED = {
     "article": ("author", "title", "journal", "year"),
     "inproceedings": ("author", "title", "booktitle", "year"),
     "misc": ("author", "title", "year"),
+    "book": ("author", "title", "publisher", "year"),
+    "incollection": ("author", "title", "booktitle", "year"),
+    "techreport": ("author", "title", "institution", "year"),
 }
 
 

@@ -25,12 +25,13 @@ def test_every_entry_is_where_it_says(entry):
 
 
 @pytest.mark.parametrize("entry", [param for param in ALL if param.values[0].settings])
-def test_every_setting_has_a_default_that_says_where_it_comes_from(entry):
+def test_every_default_says_where_it_comes_from_and_is_valid(entry):
     kind = entry.load_settings()
     assert issubclass(kind, Section)
     for key, field in kind.model_fields.items():
-        assert "origin" in (field.json_schema_extra or {}), key
-    kind.model_validate({key: setting.value for key, setting in defaults(kind).items()})
+        assert field.is_required() or "origin" in (field.json_schema_extra or {}), key
+    if len(defaults(kind)) == len(kind.model_fields):
+        kind.model_validate({key: setting.value for key, setting in defaults(kind).items()})
 
 
 def test_no_name_stands_twice_in_a_kind():

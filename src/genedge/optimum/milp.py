@@ -12,7 +12,7 @@ import highspy
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from genedge.cell.generation import image_cost, saved_by_a_step
+from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Models, Params, Slot, in_float64
 from genedge.highs import quiet_solver
@@ -102,7 +102,7 @@ def _problem(params: Params, slot: Slot) -> _Problem:
     asked = np.asarray(slot.requests)[users]
     wanted = Models(*(column[asked] for column in in_float64(params.models)))
     backhaul_s = backhaul_delay(params, np.asarray(slot.input_bits, np.float64)[users], wanted.output_bits)
-    in_cloud = params.delay_weight * backhaul_s + image_cost(params, wanted, wanted.A3)
+    in_cloud = np.asarray(weighed(params, backhaul_s + generation_delay(wanted, wanted.A3), wanted.A4))
     slope = -np.asarray(saved_by_a_step(params, wanted))
     models, count = len(params.models.A1), len(users)
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import TOLERANCE
-from genedge.cell.generation import image_cost, saved_by_a_step
+from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Params, Slot, in_float64
 from genedge.public import in_double
@@ -122,7 +122,7 @@ def savings(params: Params, slots: Slot) -> Savings:
     extra = np.where(improves, extra, 0.0)
     density = gain / np.where(improves, extra, 1.0)
 
-    served, in_cloud = image_cost(params, m, floor), image_cost(params, m, m.A3)
+    served, in_cloud = image_cost(params, m, floor), weighed(params, generation_delay(m, m.A3), m.A4)
     backhaul_s = backhaul_delay(params, np.asarray(slots.input_bits, np.float64), m.output_bits[asked])
     cell = (np.arange(count)[:, None] * models + asked)[active]
     requests = np.bincount(cell, minlength=count * models).reshape(count, models).astype(np.float64)

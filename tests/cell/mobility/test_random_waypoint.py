@@ -71,7 +71,7 @@ def test_without_rests_their_density_is_the_known_one():
 
 
 def test_those_who_rest_stay():
-    """At first too: with 100 m/s a way ends in its slot or the next one, between rests of 50 to 100 slots of 20 s."""
+    """At first too: with 100 m/s a way ends in its slot or the next, between rests of 50 to 100 slots of 20 s."""
     position_m = positions("mobility.rest_s=[1000, 2000]", "mobility.speed_m_per_s=100", slots=121, episodes=50)
     moves = (np.diff(position_m, axis=1) != 0).any(axis=-1)
     assert not moves[:, :49].any()
