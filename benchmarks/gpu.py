@@ -25,7 +25,9 @@ from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Params, Slot
 from genedge.learn import off_policy as loop
 from genedge.learn import reinforce
-from genedge.learn.agents import EVALUATION_EPISODES, OFF_POLICY, places_of, settings_of
+from genedge.learn.agent import EVALUATION_EPISODES
+from genedge.learn.agents import load_agent
+from genedge.learn.off_policy_agent import OffPolicyAgent
 from genedge.scenario import Scenario, load_scenario
 
 USERS = 10
@@ -49,7 +51,9 @@ class Study(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--agents", nargs="+", choices=[*OFF_POLICY, "reinforce"], default=["reinforce", "ddpg"])
+    parser.add_argument(
+        "--agents", nargs="+", choices=["ddpg", "td3", "sac", "reinforce"], default=["reinforce", "ddpg"]
+    )
     parser.add_argument("--catalogues", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--intervals", type=int, default=3, help="timed, of 10 episodes each (%(default)s)")
@@ -92,22 +96,21 @@ def main() -> None:
 
 def study_of(agent: str, scenario: Scenario) -> Study:
     """An agent's functions, to be vmapped."""
-    s, T, models = settings_of(scenario, agent), scenario.settings.cell.slots_per_episode, len(scenario.models)
-    if agent == "reinforce":
-        plan = reinforce.Plan(s, USERS, models, T, EPISODES)
+    made, T, models = load_agent(agent, scenario), scenario.settings.cell.slots_per_episode, len(scenario.models)
+    if not isinstance(made, OffPolicyAgent):
+        plan = reinforce.Plan(made.settings, USERS, models, T, EPISODES)
         return Study(
             init=lambda params, slots, key: reinforce.init(plan, key),
-            train=lambda params, learner: reinforce.train(plan, params, None, learner, INTERVAL),
+            train=lambda params, learner: reinforce.train(plan, params, learner, INTERVAL),
             evaluate=lambda params, slots, learner: reinforce.evaluate(plan, params, learner, slots),
         )
-    algorithm, places = OFF_POLICY[agent], places_of(scenario, agent, USERS)
-    plan = loop.Plan(s, USERS, places, models, T, EPISODES)
+    algorithm, whole = made.algorithm, made.plan(USERS, EPISODES)
     return Study(
         init=lambda params, slots, key: loop.init(
-            algorithm, plan, params, key, jax.tree.map(lambda x: x[None], slots)
+            algorithm, whole, params, key, jax.tree.map(lambda x: x[None], slots)
         ),
-        train=lambda params, learner: loop.train(algorithm, plan, params, learner, INTERVAL),
-        evaluate=lambda params, slots, learner: loop.evaluate(params, learner, slots),
+        train=lambda params, learner: loop.train(algorithm, whole, params, learner, INTERVAL),
+        evaluate=lambda params, slots, learner: loop.evaluate(algorithm, params, learner, slots),
     )
 
 
@@ -120,7 +123,10 @@ def timed(
     keys = jnp.stack([jax.random.key(seed) for _, seed in of_runs])
     T = scenarios[0].settings.cell.slots_per_episode
     draw = partial(
-        sample_episode, users=USERS, places=places_of(scenarios[0], agent, USERS), slots=EVALUATION_EPISODES * T
+        sample_episode,
+        users=USERS,
+        places=load_agent(agent, scenarios[0]).places(USERS),
+        slots=EVALUATION_EPISODES * T,
     )
     slots = jax.vmap(lambda params: draw(params, jax.random.key(1)))(params)
 

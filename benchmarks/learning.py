@@ -1,12 +1,14 @@
-"""How fast agents train: python benchmarks/learning.py [sb3] [compile] [gap]
+"""How fast agents train: python benchmarks/learning.py [sb3] [compile] [sweep] [gap]
 
 sb3      DDPG beside Stable-Baselines3's: the same cell, networks, batch and updates, one thread each; and how near
          our updates come to the machine's floating-point rate
 compile  seconds to compile each agent, in a process of its own: with an empty cache, then with what that left there
+sweep    seconds for ten short runs with a learning rate each, in one process with an empty cache, and how much of
+         that the first of them took: the others compile nothing
 gap      seconds until each agent is within 3 % and 1 % of the certified optimum at 10 users, from a cold start:
          the interpreter's start, imports and compilation with an empty cache included
 
-Without a name, all three run. Everything is measured in processes of their own, one after the other. Beside the
+Without a name, all four run. Everything is measured in processes of their own, one after the other. Beside the
 time on the clock stands the processor's: on a machine with other work to do, the ratio of the latter tells more.
 Stable-Baselines3 comes with the extra `bench`; without it, its part is left out.
 """
@@ -30,6 +32,9 @@ EPISODES = 500
 INTERVAL = 10
 AGENTS = ("ddpg", "ddpg:equivariant", "td3", "sac", "reinforce", "any-cell")
 
+# Learning rates of a sweep.
+SWEPT = 10
+
 # Slots with random actions before the first update; the same for both sides.
 WARMUP = 500
 WHOLE_RUN = EPISODES * T
@@ -38,7 +43,7 @@ BATCH = 128
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", help="sb3, compile, gap; all without a name")
+    parser.add_argument("sections", nargs="*", help="sb3, compile, sweep, gap; all without a name")
     parser.add_argument("--widths", type=int, nargs="+", default=[256, 64])
     parser.add_argument("--slots", type=int, default=3000, help="slots that each side of sb3 trains (%(default)s)")
     parser.add_argument("--agents", nargs="+", choices=AGENTS, default=AGENTS)
@@ -50,7 +55,7 @@ def main() -> None:
         given = json.loads(options.worker)
         print(json.dumps(WORKERS[given.pop("work")](**given)))
         return
-    sections = {"sb3": print_sb3, "compile": print_compile, "gap": print_gap}
+    sections = {"sb3": print_sb3, "compile": print_compile, "sweep": print_sweep, "gap": print_gap}
     for name in options.sections or sections:
         if name not in sections:
             parser.error(f"section {name!r}: there are {', '.join(sections)}")
@@ -143,12 +148,12 @@ def train_ours(width: int, slots: int, seed: int) -> dict[str, Any]:
     import jax
     import numpy as np
 
-    from genedge.learn.agents import training
+    from genedge.learn.agents import load_agent
     from genedge.scenario import load_scenario
 
     scenario = load_scenario("paper", settings_of_width(width, slots))
     start = time.perf_counter()
-    steps = training("ddpg", scenario, USERS, slots // T, seed)
+    steps = load_agent("ddpg", scenario).training(USERS, slots // T, seed)
     # The first ten episodes hold no update and take some hundredths of a second: the rest is compilation.
     learner, _ = jax.block_until_ready(steps.train(steps.init(), WARMUP // T))
     compile_s = time.perf_counter() - start
@@ -365,11 +370,11 @@ def compile_agent(name: str, seed: int, started: float) -> dict[str, float]:
     import jax
     import numpy as np
 
-    from genedge.learn.agents import training
+    from genedge.learn.agents import load_agent
 
     import_s, at = time.time() - started, [clocks()]
     for _ in range(2):
-        steps = training(agent, scenario, users, EPISODES, seed)
+        steps = load_agent(agent, scenario).training(users, EPISODES, seed)
         learner = steps.init()
         # Twice, because what comes back may be of other types than what went in, and then compiles anew.
         for _ in range(2):
@@ -381,7 +386,37 @@ def compile_agent(name: str, seed: int, started: float) -> dict[str, float]:
     return {"import_s": import_s, "compile_s": compile_s, "busy_s": busy_s}
 
 
-def prepared(name: str) -> tuple[str, Any, int]:
+def print_sweep(options: argparse.Namespace) -> None:
+    print(f"{'':18}{'first run s':>12}{'each other':>12}{'all ten':>10}{'ten apart':>11}{'ratio':>8}")
+    for name in options.agents:
+        with tempfile.TemporaryDirectory() as cache:
+            first, *others = worker({"work": "sweep", "name": name, "seed": options.seed}, XDG_CACHE_HOME=cache)
+        each, together, apart = sum(others) / len(others), first + sum(others), first * (1 + len(others))
+        print(f"{name:18}{first:12.1f}{each:12.2f}{together:10.1f}{apart:11.1f}{apart / together:8.1f}", flush=True)
+
+
+def sweep(name: str, seed: int, started: float) -> list[float]:
+    """Seconds of short runs, each with a learning rate of its own."""
+    import jax
+
+    from genedge.learn.agents import load_agent
+
+    taken = []
+    for i in range(SWEPT):
+        agent, _, _ = name.partition(":")
+        rate = "actor_learning_rate" if agent in ("ddpg", "td3", "sac") else "learning_rate"
+        agent, scenario, users = prepared(name, f"{agent.replace('-', '_')}.{rate}={1e-4 * (1 + i)}")
+        start = time.perf_counter()
+        steps = load_agent(agent, scenario).training(users, 2 * INTERVAL, seed)
+        learner = steps.init()
+        for _ in range(2):
+            learner, _ = steps.train(learner, INTERVAL)
+            learner, _ = jax.block_until_ready(steps.evaluate(learner))
+        taken.append(time.perf_counter() - start)
+    return taken
+
+
+def prepared(name: str, *further: str) -> tuple[str, Any, int]:
     """An agent's name, its scenario and number of users, the cache of compiled code in use."""
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
@@ -389,7 +424,7 @@ def prepared(name: str) -> tuple[str, Any, int]:
     set_up_jax()
     agent, _, network = name.partition(":")
     changes = [f"{agent}.network={network}"] if network else []
-    scenario = load_scenario("paper", [f"cell.users={USERS}", *changes])
+    scenario = load_scenario("paper", [f"cell.users={USERS}", *changes, *further])
     users = scenario.hyperparameters("any_cell").users[1] if agent == "any-cell" else USERS
     return agent, scenario, users
 
@@ -417,9 +452,9 @@ def reach(name: str, episodes: int, seed: int, started: float) -> list[tuple[int
     """Episode, seconds since the process's start and gap, up to a gap of 1 %; measuring the gap takes no time."""
     agent, scenario, users = prepared(name)
 
-    from genedge.learn.agents import training
+    from genedge.learn.agents import load_agent
 
-    steps = training(agent, scenario, users, episodes, seed)
+    steps = load_agent(agent, scenario).training(users, episodes, seed)
     learner, best, gap, curve, measuring = steps.init(), float("inf"), float("inf"), [], 0.0
     gap_of = None
     while int(learner.episodes) < episodes and gap > 0.01:
@@ -444,10 +479,11 @@ def gaps(agent: str, scenario: Any) -> Callable[[Any], float]:
     from genedge.cell.feasible import in_float64
     from genedge.cell.sampling import sample_episodes
     from genedge.learn.actor import decide
-    from genedge.learn.agents import places_of
-    from genedge.optimum import objective, solve_optimal
+    from genedge.learn.agents import load_agent
+    from genedge.optimum import solve_optimal
+    from genedge.optimum.certificate import objective
 
-    params, places = scenario.params, max(USERS, places_of(scenario, agent, USERS))
+    params, places = scenario.params, max(USERS, load_agent(agent, scenario).places(USERS))
     drawn = sample_episodes(params, jax.random.key(1000), USERS, places, T, 20)
     slots = jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), drawn)
     optimum = solve_optimal(params, slots).lower_bound.mean()
@@ -460,7 +496,12 @@ def gaps(agent: str, scenario: Any) -> Callable[[Any], float]:
     return gap
 
 
-WORKERS: dict[str, Callable[..., Any]] = {"train_ddpg": train_ddpg, "compile_agent": compile_agent, "reach": reach}
+WORKERS: dict[str, Callable[..., Any]] = {
+    "train_ddpg": train_ddpg,
+    "compile_agent": compile_agent,
+    "sweep": sweep,
+    "reach": reach,
+}
 
 
 if __name__ == "__main__":

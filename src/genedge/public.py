@@ -5,7 +5,7 @@ Inside the package nobody pays for it. Shapes and types are known while a functi
 whatever it is asked for in between, behind the door is single precision, see `genedge.xla`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -216,11 +216,17 @@ def refuse_traced(function: str, instead: str, **arguments: Any) -> None:
         InputError: one of them is traced.
     """
     for name, value in arguments.items():
-        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+        if _is_traced(value):
             raise InputError(
                 f"{name} is traced, and {function} computes outside of JAX: call it outside of jax.jit, jax.vmap "
                 f"and jax.grad, or use {instead}"
             )
+
+
+def _is_traced(tree: Any) -> bool:
+    # What somebody gives may be an iterator, into which JAX shall not look.
+    leaves = jax.tree.leaves(tree, is_leaf=lambda x: isinstance(x, Iterator))
+    return any(isinstance(leaf, Tracer) for leaf in leaves)
 
 
 def check_count(name: str, value: object) -> None:
@@ -514,7 +520,7 @@ def check_feasible(params: Params, slots: Slot, decision: Decision) -> None:
     Raises:
         InputError: it breaks one.
     """
-    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves((params, slots, decision))):
+    if _is_traced((params, slots, decision)):
         return
     with at_once(), np.errstate(over="ignore"):  # Of shares beyond all reason, which are breaches.
         broken = breaches(*jax.tree.map(np.asarray, (params, slots, decision)))

@@ -91,6 +91,7 @@ def utility_of(params, slot, said):
 def costs(scenario, slots, t, said):
     """Of slot t under many actions, before they are squashed; in double precision."""
     slot = jax.tree.map(lambda x: np.broadcast_to(x[t], (len(said), *x[t].shape)), slots)
+    slot = jax.tree.map(lambda x: x.astype(float) if np.issubdtype(x.dtype, np.floating) else x, slot)
     with jax.enable_x64(True):
         return np.asarray(utility_of(scenario.params, slot, np.asarray(said, float)))
 
@@ -354,8 +355,8 @@ def test_server_and_objective_are_drawn_too_and_all_else_is_the_scenarios(drawn,
     assert cells.box is None
     for name, value in any_cell[0].params._asdict().items():
         if name not in ("models", "S", "C", "delay_weight", "tv_weight", "box"):
-            found = getattr(cells, name)
-            np.testing.assert_allclose(found, np.broadcast_to(value, found.shape), rtol=1e-6, err_msg=name)
+            for found, given in zip(jax.tree.leaves(getattr(cells, name)), jax.tree.leaves(value), strict=True):
+                np.testing.assert_allclose(found, np.broadcast_to(given, found.shape), rtol=1e-6, err_msg=name)
     ranges = any_cell[1].settings
     uniform = (cells.S, ranges.total_steps), (cells.C, ranges.storage_gb), (cells.delay_weight, ranges.delay_weight)
     for found, (low, high) in uniform:

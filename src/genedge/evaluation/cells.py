@@ -14,7 +14,7 @@ from genedge.errors import InputError
 from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
 from genedge.limits import MOST_DRAWS
-from genedge.optimum import solve_best
+from genedge.optimum.solve import solve_best
 from genedge.policies import Policy, built_in, check_scenario
 from genedge.public import check_count, check_decision, check_seed, in_single, what
 from genedge.results import Measured, single

@@ -132,7 +132,7 @@ def draw_cells(plan: Plan, params: Params, key: Array, slots: int) -> tuple[Para
     assert isinstance(settings, AnyCellSettings)
     assert ranges is not None
 
-    def draw_cell(key: Array) -> tuple[Params, Slot]:
+    def draw_cell(key: Array) -> tuple[Params, Slot, Array]:
         for_cell, for_slot, for_requests = jax.random.split(key, 3)
         properties, of_cell = len(Models._fields), 6
         u = jax.random.uniform(for_cell, (properties, plan.models + of_cell))
@@ -140,10 +140,7 @@ def draw_cells(plan: Plan, params: Params, key: Array, slots: int) -> tuple[Para
         uniform = Models(*(low + (high - low) * row for (low, high), row in zip(ranges, v, strict=True)))
         users, count = _whole(settings.users, u[0]), _whole(settings.models, u[1])
         there = jnp.arange(plan.models) < count
-        models = uniform._replace(
-            storage_gb=jnp.where(there, uniform.storage_gb, jnp.inf),
-            floor_steps=jnp.where(u[2] < settings.floor, uniform.A3, 0.0),
-        )
+        models = uniform._replace(storage_gb=jnp.where(there, uniform.storage_gb, jnp.inf))
         bounds = settings.total_steps, settings.storage_gb, settings.delay_weight
         S, C, weight = (low + (high - low) * x for (low, high), x in zip(bounds, u[3:], strict=True))
         cell = params._replace(models=models, S=S, C=C, delay_weight=weight, tv_weight=1 - weight)
@@ -152,10 +149,13 @@ def draw_cells(plan: Plan, params: Params, key: Array, slots: int) -> tuple[Para
         below = jnp.cumsum(chances / chances.sum())
         requests = (jax.random.uniform(for_requests, (plan.users, 1)) >= below).sum(axis=-1)
         # The probabilities may sum to just below 1.
-        return cell, slot._replace(requests=jnp.minimum(requests, count - 1))
+        return cell, slot._replace(requests=jnp.minimum(requests, count - 1)), u[2] < settings.floor
 
     # One cell after the other: drawn all at once, the random numbers take XLA seconds to compile.
-    return jax.lax.map(draw_cell, jax.random.split(key, slots))
+    cells, drawn, floors = jax.lax.map(draw_cell, jax.random.split(key, slots))
+    # A3 itself: computed again beside it, it might be rounded otherwise.
+    floor_steps = jnp.where(floors[:, None], cells.models.A3, 0.0)
+    return cells._replace(models=cells.models._replace(floor_steps=floor_steps)), drawn
 
 
 def _whole(bounds: tuple[int, int], u: Array) -> Array:

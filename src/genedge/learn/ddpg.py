@@ -31,12 +31,12 @@ from genedge.learn.off_policy import (
     Credit,
     Learner,
     Nets,
-    OffPolicyAgent,
     OffPolicySettings,
     Plan,
     centred,
     optimisers,
 )
+from genedge.learn.off_policy_agent import OffPolicyAgent
 from genedge.settings.fields import Count, NotNegative, Share, Tuned
 from genedge.settings.provenance import assumed, paper
 
@@ -128,16 +128,8 @@ def update(
     assert isinstance(settings, DdpgSettings)
     actor_adam, critic_adam = optimisers(plan, settings.policy_delay)
 
-    # Eq. (19): the target y = r + discount · Q′(s′, μ′(s′)) and the critic's temporal-difference error.
-    target = batch.reward
-    if not is_off(settings.discount):
-        next_action = act(nets.target_actor, params, batch.next_slot)
-        if not is_off(settings.target_noise):
-            noise = settings.target_noise * jax.random.normal(key, next_action.shape)
-            noise = jnp.clip(noise, -settings.target_noise_limit, settings.target_noise_limit)
-            next_action = jnp.clip(next_action + noise, -1, 1)
-        target += settings.discount * least_value(nets.target_critics, params, batch.next_slot, next_action)
-    target, level = centred(plan, learner, target)
+    # Eq. (19): the critic's temporal-difference error.
+    target, level = centred(plan, learner, _target(settings, params, nets, batch, key))
 
     def critic_loss(critics: tuple[Network, ...]) -> Array:
         errors = [values(critic, params, batch.slot, batch.action) - target for critic in critics]
@@ -177,6 +169,19 @@ def update(
         nets, q = jax.lax.cond(learner.slots % settings.policy_delay == 0, update_actor, update_critics, nets)
         q = q * settings.policy_delay  # So that the mean over an episode is the mean over the actor's updates.
     return learner._replace(nets=nets, target_level=level), loss, q
+
+
+def _target(settings: DdpgSettings, params: Params, nets: Nets, batch: Transition, key: Array) -> Array:
+    """The target of Eq. (19): y = r + discount · Q′(s′, μ′(s′))."""
+    if is_off(settings.discount):
+        return batch.reward
+    next_action = act(nets.target_actor, params, batch.next_slot)
+    if not is_off(settings.target_noise):
+        noise = settings.target_noise * jax.random.normal(key, next_action.shape)
+        noise = jnp.clip(noise, -settings.target_noise_limit, settings.target_noise_limit)
+        next_action = jnp.clip(next_action + noise, -1, 1)
+    later = least_value(nets.target_critics, params, batch.next_slot, next_action)
+    return batch.reward + settings.discount * later
 
 
 def least_value(critics: tuple[Network, ...], params: Params, slots: Slot, action: Array) -> Array:

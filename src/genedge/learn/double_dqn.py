@@ -224,7 +224,7 @@ def learn_caches(
     assert slot.memory is not None
     assert params.box is not None
     assert params.box.every is not None
-    earned = (reward - cache.level) / cache.scale / params.box.every
+    earned = (reward - cache.level) / cache.scale / jnp.float32(params.box.every)
     pending = cache.pending._replace(reward=cache.pending.reward + earned)
     cache = cache._replace(pending=pending)
 

@@ -115,6 +115,7 @@ def falling(first: float, share_left: float, updates: Array | float) -> Callable
     last = first * share_left
 
     def rate(done: Array) -> Array:
-        return (first - last) * (1 - jnp.minimum(done, updates) / updates) + last
+        over = jnp.minimum(jnp.float32(done) / jnp.float32(updates), 1)
+        return (first - last) * (1 - over) + last
 
     return rate

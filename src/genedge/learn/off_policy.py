@@ -10,7 +10,7 @@ of its own, on a longer timescale; what the actor says about the cache is then o
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +24,7 @@ from genedge.cell.memory import advance
 from genedge.cell.service import serve, total_utility
 from genedge.cell.types import AnyArray, Decision, Memory, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
-from genedge.learn.actor import Network, actor_shapes, decide, init_actor, init_critic
-from genedge.learn.agent import Agent, Training
+from genedge.learn.actor import Network, decide, init_actor, init_critic
 from genedge.learn.buffer import Replay, Transition, add, empty_replay, sample
 from genedge.learn.hyperparameters import (
     AgentSettings,
@@ -38,8 +37,6 @@ from genedge.learn.hyperparameters import (
     TracedCount,
     falling,
 )
-from genedge.learn.sizes import OF_CELL, refuse_large_networks, refuse_no_storage
-from genedge.limits import decided, refuse_large
 from genedge.settings.fields import Count, Share, Tuned
 from genedge.xla import OFTEN, ONCE, SELDOM
 
@@ -453,113 +450,3 @@ def optimisers(plan: Plan, delay: int = 1) -> tuple[optax.GradientTransformation
         adam(settings.actor_learning_rate, plan.slots // delay),
         adam(settings.critic_learning_rate, plan.slots),
     )
-
-
-S = TypeVar("S", bound=OffPolicySettings)
-
-
-class OffPolicyAgent(Agent[S]):
-    """An agent that learns from a replay buffer: an algorithm with its settings.
-
-    Attributes:
-        algorithm: what sets it apart from the others.
-    """
-
-    algorithm: ClassVar[Algorithm]
-    metrics: ClassVar[tuple[str, ...]] = Metrics._fields
-
-    @property
-    def fixed_places(self) -> bool:
-        """Only a multi-layer perceptron has room for a fixed number of users."""
-        return self.settings.network == "mlp"
-
-    def places(self, users: int) -> int:
-        """Places without a user too, where the number is fixed: so it serves more users than it is trained with.
-
-        Args:
-            users: number of users that it is trained with.
-        """
-        return self.scenario.settings.cell.places if self.fixed_places else users
-
-    def for_more(self, users: int) -> str:
-        """The option of 'genedge train' with which its actor serves more users.
-
-        Args:
-            users: how many it shall serve.
-        """
-        return f"--set cell.places={users}"
-
-    def refuse(self) -> None:
-        """Refuses scenarios without storage, if its networks are over models.
-
-        Raises:
-            InputError: it has none.
-        """
-        if self.settings.network == "equivariant":
-            refuse_no_storage(self.scenario)
-
-    def refuse_large(self, places: int) -> None:
-        """Refuses a buffer, batches or networks that would not fit into memory.
-
-        Args:
-            places: number of places that it is made for.
-
-        Raises:
-            InputError: names the settings that make it large.
-        """
-        settings, models = self.settings, len(self.scenario.models)
-        # Two slots and an action; of a box also two rankings and memories.
-        transition = 14 * places + 6 * models + 2
-        refuse_large(f"{self.section}.replay_size and {OF_CELL}", settings.replay_size * transition)
-        refuse_large(f"{self.section}.batch and {OF_CELL}", decided(settings.batch, models, places))
-        rows = max(self.scenario.settings.cell.slots_per_episode, settings.batch)
-        refuse_large_networks(settings, self.section, rows, models, places, self.scenario.params.box is not None)
-
-    def actor_like(self, places: int) -> Any:
-        """The shapes of its actor.
-
-        Args:
-            places: number of places that it is made for.
-        """
-        box, models = self.scenario.params.box is not None, len(self.scenario.models)
-        return actor_shapes(self.settings, models, places, self.algorithm.channels, box)
-
-    @classmethod
-    def decide(cls, actor: Any, params: Params, slots: Slot) -> Decision:
-        """What a trained actor decides, without exploration.
-
-        Args:
-            actor: as `training` made it.
-            params: the scenario.
-            slots: slots, leading axes *batch.
-        """
-        return cls.algorithm.decide(actor, params, slots)
-
-    def plan(self, users: int, episodes: int) -> Plan:
-        """What is fixed for a run.
-
-        Args:
-            users: number of users in every slot.
-            episodes: of the whole run.
-        """
-        cell = self.scenario.settings.cell
-        models = len(self.scenario.models)
-        return Plan(self.settings, users, self.places(users), models, cell.slots_per_episode, episodes)
-
-    def training(self, users: int, episodes: int, seed: int) -> Training:
-        """The agent at work.
-
-        Args:
-            users: number of users in every slot.
-            episodes: of the whole run.
-            seed: of everything random.
-        """
-        for_training, for_evaluation = self.keys(seed)
-        algorithm, plan, params = self.algorithm, self.plan(users, episodes), self.scenario.params
-        slots = self.evaluation_slots(for_evaluation, users)
-        return Training(
-            init=lambda: init(algorithm, plan, params, for_training, slots),
-            train=lambda learner, more: train(algorithm, plan, params, learner, more),
-            evaluate=lambda learner: evaluate(algorithm, params, learner, slots),
-            last_actor=algorithm.actor,
-        )

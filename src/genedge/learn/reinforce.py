@@ -259,7 +259,7 @@ def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array)
         mean = all_said(actor, cells, slots)
         log_density = jnp.where(tried, -((before - mean) ** 2) / (2 * width**2), 0.0).sum(axis=-1)
         with_gradient = jnp.where(smooth, mean, jax.lax.stop_gradient(mean))
-        per_user = all_costs(cells, slots, with_gradient) / slots.active.sum(axis=-1)
+        per_user = all_costs(cells, slots, with_gradient) / jnp.float32(slots.active.sum(axis=-1))
         # Once far out, no noise would lead back, and what was wrong early would stay wrong.
         too_far = (jnp.maximum(jnp.abs(mean) - settings.limit, 0) ** 2).sum(axis=-1)
         return per_user.mean() - (advantage * log_density).mean() + too_far.mean()

@@ -27,12 +27,12 @@ from genedge.learn.off_policy import (
     Algorithm,
     Credit,
     Learner,
-    OffPolicyAgent,
     OffPolicySettings,
     Plan,
     centred,
     optimisers,
 )
+from genedge.learn.off_policy_agent import OffPolicyAgent
 from genedge.settings.fields import Count, NotNegative, Number, Share, Tuned
 from genedge.settings.provenance import assumed
 

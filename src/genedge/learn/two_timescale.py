@@ -30,7 +30,8 @@ from genedge.learn.double_dqn import (
     see_box,
 )
 from genedge.learn.networks import OfCaches, apply_of_caches
-from genedge.learn.off_policy import Algorithm, Learner, LongTimescale, OffPolicyAgent, Plan
+from genedge.learn.off_policy import Algorithm, Learner, LongTimescale, Plan
+from genedge.learn.off_policy_agent import OffPolicyAgent
 from genedge.limits import refuse_large
 
 
@@ -128,7 +129,7 @@ def learn_cache(
     assert params.box is not None
     assert params.box.every is not None
     settings = _settings(plan)
-    decisions = plan.slots_per_episode // params.box.every
+    decisions = jnp.float32(plan.slots_per_episode // params.box.every)
     updates = jnp.float32(plan.episodes) * decisions * settings.cache_updates
     return learn_caches(settings, learner.cache, params, slot, named, reward, updates, key)
 
