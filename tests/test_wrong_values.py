@@ -186,7 +186,7 @@ def refuse_all_fields(call, name, whole, skip=()):
         for label, value in odd_arrays(good, alone):
             if field in INFINITE and (label.startswith("inf") and np.shape(value) == np.shape(good)):
                 continue
-            if name == "params.channel" and label.startswith("-1e"):
+            if name == "params.channel" and label.startswith(("-1e", "negative")):
                 continue
             if (field, label) in (
                 ("every", "none"),
