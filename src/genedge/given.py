@@ -29,7 +29,7 @@ from genedge.cell.types import (
 from genedge.errors import InputError
 from genedge.limits import BITS, GAIN, MOST_DRAWS
 from genedge.text import shortened
-from genedge.xla import at_once
+from genedge.xla import at_once, require_device
 
 LARGEST = float(np.finfo(np.float32).max)
 
