@@ -542,7 +542,7 @@ def test_a_run_on_one_cell_serves_no_other(agent, finished):
 def test_an_agent_that_there_is_not(tmp_path):
     with pytest.raises(
         InputError,
-        match="agent 'ppo': there is no such agent; there are ddpg, td3, sac, ",
+        match="agent 'ppo': no such agent; there are ddpg, td3, sac, ",
     ):
         new_run(tmp_path / "run", "ppo")
     assert not (tmp_path / "run").exists()

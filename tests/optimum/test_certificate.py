@@ -11,7 +11,7 @@ from genedge.cell.sampling import sample_episode
 from genedge.cell.service import serve, total_utility
 from genedge.optimum import certify, solve_optimal, solve_priced
 from genedge.optimum.certificate import objective, radio_cost
-from genedge.public import in_double
+from genedge.precision import in_double
 from genedge.scenario import load_scenario
 
 compiled_decode = jax.jit(decode)

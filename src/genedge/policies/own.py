@@ -9,7 +9,7 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot
 from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
-from genedge.public import check_decision
+from genedge.given import check_decision
 from genedge.registry import failure, from_file
 
 
