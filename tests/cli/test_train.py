@@ -1,5 +1,6 @@
 """Training from the command line: runs that are interrupted end with the same bits, and serve as policies."""
 
+import io
 import json
 import math
 import os
@@ -338,12 +339,18 @@ def test_another_scenario_is_refused(run, genedge):
     refused(genedge("evaluate", "--policies", run), *words)
 
 
+def one_array():
+    written = io.BytesIO()
+    np.save(written, np.zeros(3))
+    return written.getvalue()
+
+
 DAMAGES = {
     "missing": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "no archive": lambda path: path.write_bytes(b"\xff\0junk"),
-    "one array": lambda path: np.save(path.open("wb"), np.zeros(3)),
+    "one array": lambda path: path.write_bytes(one_array()),
     "other arrays": lambda path: np.savez(path, a=np.zeros(3)),
     "other shapes": lambda path: np.savez(path, **{f"{i:04d}": np.zeros(3) for i in range(4)}),
     "wrong bytes here and there": lambda path: path.write_bytes(
