@@ -480,7 +480,8 @@ def gaps(agent: str, scenario: Any) -> Callable[[Any], float]:
     from genedge.cell.sampling import sample_episodes
     from genedge.learn.actor import decide
     from genedge.learn.agents import load_agent
-    from genedge.optimum import objective, solve_optimal
+    from genedge.optimum import solve_optimal
+    from genedge.optimum.certificate import objective
 
     params, places = scenario.params, max(USERS, load_agent(agent, scenario).places(USERS))
     drawn = sample_episodes(params, jax.random.key(1000), USERS, places, T, 20)

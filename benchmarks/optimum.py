@@ -29,7 +29,8 @@ from genedge.cell.feasible import action_size, decode, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.service import total_utility
 from genedge.cell.types import Decision, Slot
-from genedge.optimum import certify, objective, radio_cost, solve_optimal, solve_priced
+from genedge.optimum import certify, solve_optimal, solve_priced
+from genedge.optimum.certificate import objective, radio_cost
 from genedge.optimum.milp import solve_milp
 from genedge.policies import policy
 from genedge.scenario import Scenario, load_scenario

@@ -15,7 +15,8 @@ from genedge.cell.feasible import in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
-from genedge.optimum import certify, objective, solve_optimal, solve_priced
+from genedge.optimum import certify, solve_optimal, solve_priced
+from genedge.optimum.certificate import objective
 from genedge.policies import policy
 from genedge.scenario import Scenario, load_scenario
 

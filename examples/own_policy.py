@@ -12,8 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from genedge import Decision
-from genedge.cell.feasible import equal_shares, fill_cache
-from genedge.cell.types import of_requests
+from genedge.extend import equal_shares, fill_cache
 
 
 @jax.jit
@@ -32,7 +31,7 @@ def densest(params, slots, key):
     asks = (slots.requests[..., None] == jnp.arange(count)) & slots.active[..., None]
     cache = fill_cache(params, slots, asks.sum(axis=1) / models.storage_gb)
 
-    asked = of_requests(models, slots.requests)
+    asked = jax.tree.map(lambda of_each: of_each[slots.requests], models)
     hit = jnp.take_along_axis(cache, slots.requests, axis=1) & slots.active
     # Improving an image pays where the better quality outweighs the time that its steps take.
     saves = params.tv_weight * (asked.A2 - asked.A4) - params.delay_weight * asked.B1 * asked.A3

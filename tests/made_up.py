@@ -16,7 +16,7 @@ from genedge.paper.records import Record
 from genedge.paper.report import tasks_of, write_report
 from genedge.paper.sections.watch import watched
 from genedge.paper.study import study_of
-from genedge.paper.tasks import Measure, Task, Train, key_of, perform
+from genedge.paper.tasks import Found, Measure, Task, Train, key_of, perform
 
 
 def made_up(task: Task) -> Record:

@@ -3,10 +3,13 @@
 import re
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import release
 import yaml
+
+from genedge.registry import Kind
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / ".github" / "workflows").iterdir()}
@@ -67,6 +70,19 @@ def test_hooks_are_what_make_checks():
 
     wanted = [line.replace("$(BIN)/", "") for line in recipe.splitlines()]
     assert tools(hook["entry"].replace(".venv/bin/", "") for hook in hooks) == tools(wanted)
+
+
+def test_the_page_on_extending_tells_of_every_kind_and_of_tests_that_are_there():
+    page = (ROOT / "docs" / "extend.md").read_text(encoding="utf-8")
+    halves = page.split("In the package:")
+    with_a_file, in_the_package = ({*re.findall(r"^\| ([a-z ]+) \|", half, re.MULTILINE)} for half in halves)
+    assert with_a_file >= {*get_args(Kind)} == in_the_package & {*get_args(Kind)}
+    for path in re.findall(r"`((?:tests|src)/[\w/.]+)`", page):
+        assert (ROOT / path).exists(), path
+    of_kinds = re.findall(r"^\| [a-z ]+ \| `([\w/.]+)` \| `[a-z ]+` \|", page, re.MULTILINE)
+    assert len(of_kinds) == len(get_args(Kind))
+    for path in of_kinds:
+        assert (ROOT / "src" / "genedge" / path.removesuffix("NAME.py")).exists(), path
 
 
 # --- Releases -----------------------------------------------------------------------------------------------

@@ -129,6 +129,70 @@ def served(changes):
     return None
 
 
+OF_CHANNELS = {
+    "two-slopes": {
+        "near_db_per_decade": st.sampled_from([0, 20, 100, 300]),
+        "break_distance_m": up_to(1e-3, 50, 1e6),
+    },
+    "urban-micro": {
+        "carrier_ghz": up_to(0.5, 2, 100),
+        "station_height_m": up_to(1.1, 10, 1000),
+        "user_height_m": up_to(1.1, 1.5, 1000),
+        "shadowing_db": st.sampled_from([[0, 0], [4, 7.82], [20, 20]]),
+        "shadowing_distance_m": st.sampled_from([[1e-3, 1e6], [10, 13]]),
+        "sight_distance_m": up_to(1e-3, 50, 1e6),
+    },
+    "block-fading": {"doppler_hz": up_to(1e-9, 0.01, 1e6, 0)},
+}
+OF_MOBILITIES = {
+    "uniform": {},
+    "random-waypoint": {
+        "speed_m_per_s": st.sampled_from([[1e-6, 1e-6], [1e4, 1e4], [1e-6, 1e4]]),
+        "rest_s": st.sampled_from([0, 1e-9, 1e6]),
+    },
+    "gauss-markov": {"speed_m_per_s": up_to(1e-6, 1, 1e4), "memory_s": up_to(1e-9, 60, 1e15)},
+}
+
+
+def chosen(section, models):
+    """A model with settings at and near their limits, by dotted key."""
+    return st.sampled_from(sorted(models)).flatmap(
+        lambda name: st.fixed_dictionaries(
+            {f"{section}.model": st.just(name)},
+            optional={f"{section}.{key}": values for key, values in models[name].items()},
+        )
+    )
+
+
+shared = ("radio.path_loss_db_at_1_km", "radio.path_loss_db_per_decade", "radio.least_distance_m")
+around = st.fixed_dictionaries(
+    {}, optional={key: SETTINGS[key] for key in (*shared, "cell.area_m", "cell.slot_duration_s")}
+)
+
+
+@settings(max_examples=100)
+@given(chosen("channel", OF_CHANNELS), chosen("mobility", OF_MOBILITIES), around)
+def test_slots_of_any_channel_and_mobility_are_computed_or_refused(channel, mobility, others):
+    changes = others | channel | mobility
+    try:
+        scenario = load_scenario(
+            "paper", [*SHAPE, *(f"{key}={json.dumps(value)}" for key, value in changes.items())]
+        )
+    except InputError:
+        return
+    drawn = jax.tree.map(np.asarray, sample_episode(scenario.params, jax.random.key(1), 2, 2, 3))
+    low, high = scenario.params.channel.bounds(scenario.params.area_m)
+    assert (drawn.gain >= low * (1 - 1e-4)).all()
+    assert (drawn.gain <= high * (1 + 1e-4)).all()
+    assert (np.abs(drawn.position_m) <= scenario.params.area_m / 2 * (1 + 1e-6)).all()
+    slots, widths = read_slots(slot_lines(scenario, drawn), "slots", scenario)
+    decision = in_float64(policy("knapsack", scenario)(scenario.params, slots, jax.random.key(2)))
+    assert breaches(scenario.params, slots, decision) == []
+    outcome = score(scenario.params, slots, decision)
+    assert all(np.isfinite(field).all() for field in outcome if field is not None)
+    assert widths == [2, 2, 2]
+
+
 @settings(max_examples=120)
 @given(some, st.none() | qualities())
 def test_any_scenario_is_served_or_refused(some, quality):

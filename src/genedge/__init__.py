@@ -7,10 +7,12 @@ The public names, each documented with its shapes and units:
 - `policy`: a function from `Params`, `Slot` and a random key to a `Decision`;
 - `score`, `serve`: what decisions mean to each user, an `Outcome`, in float64 NumPy or in JAX's precision;
 - `evaluate`: policies side by side on the very same slots;
+- `Section`: what settings of a channel or a mobility of one's own are derived from;
 - `InputError`: what these raise where something that was given is wrong.
 
-`genedge.gym` has the environments for Gymnasium. Names are imported when first used, so that `import genedge` costs
-nothing.
+Three modules are public besides: `genedge.gym` has the environments for Gymnasium, `genedge.optimum` the certified
+optimum of every slot, and `genedge.extend` what policies and learners of one's own are made of. Everything else is
+internal. Names are imported when first used, so that `import genedge` costs nothing.
 """
 
 from importlib import import_module
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from genedge.public import serve as serve
     from genedge.scenario import Scenario as Scenario
     from genedge.scenario import load_scenario as load_scenario
+    from genedge.settings.fields import Section as Section
 
 _HOMES = {
     "Decision": "genedge.cell.types",
@@ -36,6 +39,7 @@ _HOMES = {
     "Outcome": "genedge.cell.types",
     "Params": "genedge.cell.types",
     "Scenario": "genedge.scenario",
+    "Section": "genedge.settings.fields",
     "Slot": "genedge.cell.types",
     "evaluate": "genedge.evaluation.cells",
     "load_scenario": "genedge.scenario",

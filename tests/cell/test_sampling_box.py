@@ -153,7 +153,7 @@ def test_slot_by_slot_is_the_same_episode(edge_box):
     assert (np.asarray(whole.ranking[-1]) != np.arange(M)).any()
     state, ranking = jnp.array(0), jnp.full(M, 3)  # Of no account in the first slot.
     for t in range(SLOTS):
-        state, slot = compiled_slot(edge_box, KEY, jnp.array(t), state, 3, PLACES, ranking)
+        state, slot, _ = compiled_slot(edge_box, KEY, jnp.array(t), state, 3, PLACES, ranking)
         ranking = slot.ranking
         assert_same(slot, jax.tree.map(lambda x, t=t: x[t], whole))
 

@@ -72,7 +72,7 @@ def test_a_policy_that_fails_is_told_with_its_line(genedge, tmp_path):
     assert "mine.py: does not run: ZeroDivisionError" in answer.err
     (tmp_path / "mine.py").write_text("x = 1\n")
     answer = genedge("evaluate", "--policies", f"{tmp_path / 'mine.py'}:decide", "--episodes", "1")
-    assert "has no function 'decide'" in answer.err
+    assert "there is no 'decide' in it" in answer.err
 
 
 @pytest.mark.heavy

@@ -15,9 +15,10 @@ from genedge.cell.types import Decision
 from genedge.draw.canvas import named, pixels
 from genedge.draw.picture import HIT, MISS
 from genedge.draw.player import Frame, gif, page_html, player_html, png, writer_for
-from genedge.draw.watch import cell_figure, decisions_figure, draw_frame, episode
+from genedge.draw.watch import cell_figure, decisions_figure, draw_frame
 from genedge.errors import InputError
 from genedge.evaluation.cells import evaluate
+from genedge.evaluation.watched import episode
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 from genedge.text import shown as harmless

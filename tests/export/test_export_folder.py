@@ -43,6 +43,7 @@ SCENARIOS = {
     "a floor that some models cannot reach": ("server.quality_floor.largest_tv=20", "server.storage_gb=40"),
     "least steps, another catalogue": ("server.quality_floor.least_steps=90", "seed=7", "server.total_steps=700"),
     "everything fits exactly": ("models.storage_gb=[2, 2]", "server.total_steps=2000"),
+    "another channel": ("channel.model=urban-micro", "mobility.model=gauss-markov"),
     "ranges of no width": ("requests.input_size_mb=7", "models.output_size_mb=6", "models.A3_steps=180"),
     "narrow ranges": ("requests.input_size_mb=[7, 7.01]", "models.output_size_mb=[6, 6.001]"),
 }

@@ -215,11 +215,15 @@ def test_update_follows_the_equations(agent, tiny, updated):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), new, soft)
 
 
-def test_td3_has_what_ddpg_has_not(tiny):
-    ddpg_settings, td3_settings = (tiny(agent).settings for agent in ("ddpg", "td3"))
-    assert (ddpg_settings.critics, ddpg_settings.policy_delay, ddpg_settings.target_noise) == (1, 1, 0)
-    assert (td3_settings.critics, td3_settings.policy_delay, td3_settings.target_noise) == (2, 2, 0.2)
-    assert (ddpg_settings.per_user, td3_settings.per_user) == (False, True)
+# Fujimoto et al. 2018, Section 6.1: clipped double Q-learning, d, and the noise of the target policy, clipped.
+PUBLISHED = {"critics": 2, "policy_delay": 2, "target_noise": 0.2, "target_noise_limit": 0.5}
+
+
+def test_td3_has_what_was_published_and_ddpg_has_none_of_it(paper):
+    td3 = {name: paper.table[f"td3.{name}"].value for name in PUBLISHED}
+    assert td3 == PUBLISHED
+    ddpg = [paper.table[f"ddpg.{name}"].value for name in ("critics", "policy_delay", "target_noise")]
+    assert ddpg == [1, 1, 0]
 
 
 def test_the_two_critics_of_td3_are_not_the_same(tiny):

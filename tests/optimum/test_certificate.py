@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from genedge.cell.feasible import action_size, decode, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.cell.service import serve, total_utility
-from genedge.optimum import certify, objective, radio_cost, solve_optimal, solve_priced
-from genedge.public import in_double
+from genedge.optimum import certify, solve_optimal, solve_priced
+from genedge.optimum.certificate import objective, radio_cost
+from genedge.precision import in_double
 from genedge.scenario import load_scenario
 
 compiled_decode = jax.jit(decode)

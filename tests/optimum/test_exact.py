@@ -8,7 +8,8 @@ import pytest
 
 from genedge.cell.feasible import breaches
 from genedge.cell.types import Decision, Params, Slot
-from genedge.optimum import certify, objective, radio_cost, solve, solve_optimal, solve_priced
+from genedge.optimum import certify, solve, solve_optimal, solve_priced
+from genedge.optimum.certificate import objective, radio_cost
 from genedge.optimum.milp import solve_milp
 from genedge.scenario import load_scenario
 

@@ -9,8 +9,9 @@ import pytest
 from genedge.cell.feasible import breaches
 from genedge.cell.sampling import sample_episode
 from genedge.cell.types import Params, Slot
-from genedge.optimum import certify, radio_cost, solve, solve_optimal, solve_priced
+from genedge.optimum import certify, solve, solve_optimal, solve_priced
 from genedge.optimum.caches import best_knapsack, near_best
+from genedge.optimum.certificate import radio_cost
 from genedge.scenario import load_scenario
 
 

@@ -1,12 +1,9 @@
 """The same bits wherever a task is done; what is lost with a worker is done again; what is done is not."""
 
-import multiprocessing
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 
@@ -35,27 +32,33 @@ def test_processes_and_this_one_agree(tmp_path):
             assert result.files[name] == here[task].files[name], name
 
 
+KILLS_ITS_WORKER_ONCE = """
+import os, signal
+from pathlib import Path
+
+import genedge
+from genedge.extend import equal_shares
+
+def decide(params, slots, key):
+    killed = Path(__file__).with_name("killed")
+    if not killed.exists():
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    shares = equal_shares(slots)
+    return genedge.Decision(shares[:, :1] > 2 * params.models.A1, shares, 0 * shares)
+"""
+
+
 @pytest.mark.heavy
 def test_a_killed_worker_is_replaced(tmp_path):
-    killed = []
-
-    def kill_one() -> None:
-        for _ in range(200):
-            if children := multiprocessing.active_children():
-                time.sleep(1)
-                os.kill(children[0].pid, signal.SIGKILL)
-                killed.append(children[0].pid)
-                return
-            time.sleep(0.02)
-
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    tasks = [MEASURE, *(Measure("paper", (), c, (3,), ("rcars",), 1, "") for c in (2, 3))]
-    found = dict(on_cores(tasks, tmp_path))
-    killer.join()
-    assert killed
+    (tmp_path / "mine.py").write_text(KILLS_ITS_WORKER_ONCE)
+    name = f"{tmp_path / 'mine.py'}:decide"
+    tasks = [MEASURE, Measure("paper", (), 2, (3,), (name,), 1, fingerprint([name]))]
+    found = dict(on_cores(tasks, tmp_path / "scratch"))
+    assert (tmp_path / "killed").exists()
     assert found.keys() == set(tasks)
-    assert found[MEASURE].numbers == perform(MEASURE, tmp_path).numbers
+    for task in tasks:
+        assert found[task].numbers == perform(task, tmp_path / "here").numbers
 
 
 def test_what_is_wrong_with_a_task_stops_the_study(tmp_path):

@@ -1,19 +1,29 @@
 """The size of a study, and how it is changed."""
 
+import numpy as np
 import pytest
 
 from genedge.errors import InputError
 from genedge.paper.plan import FULL, PLANS, QUICK, changed
+from genedge.scenario import load_scenario
 
 
 def test_the_full_plan_is_the_papers():
-    assert FULL.users == (10, 12, 14, 16, 18)
-    assert FULL.episodes == 500
-    assert len(FULL.learning_rates) >= 5
-    assert len(FULL.seeds) >= 3
-    assert len(FULL.catalogues) >= 3
-    assert len(FULL.budgets) >= 3
-    assert PLANS[True] is QUICK
+    """From the preset's users to as many as its places, for as long as the paper trains; several of all else."""
+    paper = load_scenario("paper")
+    cell, episodes = paper.settings.cell, paper.table["ddpg.episodes"]
+    assert (FULL.users[0], FULL.users[-1]) == (cell.users, cell.places)
+    assert set(np.diff(FULL.users)) == {2}
+    assert (FULL.episodes, "paper") == (episodes.value, episodes.provenance)
+    for sizes in (FULL.learning_rates, FULL.seeds, FULL.catalogues, FULL.budgets):
+        assert len(sizes) >= 3
+
+
+def test_the_quick_plan_is_a_smaller_one():
+    assert PLANS == {True: QUICK, False: FULL}
+    for key, full in FULL:
+        quick = getattr(QUICK, key)
+        assert (len(quick), max(quick)) <= (len(full), max(full)) if isinstance(full, tuple) else quick <= full
 
 
 def test_sizes_stand_in_order():

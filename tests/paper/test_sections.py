@@ -211,7 +211,7 @@ def test_the_best_possible_is_never_worse(study):
     small = study_of(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), [])
     labels = [label for label in small.policies if label != "knapsack"]
     tasks = [benchmarks(small, PAPER, 3), fastest(small, PAPER, 3)]
-    measured = {task: {"found": task.run(Path()).found, "times": {}} for task in tasks}
+    measured = {task: {"found": task.run(Path()).numbers, "times": {}} for task in tasks}
     values = Evidence(small, measured, PAPER).values
     for metric, sign in (("utility", 1), ("delay_s", 1), ("tv", 1), ("hit_ratio", -1)):
         for label in labels:

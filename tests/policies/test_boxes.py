@@ -157,6 +157,48 @@ def test_a_policy_of_ones_own_sees_the_memory(tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
+REMEMBERING = """
+import numpy as np
+from genedge.extend import EpisodePolicy
+from genedge.policies.boxes import share
+
+def first(episodes):
+    return 1, np.zeros((episodes, 5))
+
+def decide(params, carry, slots, key):
+    now, last = carry
+    asked = ((slots.requests[..., None] == np.arange(5)) & slots.active[..., None]).sum(axis=1)
+    last = np.where(asked > 0, now + asked / (1 + asked.sum(axis=1, keepdims=True)), last)
+    rank, held = last + 1e-3 * (1 + slots.memory.held), np.zeros(last.shape, bool)
+    for e, m in [(e, m) for e in range(len(rank)) for m in np.argsort(-rank[e], kind="stable")]:
+        held[e, m] = held[e] @ params.models.storage_gb + params.models.storage_gb[m] <= params.C
+    return (now + 1, last), share(params, slots, held)
+
+recent = EpisodePolicy(first, decide)
+broken = EpisodePolicy(lambda episodes: 1 / 0, decide)
+forgetful = EpisodePolicy(lambda episodes: None, decide)
+short = EpisodePolicy(first, lambda *asked: (None, decide(*asked)[1]._replace(steps=np.zeros(3))))
+"""
+
+
+def test_a_policy_of_ones_own_remembers(tmp_path):
+    """One that is written as `lru` is holds what `lru` holds."""
+    file = tmp_path / "mine.py"
+    file.write_text(REMEMBERING)
+    s = box("server.quality_floor=null")
+    slots = drawn(s)
+    ours, theirs = (followed(s, name, slots)[1] for name in (f"{file}:recent", "lru"))
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+    assert (np.diff(ours.cache.astype(int), axis=1) != 0).any()
+    for name, message in {
+        "broken": r"mine\.py line 19: broken fails: ZeroDivisionError",
+        "forgetful": r"mine\.py line 10: forgetful fails: TypeError",
+        "short": r"mine\.py: what short returns: decision\.steps has shape",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            followed(s, f"{file}:{name}", slots)
+
+
 def never():
     raise AssertionError("nobody asked for the optimum")
 

@@ -8,7 +8,8 @@ from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.errors import InputError
 from genedge.learn.arrays import save
-from genedge.optimum import objective, solve_optimal
+from genedge.optimum import solve_optimal
+from genedge.optimum.certificate import objective
 from genedge.policies import learned, policy
 from genedge.policies.learned import WEIGHTS, WEIGHTS_ID, shipped_actor
 from genedge.scenario import load_scenario

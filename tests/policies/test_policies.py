@@ -13,7 +13,7 @@ from genedge.cell.service import serve, total_utility
 from genedge.cell.types import Slot
 from genedge.errors import InputError
 from genedge.policies import policy
-from genedge.public import in_double
+from genedge.precision import in_double
 from genedge.registry import named
 from genedge.scenario import load_scenario
 

@@ -14,6 +14,7 @@ from jax import Array
 from jax.extend.random import threefry_2x32
 from jaxtyping import Float, Int
 
+from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.popularity import zipf
 from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts
 
@@ -194,6 +195,8 @@ def _slots(
 def _positions(params: Params, t: Array, u: Draws, before: Any) -> tuple[Any, Array]:
     """What lasts of the mobility after slots t, and where users are, shape (places, slots, 2)."""
     mobility, area_m = params.mobility, jnp.asarray(params.area_m)
+    if isinstance(mobility, Uniform):
+        return (), mobility.place(area_m, jnp.moveaxis(u.places, 1, -1))
     if isinstance(mobility, LastingMobility):
 
         def one(before: Any, now: tuple[Array, Array]) -> tuple[Any, Array]:
@@ -207,7 +210,7 @@ def _positions(params: Params, t: Array, u: Draws, before: Any) -> tuple[Any, Ar
         position_m = jnp.swapaxes(position_m, 0, 1)
     else:
         after, position_m = (), mobility.place(area_m, jnp.moveaxis(u.places, 1, -1))
-    # What agents see of a gain is bounded by the area.
+    # Bounds of gains are those within the area; uniform users are there anyway, and their slots are drawn sooner.
     return after, jnp.clip(position_m, -area_m / 2, area_m / 2)
 
 

@@ -19,7 +19,7 @@ from genedge.cell.sampling import Lasting, sample_slot
 from genedge.cell.service import serve
 from genedge.cell.types import AnyArray, Outcome, Params, Slot
 from genedge.env.observation import observe
-from genedge.public import in_single
+from genedge.precision import in_single
 from genedge.xla import as_stated
 
 

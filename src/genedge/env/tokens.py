@@ -97,5 +97,7 @@ def usual_gain(params: Params) -> Float[Array, ""] | float:
     if isinstance(channel, LogDistance):
         return USUAL_GAIN
     # Channels that build on the scenario's log-distance one hold it.
-    log_distance = getattr(channel, "log_distance", TRAINED_WITH)
+    area_m = jnp.asarray(params.area_m)
+    trained_with = LogDistance(*(jnp.asarray(x, area_m.dtype) for x in TRAINED_WITH))
+    log_distance = getattr(channel, "log_distance", trained_with)
     return USUAL_GAIN + (channel.typical_db(params.area_m) - log_distance.typical_db(params.area_m)) / 10

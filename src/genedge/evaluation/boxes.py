@@ -11,7 +11,7 @@ from jax import Array
 from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
-from genedge.cell.types import AnyArray, Decision, Outcome, Slot
+from genedge.cell.types import AnyArray, Decision, Outcome, Params, Slot
 from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
 from genedge.evaluation.results import BOUND, EXACT, BoxEvaluation, FirstEpisode, lost_by
@@ -62,12 +62,7 @@ def evaluate_box(
         if "optimal" in rules:  # Told before any policy works.
             raise InputError(f"policy 'optimal': {e}; leave it out") from None
         why_not = str(e)
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
-    link = links(params, flat)
-    share = split(link, compiled=True)
-    weight = float(params.delay_weight)
-    radio = weight * delay(link, share)[0].sum(axis=-1).reshape(episodes, T)
-    least_radio = np.minimum(radio, weight * lower_bound(link, share).reshape(episodes, T))
+    radio, least_radio = _radio(params, slots)
     optimum = None if solution is None else solution.value / T + float(radio.mean())
     exact = solution is not None and solution.exact
     rows, first = [], {}
@@ -90,6 +85,16 @@ def evaluate_box(
         why_not=why_not,
         first=first,
     )
+
+
+def _radio(params: Params, slots: Slot) -> tuple[np.ndarray, np.ndarray]:
+    """What the best shares of the bandwidth cost in each slot, and what no shares go below, shape (E, T)."""
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
+    link = links(params, flat)
+    share = split(link, compiled=True)
+    weight = float(params.delay_weight)
+    radio = weight * delay(link, share)[0].sum(axis=-1).reshape(slots.skew.shape)
+    return radio, np.minimum(radio, weight * lower_bound(link, share).reshape(slots.skew.shape))
 
 
 def _from_losses(optimum: float | None, losses: Mapping[str, np.ndarray]) -> dict[str, Quantity]:

@@ -13,10 +13,11 @@ from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.errors import InputError
 from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
+from genedge.given import check_count, check_decision, check_seed, what
 from genedge.limits import MOST_DRAWS
-from genedge.optimum import solve_best
+from genedge.optimum.solve import solve_best
 from genedge.policies import Policy, built_in, check_scenario
-from genedge.public import check_count, check_decision, check_seed, in_single, what
+from genedge.precision import in_single
 from genedge.results import Measured, single
 from genedge.scenario import Scenario, refuse_box
 from genedge.xla import at_once

@@ -5,7 +5,8 @@ import numpy as np
 
 from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
-from genedge.public import check_decision, check_feasible, in_double, refuse_traced
+from genedge.given import check_decision, check_feasible, refuse_traced
+from genedge.precision import in_double
 from genedge.xla import at_once
 
 _serve = jax.jit(serve)

@@ -18,8 +18,9 @@ from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
 from genedge.errors import InputError
 from genedge.gym.spaces import action_space, check_options, observation_space
-from genedge.optimum import certify, solve_best
-from genedge.public import in_single
+from genedge.optimum import certify
+from genedge.optimum.solve import solve_best
+from genedge.precision import in_single
 from genedge.scenario import Scenario, load_scenario
 
 # Means over the users of the slot decided.

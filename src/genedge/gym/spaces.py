@@ -11,7 +11,7 @@ from genedge.cell.feasible import action_size
 from genedge.cell.types import Params, Slot
 from genedge.env.observation import observe
 from genedge.errors import InputError
-from genedge.public import refuse_traced, what
+from genedge.given import refuse_traced, what
 
 # Values scaled to −1 and 1 may miss them by this much in single precision.
 ROUNDING = 1e-4

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from genedge.cell.types import Slot
 from genedge.env.functional import State
 from genedge.errors import InputError
+from genedge.given import check_count
 from genedge.gym.calls import (
     MEANS,
     MEANS_AT,
@@ -34,7 +35,6 @@ from genedge.gym.spaces import (
     refuse_unbegun,
 )
 from genedge.limits import MOST_DRAWS
-from genedge.public import check_count
 from genedge.xla import at_once
 
 Numbers = NDArray[np.float32]

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from genedge.cell.types import Decision, Params, Slot
+from genedge.given import refuse_traced
 from genedge.optimum.bandwidth import delay, links
-from genedge.public import refuse_traced
 
 
 class Certificate(NamedTuple):

@@ -17,7 +17,7 @@ from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Models, Params, Slot, in_float64
 from genedge.highs import quiet_solver
 from genedge.optimum.savings import SLACK
-from genedge.public import in_double
+from genedge.precision import in_double
 
 # Columns, their coefficients, and the bounds of a row.
 Row = tuple[np.ndarray, np.ndarray, float, float]

@@ -15,7 +15,7 @@ from genedge.cell.feasible import TOLERANCE
 from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Params, Slot, in_float64
-from genedge.public import in_double
+from genedge.precision import in_double
 
 # Storage and owed steps may exceed their limit by as much as cell.feasible.fill_cache allows.
 SLACK = TOLERANCE / 2

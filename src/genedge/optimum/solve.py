@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from genedge.cell.feasible import in_float64
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
+from genedge.given import refuse_traced
 from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
 from genedge.optimum.caches import near_best, search_price, worth_at
 from genedge.optimum.certificate import objective, radio_cost
@@ -16,7 +17,7 @@ from genedge.optimum.exact import best_steps
 from genedge.optimum.milp import solve_milp
 from genedge.optimum.pricing import list_caches, price_caches
 from genedge.optimum.savings import SLACK, Pattern, Savings, fill_steps, savings, steps_of
-from genedge.public import in_double, refuse_traced
+from genedge.precision import in_double
 from genedge.xla import at_once
 
 # As many caches as this are listed one by one; the paper's cell has 80 to 500.

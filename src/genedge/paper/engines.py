@@ -10,8 +10,8 @@ import shutil
 import socket
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -86,20 +86,24 @@ def _pool(tasks: Sequence[Task], scratch: Path) -> Iterator[tuple[Task, Found | 
         try:
             with no_ctrl_c_for_children():  # Submitting starts them.
                 futures = {pool.submit(perform, task, scratch / key_of(task)): task for task in tasks}
-            for future in as_completed(futures):
-                error = future.exception()
-                if error is None:
-                    yield futures[future], future.result()
-                elif isinstance(error, PASSING):
-                    yield futures[future], error
-                else:
-                    raise error
+            yield from _outcomes(futures)
         except BaseException:
             for process in set(active_children()) - before:
                 process.terminate()
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _outcomes(futures: Mapping[Future[Found], Task]) -> Iterator[tuple[Task, Found | BaseException]]:
+    for future in as_completed(futures):
+        error = future.exception()
+        if error is None:
+            yield futures[future], future.result()
+        elif isinstance(error, PASSING):
+            yield futures[future], error
+        else:
+            raise error
 
 
 def _cores() -> int:

@@ -34,7 +34,7 @@ TEST_SEED = 1000
 # What results depend on. Pictures and the command line may change without anything being measured again.
 SOURCES = (
     *("cell", "env", "learn", "optimum", "policies", "scenario", "scenarios", "settings"),
-    *("limits.py", "registry.py", "public.py", "xla.py", "highs.py"),
+    *("limits.py", "registry.py", "public.py", "given.py", "precision.py", "xla.py", "highs.py"),
 )
 STUDY_SOURCES = (
     "evaluation/cells.py",

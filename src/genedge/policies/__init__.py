@@ -12,8 +12,9 @@ from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
+from genedge.given import what
 from genedge.policies.certified import SOLVERS
-from genedge.public import compiled_policy, host_policy, own_policy, what
+from genedge.public import compiled_policy, host_policy, own_policy
 from genedge.registry import in_file, named, unknown
 from genedge.scenario import Scenario, refuse_box
 from genedge.xla import at_once, require_device

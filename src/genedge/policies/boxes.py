@@ -27,8 +27,9 @@ from genedge.policies import load_policy
 from genedge.policies.greedy import greedy
 from genedge.policies.hcras import hcras_of
 from genedge.policies.knapsack import knapsack
+from genedge.policies.own import episode_policy_of_file
 from genedge.policies.rcars import rcars
-from genedge.registry import named
+from genedge.registry import in_file, named
 from genedge.scenario import Scenario
 
 # Tuned on catalogues 4 to 6 of `edge-box`. A model that is held ranks higher by this factor, so that near ties
@@ -312,8 +313,8 @@ def box_policy(name: str, scenario: Scenario, solve: Solver) -> EpisodePolicy:
 
     Args:
         name: of a box rule in the registry, the folder of a run trained on this scenario, `sb3:FILE`, or
-            `FILE.py:FUNCTION`, a function of params, E slots with their memories, and a random key, which returns E
-            decisions.
+            `FILE.py:NAME`: a function of params, E slots with their memories, and a random key, which returns E
+            decisions; or an `EpisodePolicy`, which may remember.
         scenario: of a box.
         solve: how to come by its optimum, see `solver`; only `optimal` asks, when it first decides.
 
@@ -329,4 +330,6 @@ def box_policy(name: str, scenario: Scenario, solve: Solver) -> EpisodePolicy:
             f"policy {name!r} knows nothing of boxes; for scenario {scenario.name}, which is of one, there are "
             f"{', '.join(rules)}, a run's folder, sb3:FILE, and FILE.py:FUNCTION"
         )
+    if in_file(name) and (remembering := episode_policy_of_file(name)):
+        return remembering
     return stateless(load_policy(name, scenario, rules))

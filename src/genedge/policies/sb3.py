@@ -15,7 +15,7 @@ from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.env.observation import observation_size, observe
 from genedge.errors import InputError
 from genedge.files import refuse_no_plain_file
-from genedge.public import in_single
+from genedge.precision import in_single
 from genedge.scenario import Scenario
 
 # A saved model does not name its algorithm; of these settings it has one. DDPG is saved, and decides, as TD3.

@@ -1,12 +1,12 @@
 """A trace replayed under several policies at once, beside what no policy could exceed."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from genedge.errors import InputError
 from genedge.registry import named, unknown
@@ -53,52 +53,20 @@ def replay(
     Raises:
         InputError: a policy is unknown, the memory is no amount, or the trace cannot be read.
     """
-    known = named("trace policy")
-    for name in policies:
-        if name not in known:
-            raise unknown("trace policy", name, known)
-    if not policies:
-        raise InputError(f"--policies is empty; there are {', '.join(known)}")
-    if not 0 <= memory_gb <= 1e6:
-        raise InputError(f"--memory {memory_gb:g}: give gigabytes, from 0 to 1000000")
+    _check(policies, memory_gb)
     memory_mb = math.floor(memory_gb * MB_PER_GB + 1e-6)
     models, users = Models(catalogue), dict[str, int]()
     whole: _Whole | None = None
-    if bounds or any("foresees" in known[name].traits for name in policies):
+    if bounds or any(_foresees(name) for name in policies):
         whole = _read_whole(trace, models, users, report)
-
-    static: Static | None = None
-
-    def policy(name: str) -> Policy:
-        nonlocal static
-        if "foresees" not in known[name].traits:
-            made: Policy = known[name].load()(models)
-            return made
-        assert whole is not None
-        if name == "belady":
-            return Belady(models, whole.requests)
-        static = Static(models, whole.requests, memory_mb)
-        return static
-
-    servers = {name: Server(memory_mb, models, policy(name)) for name in policies}
-    tallies: dict[str, Tally] = {}
-    asked = np.zeros(0, np.int64)
-    done = 0
-    for chunk in read_trace(trace, models, users):
-        if not tallies:
-            tallies = {name: Tally(models, chunk.time[0]) for name in policies}
-        time, model, _, local_s, saved_s = (np.array(column) for column in chunk)
-        asked = np.bincount(model, minlength=len(models.names)) + np.pad(asked, (0, len(models.names) - asked.size))
-        for name, server in servers.items():
-            served = server.serve(chunk)
-            loaded = np.array(served.loaded, np.int64)
-            tallies[name].add(time, model, local_s, saved_s, np.array(served.hit, bool), loaded)
-        done += len(chunk.time)
-        report("replaying", done, "")
+    deciding = {name: _policy(name, models, memory_mb, whole) for name in policies}
+    servers = {name: Server(memory_mb, models, policy) for name, policy in deciding.items()}
+    tallies, asked = _serve(trace, models, users, servers, report)
     limits = None if whole is None or not bounds else _limits(whole, models, memory_mb, report)
     levels = []
     if limits is not None:
         levels = levels_of(next(iter(tallies.values())), limits, catalogue.alpha.value)
+    static = deciding.get("static")
     return Replayed(
         rows=rows_of(tallies, limits),
         levels=levels,
@@ -110,8 +78,55 @@ def replay(
         tallies=tallies,
         limits=limits,
         names=compare_names(models, asked, memory_mb),
-        holds=None if static is None else tuple(models.names[m] for m in static.held),
+        holds=tuple(models.names[m] for m in static.held) if isinstance(static, Static) else None,
     )
+
+
+def _check(policies: Sequence[str], memory_gb: float) -> None:
+    known = named("trace policy")
+    for name in policies:
+        if name not in known:
+            raise unknown("trace policy", name, known)
+    if not policies:
+        raise InputError(f"--policies is empty; there are {', '.join(known)}")
+    if not 0 <= memory_gb <= 1e6:
+        raise InputError(f"--memory {memory_gb:g}: give gigabytes, from 0 to 1000000")
+
+
+def _foresees(name: str) -> bool:
+    """Whether a policy is handed the whole trace."""
+    return "foresees" in named("trace policy")[name].traits
+
+
+def _policy(name: str, models: Models, memory_mb: int, whole: _Whole | None) -> Policy:
+    if not _foresees(name):
+        online: Policy = named("trace policy")[name].load()(models)
+        return online
+    assert whole is not None
+    if name == "belady":
+        return Belady(models, whole.requests)
+    return Static(models, whole.requests, memory_mb)
+
+
+def _serve(
+    trace: Path, models: Models, users: dict[str, int], servers: Mapping[str, Server], report: Report
+) -> tuple[dict[str, Tally], Int[np.ndarray, "M"]]:
+    """Serves all requests: what each server's policy comes to, and how often each model is asked for."""
+    tallies: dict[str, Tally] = {}
+    asked = np.zeros(0, np.int64)
+    done = 0
+    for chunk in read_trace(trace, models, users):
+        if not tallies:
+            tallies = {name: Tally(models, chunk.time[0]) for name in servers}
+        time, model, _, local_s, saved_s = (np.array(column) for column in chunk)
+        asked = np.bincount(model, minlength=len(models.names)) + np.pad(asked, (0, len(models.names) - asked.size))
+        for name, server in servers.items():
+            served = server.serve(chunk)
+            loaded = np.array(served.loaded, np.int64)
+            tallies[name].add(time, model, local_s, saved_s, np.array(served.hit, bool), loaded)
+        done += len(chunk.time)
+        report("replaying", done, "")
+    return tallies, asked
 
 
 def _read_whole(trace: Path, models: Models, users: dict[str, int], report: Report) -> _Whole:

@@ -6,14 +6,15 @@ keep each factor of an equation well inside; what several of them make together 
 
 import math
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from genedge.cell.mobility.positions import Positions
-from genedge.cell.sampling import sample_slot
-from genedge.cell.types import Channel, LastingChannel, LastingMobility, Mobility, Params, Slot
+from genedge.cell.types import Channel, LastingChannel, LastingMobility, Mobility, Params
 from genedge.errors import InputError
 from genedge.limits import GAIN, MOST_DRAWS, MOST_PLACES, decided, refuse_large
 from genedge.registry import in_file
@@ -141,7 +142,7 @@ def check_server(s: Settings, models: tuple[GivenModel, ...]) -> None:
 
 
 def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
-    """Refuses a channel or a mobility of a reader's own file that draws no slots.
+    """Refuses a channel or a mobility of a reader's own file that cannot draw slots.
 
     Args:
         chosen: by section.
@@ -150,9 +151,9 @@ def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
     Raises:
         InputError: it fails, or lacks a method, or gives arrays of other shapes.
     """
-    for section, kinds, made in (
-        ("channel", (Channel, LastingChannel), p.channel),
-        ("mobility", (Mobility, LastingMobility), p.mobility),
+    for section, kinds, made, of_two in (
+        ("channel", (Channel, LastingChannel), p.channel, _gains),
+        ("mobility", (Mobility, LastingMobility), p.mobility, _positions),
     ):
         if section not in chosen or not in_file(chosen[section].model):
             continue
@@ -162,18 +163,31 @@ def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
                 f"{model}: arrays must give a named tuple of arrays with the methods of "
                 f"{' or '.join(f'genedge.cell.types.{kind.__name__}' for kind in kinds)}"
             )
-        slot = chosen[section].ask(lambda: jax.eval_shape(_one_slot, p))
-        if slot.gain.shape != (2,) or slot.position_m.shape != (2, 2):
-            raise InputError(
-                f"{model}: of two users, gains have shape {slot.gain.shape} and positions "
-                f"{slot.position_m.shape}; they must be (2,) and (2, 2)"
-            )
+        first, moved = chosen[section].ask(partial(jax.eval_shape, of_two, p))
+        if jax.tree.map(type, first) != jax.tree.map(type, moved):
+            raise InputError(f"{model}: first and move must give named tuples of the same fields")
+        what, shape = ("position_m", (2, 2)) if section == "mobility" else ("gain", (2,))
+        given = getattr(moved, what, moved)
+        if getattr(given, "shape", None) != shape:
+            raise InputError(f"{model}: {what} of two users has shape {np.shape(given)}; it must be {shape}")
 
 
-def _one_slot(p: Params) -> Slot:
-    """The second slot of an episode, of two users."""
-    zero, key = jnp.int32(0), jax.random.key(0, impl="threefry2x32")
-    return sample_slot(p, key, zero + 1, zero, 2, 2, jnp.arange(p.models.A1.shape[0]))[1]
+def _positions(p: Params) -> tuple[Any, Any]:
+    """What a mobility says of two users in the first slot and in the second."""
+    mobility, u = p.mobility, jnp.zeros((2, 4))
+    if isinstance(mobility, LastingMobility):
+        first = mobility.first(p.area_m, u)
+        return first, mobility.move(first, p.area_m, p.slot_s, u)
+    return (mobility.place(p.area_m, u[:, :2]),) * 2
+
+
+def _gains(p: Params) -> tuple[Any, Any]:
+    """What a channel says of two users in the first slot and in the second."""
+    channel, u, here_m = p.channel, jnp.zeros((2, 4)), jnp.zeros((2, 2))
+    if isinstance(channel, LastingChannel):
+        first = channel.first(here_m, u)
+        return first, channel.move(first, here_m, p.slot_s, u)
+    return (channel.gain(here_m, u[:, :2]),) * 2
 
 
 def check_positions(s: Settings, p: Params) -> None:

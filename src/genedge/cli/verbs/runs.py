@@ -1,12 +1,16 @@
 """`genedge runs`: lists training runs and what sets them apart."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from genedge.cli.app import FigureOption
+
+if TYPE_CHECKING:
+    from genedge.learn.runs import Row, Run
 
 
 def register(app: typer.Typer) -> None:
@@ -24,51 +28,20 @@ def runs(
     The utility is that of the run's own evaluation slots, which depend on scenario, users and seed; 'genedge
     evaluate --policies DIR,DIR' compares runs on the same slots, and with the optimum.
     """
-    from rich.table import Table
-
-    from genedge.cli.console import console
     from genedge.learn.runs import differences, find_runs, rows_of
 
     found = find_runs(folders)
     logged = {run.folder: rows_of(run) for run in found}
     unlike = differences(found)
-    described = []
-    for i, run in enumerate(found):
-        rows = logged[run.folder]
-        row: dict[str, Any] = {
-            "run": str(run.folder),
-            "agent": run.agent,
-            "scenario": run.scenario.name,
-            "users": run.users,
-            "seed": run.seed,
-            "episode": rows[-1]["episode"] if rows else 0,
-            "episodes": run.episodes,
-            "best_utility": rows[-1]["best_utility"] if rows else None,
-            "last_utility": rows[-1]["evaluated_utility"] if rows else None,
-            "seconds": rows[-1]["seconds"] if rows else 0.0,
-        }
-        described.append(row | {"settings": {key: values[i] for key, values in unlike.items()}})
+    described = [
+        _described(run, logged[run.folder]) | {"settings": {key: values[i] for key, values in unlike.items()}}
+        for i, run in enumerate(found)
+    ]
     if as_json:
         for row in described:
             print(json.dumps(row))
     else:
-        out = console()
-        columns = ("run", "agent", "scenario", "users", "seed")
-        table = Table(*columns, "episodes", "best Σ U_n", "last Σ U_n", "time [s]")
-        for row in described:
-            utilities = (row["best_utility"], row["last_utility"])
-            table.add_row(
-                *(str(row[key]) for key in columns),
-                f"{row['episode']} of {row['episodes']}",
-                *("–" if utility is None else f"{utility:.2f}" for utility in utilities),
-                f"{row['seconds']:.0f}",
-            )
-        out.print(table)
-        if unlike:
-            table = Table("setting", *(str(run.folder) for run in found), title="settings that differ")
-            for key, values in unlike.items():
-                table.add_row(key, *map(str, values))
-            out.print(table)
+        _print(described, unlike)
     if figure is not None:
         from genedge.draw.canvas import write_figure
         from genedge.draw.cells import learning_figure
@@ -77,3 +50,44 @@ def runs(
         curves = {str(run.folder): logged[run.folder] for run in found}
         drawn = learning_figure(curves, {}, "Learning curves", "each run on its own evaluation slots")
         write_figure(drawn, figure, LOOK)
+
+
+def _described(run: "Run", rows: Sequence["Row"]) -> dict[str, Any]:
+    """A run and how far it came."""
+    return {
+        "run": str(run.folder),
+        "agent": run.agent,
+        "scenario": run.scenario.name,
+        "users": run.users,
+        "seed": run.seed,
+        "episode": rows[-1]["episode"] if rows else 0,
+        "episodes": run.episodes,
+        "best_utility": rows[-1]["best_utility"] if rows else None,
+        "last_utility": rows[-1]["evaluated_utility"] if rows else None,
+        "seconds": rows[-1]["seconds"] if rows else 0.0,
+    }
+
+
+def _print(described: Sequence[Mapping[str, Any]], unlike: Mapping[str, Sequence[Any]]) -> None:
+    """Prints the runs, and the settings in which they differ."""
+    from rich.table import Table
+
+    from genedge.cli.console import console
+
+    out = console()
+    columns = ("run", "agent", "scenario", "users", "seed")
+    table = Table(*columns, "episodes", "best Σ U_n", "last Σ U_n", "time [s]")
+    for row in described:
+        utilities = (row["best_utility"], row["last_utility"])
+        table.add_row(
+            *(str(row[key]) for key in columns),
+            f"{row['episode']} of {row['episodes']}",
+            *("–" if utility is None else f"{utility:.2f}" for utility in utilities),
+            f"{row['seconds']:.0f}",
+        )
+    out.print(table)
+    if unlike:
+        table = Table("setting", *(row["run"] for row in described), title="settings that differ")
+        for key, values in unlike.items():
+            table.add_row(key, *map(str, values))
+        out.print(table)

@@ -32,7 +32,8 @@ def watch(
     from genedge.cli.console import say
     from genedge.cli.progress import progress
     from genedge.draw.player import writer_for
-    from genedge.draw.watch import draw_frame, episode
+    from genedge.draw.watch import draw_frame
+    from genedge.evaluation.watched import episode
     from genedge.files import whole_file
     from genedge.policies import policy as policy_of
     from genedge.scenario import load_scenario

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from genedge.draw.player import player_html
-from genedge.draw.watch import draw_frame, episode
+from genedge.draw.watch import draw_frame
+from genedge.evaluation.watched import episode
 from genedge.paper.evidence import (
     runs,
 )
