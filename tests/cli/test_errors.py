@@ -113,7 +113,7 @@ OPTIONS = {
     "evaluate forever": ("evaluate --policies rcars --episodes 10000000000000000000", "too many"),
     "figure is a folder": ("evaluate --policies rcars --figure .", "--figure"),
     "train where": ("train", "--out", "--resume"),
-    "train what": ("train --out new --agent ppo", "'ppo'", "ddpg, td3, sac, reinforce, any-cell"),
+    "train what": ("train --out new --agent ppo", "'ppo'", "ddpg, td3, sac, two-timescale, reinforce, any-cell"),
     "train what with a network": ("train --out new --agent ppo --network mlp", "'ppo'", "ddpg, td3, sac"),
     "train which network": ("train --out new --network cnn", "ddpg.network", "'mlp' or 'equivariant'", "'cnn'"),
     "train which network of td3": ("train --out new --agent td3 --network [", "network", "["),

@@ -15,6 +15,9 @@ any moment and resumed; it then ends with the very same bits.
 """
 
 
+AGENTS = f"The algorithm: {listed([*named('agent'), 'FILE.py:CLASS'], 'or')}."
+
+
 def register(app: typer.Typer) -> None:
     """Adds the verb."""
     app.command("train", help=HELP)(train)
@@ -24,7 +27,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the new run.")] = None,
     scenario: ScenarioOption = "paper",
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
-    agent: Annotated[str, typer.Option(help=f"The algorithm: {listed(named('agent'), 'or')}.")] = "ddpg",
+    agent: Annotated[str, typer.Option(help=AGENTS)] = "ddpg",
     network: Annotated[str | None, typer.Option(help="mlp or equivariant; else the scenario's.")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's.")] = None,
     seed: SeedOption = 0,
