@@ -98,11 +98,11 @@ def study_of(agent: str, scenario: Scenario) -> Study:
     """An agent's functions, to be vmapped."""
     made, T, models = load_agent(agent, scenario), scenario.settings.cell.slots_per_episode, len(scenario.models)
     if not isinstance(made, OffPolicyAgent):
-        plan = reinforce.Plan(made.settings, USERS, models, T, EPISODES)
+        plan = reinforce.ReinforcePlan(made.settings, USERS, models, T, EPISODES)
         return Study(
             init=lambda params, slots, key: reinforce.init(plan, key),
             train=lambda params, learner: reinforce.train(plan, params, learner, INTERVAL),
-            evaluate=lambda params, slots, learner: reinforce.evaluate(plan, params, learner, slots),
+            evaluate=lambda params, slots, learner: reinforce.evaluate_actor(plan, params, learner, slots),
         )
     algorithm, whole = made.algorithm, made.plan(USERS, EPISODES)
     return Study(
@@ -110,7 +110,7 @@ def study_of(agent: str, scenario: Scenario) -> Study:
             algorithm, whole, params, key, jax.tree.map(lambda x: x[None], slots)
         ),
         train=lambda params, learner: loop.train(algorithm, whole, params, learner, INTERVAL),
-        evaluate=lambda params, slots, learner: loop.evaluate(algorithm, params, learner, slots),
+        evaluate=lambda params, slots, learner: loop.evaluate_actor(algorithm, params, learner, slots),
     )
 
 

@@ -24,9 +24,9 @@ import numpy as np
 
 from genedge.registry import named
 from genedge.replay.bound import most_saved
-from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.generate import generate
-from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal
+from genedge.replay.hindsight import Belady, Static, WholeTrace, most_hits_of_equal
 from genedge.replay.policies import CostAware
 from genedge.replay.run import replay
 from genedge.replay.server import Server
@@ -49,8 +49,8 @@ CASES = {
 }
 
 
-def whole(trace: Path, catalogue: str) -> tuple[Models, Chunk]:
-    models = Models(load_catalogue(catalogue))
+def whole(trace: Path, catalogue: str) -> tuple[TraceModels, Chunk]:
+    models = TraceModels(load_catalogue(catalogue))
     chunks = list(read_trace(trace, models, {}))
     return models, Chunk(*(list(itertools.chain.from_iterable(column)) for column in zip(*chunks, strict=True)))
 
@@ -59,7 +59,7 @@ def closed(trace: Path, catalogue: str, half: int) -> None:
     models, chunk = whole(trace, catalogue)
     n = len(chunk.time)
     part = slice(0, n // 2) if half == 1 else slice(n // 2, n)
-    requests = Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
+    requests = WholeTrace(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
     size = models.memory_mb[0]
     hits: dict[str, list[np.ndarray]] = {}
     for places in PLACES:
@@ -82,7 +82,7 @@ def closed(trace: Path, catalogue: str, half: int) -> None:
         print(f"{name:16}" + "".join(cells))
 
 
-def most_hits(requests: Requests, places: int, part: slice) -> np.ndarray:
+def most_hits(requests: WholeTrace, places: int, part: slice) -> np.ndarray:
     """Belady with bypass on a part that begins with the best content: every model has just been asked for."""
     known = np.unique(requests.model)
     model = np.concatenate([known, requests.model[part]])
@@ -106,7 +106,7 @@ def fit(trace: Path) -> None:
         for m in known:
             counts[i, m] = policy.counts(m, time_s)
     rates = (counts * decay).astype(np.float32)
-    requests = Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
+    requests = WholeTrace(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
     ends = []
     for places in PLACES:
         lru = Server(places * models.memory_mb[0], models, TRACE_POLICIES["lru"].load()(models)).serve(chunk).hit
@@ -184,7 +184,7 @@ def misses() -> None:
     for name in ("lru", "lfu", "gdsf", "keep-forever", "static", "belady", "popularity", "cost-aware"):
         cells = []
         for places in RESIDENT if name not in SLOW else RESIDENT[:2]:
-            models = Models(load_catalogue("gentd26"))
+            models = TraceModels(load_catalogue("gentd26"))
             for m in range(4 * places):
                 models.number(str(m))
             rng = np.random.default_rng(0)
@@ -195,7 +195,7 @@ def misses() -> None:
                 np.full(MISSES, 20.0),
                 np.full(MISSES, 1.2),
             )
-            requests, memory_mb = Requests(columns[0], columns[1], columns[4]), places * models.memory_mb[0]
+            requests, memory_mb = WholeTrace(columns[0], columns[1], columns[4]), places * models.memory_mb[0]
             if name == "static":
                 policy = Static(models, requests, memory_mb)
             else:
@@ -218,12 +218,12 @@ def bounds() -> None:
 
 def bound(case: str) -> None:
     count, n, load_s, gap_s = CASES[case]
-    models = Models(load_catalogue("gentd26"))
+    models = TraceModels(load_catalogue("gentd26"))
     for m in range(count):
         models.number(str(m))
     models.load_s = [load_s] * count
     rng = np.random.default_rng(0)
-    requests = Requests(np.arange(n) * gap_s, rng.integers(0, count, n), np.full(n, 1.2))
+    requests = WholeTrace(np.arange(n) * gap_s, rng.integers(0, count, n), np.full(n, 1.2))
     start = time.process_time()
     most_saved(requests, requests.saved_s, 12_000, models, False, lambda *told: None)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

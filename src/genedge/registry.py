@@ -396,10 +396,10 @@ def digest(file: Path) -> str:
     Raises:
         InputError: it is not there or cannot be read.
     """
+    if not file.is_file():  # Nor a pipe, which could not be read again.
+        raise InputError(f"{file}: no such file")
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
     except OSError as e:
         raise InputError(f"{file}: cannot be read: {e.strerror or e}") from None
 

@@ -14,7 +14,7 @@ from pictures import dots
 from PIL import Image
 
 import genedge
-from genedge.draw.canvas import SUFFIXES, Figure, encoded, named, style, write_figure
+from genedge.draw.canvas import SUFFIXES, Figure, encoded, in_figure, style, write_figure
 from genedge.draw.cells import learning_figure
 from genedge.draw.dots import LOOK
 from genedge.draw.evaluated import evaluation_figure
@@ -59,18 +59,18 @@ def texts(figure):
 @pytest.mark.parametrize("users", [(3,), (3, 4)])
 def test_all_names_in_figures_of_evaluations(users):
     text = texts(evaluation_figure(evaluation(NAMES, NAMES[0], users), {}))
-    assert all(named(name) in text for name in NAMES)
+    assert all(in_figure(name) in text for name in NAMES)
 
 
 def test_all_names_in_learning_curves():
     rows = [{"episode": i, "reward": 1.0 * i, "evaluated_utility": 2.0} for i in (1, 2)]
     text = texts(learning_figure(dict.fromkeys(NAMES, rows), {"$l$": 1.0}, "t", "n"))
-    assert all(named(name) in text for name in (*NAMES, "$l$"))
+    assert all(in_figure(name) in text for name in (*NAMES, "$l$"))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_seen_as_it_is(name):
-    told = named(name)
+    told = in_figure(name)
     assert len(told.removeprefix("\u200b")) <= 24
     if name.isascii() and name.isprintable() and len(name) <= 24:
         assert told.removeprefix("\u200b") == name

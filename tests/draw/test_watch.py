@@ -12,7 +12,7 @@ from hostile import PAIRS, renamed, texts_of
 from PIL import Image
 
 from genedge.cell.types import Decision
-from genedge.draw.canvas import named, pixels
+from genedge.draw.canvas import in_figure, pixels
 from genedge.draw.picture import HIT, MISS
 from genedge.draw.player import Frame, gif, page_html, player_html, png, writer_for
 from genedge.draw.watch import cell_figure, decisions_figure, draw_frame
@@ -63,9 +63,9 @@ def test_names_are_shown_as_they_are_wherever_an_episode_is(first, second, shown
     monkeypatch.setattr("genedge.draw.watch.pixels", lambda figure: (halves.append(figure), pixels(figure))[1])
     frames = [draw_frame(odd, 0)]
     cell, decisions = map(texts_of, halves)
-    assert any(text.startswith(f"scenario {named(first)}, ") for text in cell)
-    assert any(text.endswith(f", {named(second)}") for text in cell)
-    assert named(second) in decisions
+    assert any(text.startswith(f"scenario {in_figure(first)}, ") for text in cell)
+    assert any(text.endswith(f", {in_figure(second)}") for text in cell)
+    assert in_figure(second) in decisions
     page = page_html(frames, odd.caption).decode()
     assert page.count("<script>") == 1
     assert html.escape(harmless(first)) in page

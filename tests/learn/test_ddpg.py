@@ -45,7 +45,7 @@ class Tiny:
         self.settings = self.scenario.hyperparameters(agent)
         # Only a multi-layer perceptron has places without users.
         self.places = PLACES if self.settings.network == "mlp" else USERS
-        self.plan = loop.Plan(self.settings, USERS, self.places, MODELS, T, episodes=8)
+        self.plan = loop.OffPolicyPlan(self.settings, USERS, self.places, MODELS, T, episodes=8)
         self.slots = sample_episodes(self.params, jax.random.key(1), USERS, self.places, T, 20)
 
     def start(self):
@@ -391,7 +391,7 @@ def test_evaluation_keeps_the_best_actor(tiny):
     utilities = []
     for actor in actors:
         learner = learner._replace(nets=learner.nets._replace(actor=actor))
-        learner, utility = loop.evaluate(ddpg.ALGORITHM, run.params, learner, run.slots)
+        learner, utility = loop.evaluate_actor(ddpg.ALGORITHM, run.params, learner, run.slots)
         utilities.append(float(utility))
     assert len(set(utilities)) > 1
     assert float(learner.best_utility) == min(utilities)
@@ -414,11 +414,11 @@ def test_learns_to_beat_the_cloud(agent):
     quick = ["cell.places=5", "cell.users=5", *(f"{agent}.{setting}" for setting in settings)]
     scenario = load_scenario("paper", quick)
     params = scenario.params
-    plan = loop.Plan(scenario.hyperparameters(agent), 5, 5, 10, 50, episodes)
+    plan = loop.OffPolicyPlan(scenario.hyperparameters(agent), 5, 5, 10, 50, episodes)
     slots = sample_episodes(params, jax.random.key(1), 5, 5, 50, 4)
     learner = loop.init(ddpg.ALGORITHM, plan, params, KEY, slots)
     learner, _ = loop.train(ddpg.ALGORITHM, plan, params, learner, episodes)
-    _, learned = loop.evaluate(ddpg.ALGORITHM, params, learner, slots)
+    _, learned = loop.evaluate_actor(ddpg.ALGORITHM, params, learner, slots)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     cloud = float(total_utility(params, flat, policy("cloud-only", scenario)(params, flat, KEY)).mean())
     assert float(learned) < least * cloud

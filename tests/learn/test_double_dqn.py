@@ -57,7 +57,7 @@ def scenario():
 @pytest.fixture(scope="module")
 def learner(scenario):
     s, params = scenario.hyperparameters("two_timescale"), scenario.params
-    plan = loop.Plan(s, USERS, USERS, 5, T, EPISODES, largest_caches(params))
+    plan = loop.OffPolicyPlan(s, USERS, USERS, 5, T, EPISODES, largest_caches(params))
     slots = sample_episodes(params, jax.random.key(1), USERS, USERS, T, 2)
     made = loop.init(ALGORITHM, plan, params, jax.random.key(0), slots)
     return loop.train(ALGORITHM, plan, params, made, EPISODES)[0]

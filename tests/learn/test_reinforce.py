@@ -65,7 +65,7 @@ def gradient():
     """A function: what the actor says, the same in all slots -> the gradient of the loss in what it says."""
     scenario = load_scenario("paper", SMALL)
     params = scenario.params
-    plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 2, 2, 2, episodes=100)
+    plan = reinforce.ReinforcePlan(scenario.hyperparameters("reinforce"), 2, 2, 2, episodes=100)
     learner = reinforce.init(plan, KEY)
     slots = jax.tree.map(lambda x: x[:2], held_out(scenario, 2))._replace(requests=np.array([[0, 1], [0, 1]]))
     silent = jax.tree.map(jnp.zeros_like, learner.actor)
@@ -190,7 +190,7 @@ EPISODES = 300
 @pytest.fixture(scope="module")
 def small_run():
     scenario = load_scenario("paper", ONE_OF_TWO)
-    plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 2, 2, 50, EPISODES)
+    plan = reinforce.ReinforcePlan(scenario.hyperparameters("reinforce"), 2, 2, 50, EPISODES)
     learner, metrics = reinforce.train(plan, scenario.params, reinforce.init(plan, KEY), EPISODES)
     return scenario, plan, learner, metrics
 
@@ -234,7 +234,7 @@ def test_evaluation_keeps_the_best_actor(small_run):
     learner, utilities = reinforce.init(plan, KEY), []
     actors = [first, learner.actor, jax.tree.map(lambda w: w - 3.0, first)]
     for actor in (actors[1], actors[0], actors[2]):
-        learner, utility = reinforce.evaluate(plan, scenario.params, learner._replace(actor=actor), slots)
+        learner, utility = reinforce.evaluate_actor(plan, scenario.params, learner._replace(actor=actor), slots)
         utilities.append(float(utility))
         decision = jax.jit(decide)(actor, scenario.params, slots)
         assert utilities[-1] == pytest.approx(mean_utility(scenario, slots, decision), rel=1e-5)
@@ -247,7 +247,7 @@ def test_soon_within_a_percent_of_the_optimum_on_the_papers_cell():
     """The bar is `knapsack`, a heuristic that needs no training; HCRAS takes 5,000 evaluations a slot."""
     scenario, episodes = load_scenario("paper"), 100
     params, slots = scenario.params, held_out(scenario, 10)
-    plan = reinforce.Plan(scenario.hyperparameters("reinforce"), 10, 10, 50, episodes)
+    plan = reinforce.ReinforcePlan(scenario.hyperparameters("reinforce"), 10, 10, 50, episodes)
     learner, _ = reinforce.train(plan, params, reinforce.init(plan, KEY), episodes)
     learned = mean_utility(scenario, slots, jax.jit(decide)(learner.actor, params, slots))
     best = mean_utility(scenario, slots, policy("optimal", scenario)(params, slots, KEY))
@@ -398,9 +398,9 @@ def test_learns_over_cells_of_any_size(any_cell, drawn):
     scenario, plan, _ranges = any_cell
     cells, slots, _ = drawn
     start = reinforce.init(plan, KEY)
-    _, before = reinforce.evaluate(plan, cells, start, slots)
+    _, before = reinforce.evaluate_actor(plan, cells, start, slots)
     learner, _ = reinforce.train(plan, scenario.params, start, plan.episodes)
-    _, after = reinforce.evaluate(plan, cells, learner, slots)
+    _, after = reinforce.evaluate_actor(plan, cells, learner, slots)
     nothing = jax.vmap(lambda cell, slot: decode(cell, slot, -jnp.ones(MODELS[1] + 2 * USERS[1])))(cells, slots)
     cloud = jax.vmap(total_utility)(cells, slots, nothing).mean()
     assert float(after) < 0.87 * float(cloud) < 0.87 * float(before)

@@ -47,7 +47,7 @@ def loud(tree, seed):
 def tiny():
     """A plan, its scenario, a learner whose networks all differ, and a mini-batch."""
     scenario = load_scenario("paper", TINY)
-    plan = loop.Plan(scenario.hyperparameters("sac"), USERS, USERS, MODELS, T, episodes=8)
+    plan = loop.OffPolicyPlan(scenario.hyperparameters("sac"), USERS, USERS, MODELS, T, episodes=8)
     slots = sample_episodes(scenario.params, jax.random.key(1), USERS, USERS, T, 20)
     learner = loop.init(sac.ALGORITHM, plan, scenario.params, KEY, slots)
     networks = ("actor", "critics", "target_critics")
@@ -242,12 +242,12 @@ def test_the_first_price_of_entropy(tiny):
 def test_learns_to_beat_the_cloud():
     scenario = load_scenario("paper", ["sac.width=16", "cell.places=5", "cell.users=5"])
     params, episodes = scenario.params, 30
-    plan = loop.Plan(scenario.hyperparameters("sac"), 5, 5, 10, 50, episodes)
+    plan = loop.OffPolicyPlan(scenario.hyperparameters("sac"), 5, 5, 10, 50, episodes)
     slots = sample_episodes(params, jax.random.key(1), 5, 5, 50, 4)
     learner, _ = loop.train(
         sac.ALGORITHM, plan, params, loop.init(sac.ALGORITHM, plan, params, KEY, slots), episodes
     )
-    _, learned = loop.evaluate(sac.ALGORITHM, params, learner, slots)
+    _, learned = loop.evaluate_actor(sac.ALGORITHM, params, learner, slots)
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     cloud = float(total_utility(params, flat, policy("cloud-only", scenario)(params, flat, KEY)).mean())
     assert float(learned) < 0.8 * cloud

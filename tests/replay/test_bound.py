@@ -9,8 +9,7 @@ import pytest
 from scipy.optimize import linprog
 
 from genedge.replay.bound import _programme, most_saved
-from genedge.replay.catalogue import Models, load_catalogue
-from genedge.replay.hindsight import Requests
+from genedge.replay.catalogue import TraceModels, load_catalogue
 
 
 def models_of(memory_gb, load_s):
@@ -19,7 +18,7 @@ def models_of(memory_gb, load_s):
         str(m): {"memory_gb": size, "load_s": load}
         for m, (size, load) in enumerate(zip(memory_gb, load_s, strict=True))
     }
-    models = Models(load_catalogue("load-free").model_validate(tree))
+    models = TraceModels(load_catalogue("load-free").model_validate(tree))
     for m in range(len(memory_gb)):
         models.number(str(m))
     return models
@@ -116,7 +115,7 @@ def test_prices_of_any_kind_make_a_bound(monkeypatch):
     models = models_of([2, 1, 3], [1.0, 2.5, 0.0])
     rng = np.random.default_rng(2)
     time, model = np.cumsum(rng.choice([0, 0.5, 2], 60)), rng.integers(0, 3, 60)
-    requests, worth = Requests(time, model, np.ones(60)), np.ones(60)
+    requests, worth = WholeTrace(time, model, np.ones(60)), np.ones(60)
     honest = most_saved(requests, worth, 4000, models, False, quiet)
     solution = highspy.Highs.getSolution
 
@@ -136,7 +135,7 @@ def test_ctrl_c_ends_the_solver():
     rng = np.random.default_rng(0)
     models = models_of(rng.integers(2, 8, 50), [22.5] * 50)
     model = np.minimum(rng.zipf(1.3, n), 50) - 1
-    requests = Requests(np.arange(n) / 100, model, np.ones(n))
+    requests = WholeTrace(np.arange(n) / 100, model, np.ones(n))
 
     def interrupt(done, steps):
         told.append((done, steps))

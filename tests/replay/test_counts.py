@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from genedge.registry import named
-from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.generate import generate
-from genedge.replay.hindsight import Requests
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk
 
@@ -50,7 +49,7 @@ COUNTS = {
 def traces():
     made = {}
     for name, (sizes, catalogue) in TRACES.items():
-        models, users = Models(load_catalogue(catalogue)), {}
+        models, users = TraceModels(load_catalogue(catalogue)), {}
         rows = list(generate(*sizes))
         time, numbers = [row.time for row in rows], [models.number(row.model) for row in rows]
         user = [users.setdefault(row.user, len(users)) for row in rows]
@@ -60,7 +59,7 @@ def traces():
 
 def counts(name, models, chunk):
     entry = named("trace policy")[name]
-    requests = Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
+    requests = WholeTrace(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
     foreseen = {"static": (requests, MEMORY_MB), "belady": (requests,)}.get(name, ())
     served = Server(MEMORY_MB, models, entry.load()(models, *foreseen)).serve(chunk)
     return sum(served.hit), len(served.loaded), zlib.crc32(bytes(served.hit))

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genedge.errors import InputError
-from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.convert import convert
 from genedge.replay.gentd26 import gentd26_rows
 from genedge.replay.trace import read_trace
@@ -52,7 +52,7 @@ def test_every_row_is_accounted_for(tmp_path):
         "earlier than the row before it; sorted": 1,
         "without a user; left empty": 1,
     }
-    models, users = Models(load_catalogue("gentd26")), {}
+    models, users = TraceModels(load_catalogue("gentd26")), {}
     (chunk,) = read_trace(path, models, users)
     assert [time - chunk.time[0] for time in chunk.time] == [0, 30, 510]
     assert [models.names[m] for m in chunk.model] == ["M2", "M1", "M1"]
@@ -86,7 +86,7 @@ def test_times_are_those_of_their_offsets(tmp_path_factory, times):
         expected[f"M{i}"] = (time - timedelta(minutes=offset or 0) - datetime(1970, 1, 1)).total_seconds()
     (folder / "requests.csv").write_text(HEADER + "".join(lines))
     converted = convert(folder / "requests.csv", folder / "trace.csv", gentd26_rows)
-    models = Models(load_catalogue("gentd26"))
+    models = TraceModels(load_catalogue("gentd26"))
     (chunk,) = read_trace(folder / "trace.csv", models, {})
     found = dict(zip((models.names[m] for m in chunk.model), chunk.time, strict=True))
     assert found == pytest.approx(expected, abs=0.002)

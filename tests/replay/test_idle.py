@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from genedge.registry import named
-from genedge.replay.catalogue import Models, load_catalogue
-from genedge.replay.hindsight import Belady, Requests
+from genedge.replay.catalogue import TraceModels, load_catalogue
+from genedge.replay.hindsight import Belady
 from genedge.replay.idle import Idle
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk
@@ -62,7 +62,7 @@ def drawn(rng, count, requests):
         str(m): {"memory_gb": rng.choice(sizes), "load_s": rng.choice(loads), "result_mb": rng.choice([7.5, 0, 20])}
         for m in range(count)
     }
-    models = Models(load_catalogue("load-free").model_validate(tree))
+    models = TraceModels(load_catalogue("load-free").model_validate(tree))
     for m in range(count):
         models.number(str(m))
     gaps = rng.choice([[0.0, 0.0, 1.0], [0.5, 0.5, 1.0], [0.0, 10.0, 100.0]][rng.integers(3)], requests)
@@ -86,7 +86,7 @@ def test_heaps_decide_as_a_plain_search(name, seed):
     for _ in range(12):
         models, chunk = drawn(rng, int(rng.integers(1, 30)), 300)
         memory_mb = int(rng.choice([0, 1000, 2500, 6000, 20_000]))
-        requests = Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
+        requests = WholeTrace(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
 
         def policy(models=models, requests=requests):
             return Belady(models, requests) if name == "belady" else named("trace policy")[name].load()(models)
@@ -132,7 +132,7 @@ def test_a_miss_looks_at_few_of_many_models(name, monkeypatch):
 
     monkeypatch.setattr(Idle, "least", counting)
     tree = load_catalogue("load-free").model_dump()
-    models = Models(load_catalogue("load-free").model_validate(tree))
+    models = TraceModels(load_catalogue("load-free").model_validate(tree))
     rng = np.random.default_rng(0)
     model = rng.integers(0, 4000, 12_000).tolist()
     for m in range(4000):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from genedge.draw.canvas import named
 from genedge.draw.replay import replay_figure
 from genedge.errors import InputError
-from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.generate import generate
 from genedge.replay.run import replay
 from genedge.replay.trace import Row, read_trace, write_trace
@@ -25,7 +25,7 @@ def test_a_trace_keeps_every_name(tmp_path_factory, names):
     """Also those that a spreadsheet would run: they are written for this program, and its catalogues know them."""
     path = tmp_path_factory.mktemp("names") / "trace.csv"
     write_trace(path, [Row(float(i), model, user, 30) for i, (model, user) in enumerate(names)])
-    models, users = Models(CATALOGUE), dict[str, int]()
+    models, users = TraceModels(CATALOGUE), dict[str, int]()
     (chunk,) = read_trace(path, models, users)
     numbers = {number: name for name, number in users.items()}
     assert [models.names[m] for m in chunk.model] == [model for model, _ in names]
@@ -46,4 +46,4 @@ def test_a_time_that_is_no_number_is_no_time(tmp_path):
     """None that says an offset is read as if it had said another."""
     (tmp_path / "t.csv").write_text("time,model,user,steps\n2024-11-15T16:57:50+08:00,a,b,30\n")
     with pytest.raises(InputError, match=r"line 2, time: '2024-11-15T16:57:50\+08:00' is no number"):
-        list(read_trace(tmp_path / "t.csv", Models(CATALOGUE), {}))
+        list(read_trace(tmp_path / "t.csv", TraceModels(CATALOGUE), {}))

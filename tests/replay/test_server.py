@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from genedge.registry import named
 from genedge.replay.bound import most_saved
-from genedge.replay.catalogue import Models, load_catalogue
-from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal, neighbours, saved_if_held
+from genedge.replay.catalogue import TraceModels, load_catalogue
+from genedge.replay.hindsight import Belady, Static, WholeTrace, most_hits_of_equal, neighbours, saved_if_held
 from genedge.replay.idle import Idle
 from genedge.replay.policies import CostAware, Popularity
 from genedge.replay.server import Server
@@ -32,7 +32,7 @@ def models_of(memory_gb, load_s=0.0, wait_s=0.0):
         n: {"memory_gb": size, "load_s": load} for n, size, load in zip(names, memory_gb, load_s, strict=True)
     }
     tree["cloud"]["wait_s"] = wait_s
-    models = Models(load_catalogue("load-free").model_validate(tree))
+    models = TraceModels(load_catalogue("load-free").model_validate(tree))
     for name in names:
         models.number(name)
     return models
@@ -46,7 +46,7 @@ def chunk_of(model, time=None, user=None, local_s=0.0, saved_s=None):
 
 
 def requests_of(chunk):
-    return Requests(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
+    return WholeTrace(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
 
 
 def server_of(name, models, memory_mb, chunk):

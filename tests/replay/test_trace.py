@@ -6,13 +6,13 @@ from itertools import pairwise
 import pytest
 
 from genedge.errors import InputError
-from genedge.replay.catalogue import Models, load_catalogue
+from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.generate import generate
 from genedge.replay.trace import CHUNK, MOST_LINE, Row, read_trace, write_trace
 
 
 def read(path, catalogue="gentd26"):
-    models, users = Models(load_catalogue(catalogue)), {}
+    models, users = TraceModels(load_catalogue(catalogue)), {}
     return list(read_trace(path, models, users)), models, users
 
 
@@ -184,7 +184,7 @@ models: {}"""
 def test_a_model_of_its_own_size():
     catalogue = load_catalogue("gentd26")
     own = catalogue.model_validate(catalogue.model_dump() | {"models": {"big": {"memory_gb": 12, "load_s": 60}}})
-    models = Models(own)
+    models = TraceModels(own)
     assert [models.number(name) for name in ("small", "big", "small")] == [0, 1, 0]
     assert models.memory_mb == [4000, 12000]
     assert models.load_s == [22.5, 60]

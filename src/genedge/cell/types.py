@@ -356,7 +356,7 @@ def with_places(slot: Slot, places: int) -> Slot:
     )
 
 
-def in_float64(models: Models) -> Models:
+def models_in_float64(models: Models) -> Models:
     """The catalogue in float64 NumPy.
 
     Args:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genedge.draw.canvas import Axes, Line2D, ListedColormap, Patch, named
+from genedge.draw.canvas import Axes, Line2D, ListedColormap, Patch, in_figure
 from genedge.draw.dots import Below
 from genedge.evaluation.results import BoxEvaluation, FirstEpisode
 
@@ -62,7 +62,7 @@ def _timeline(axes: Axes, policy: str, first: FirstEpisode) -> None:
         shift = -0.18 if face == "black" else 0.18
         axes.scatter(at + shift, of, s=4 * counts[at, of], facecolors=face, edgecolors="black", linewidths=0.5)
     axes.set_yticks(range(models), [str(m) for m in range(models)], fontsize=7)
-    axes.set_ylabel(named(policy), rotation=0, ha="right", va="center", labelpad=14)
+    axes.set_ylabel(in_figure(policy), rotation=0, ha="right", va="center", labelpad=14)
     axes.set_xlim(-0.5, T - 0.5)
     for m in range(1, models):
         axes.axhline(m - 0.5, color="#DDDDDD", lw=0.5)

@@ -52,7 +52,7 @@ __all__ = [
     "Rectangle",
     "check_figure",
     "encoded",
-    "named",
+    "in_figure",
     "pixels",
     "style",
     "to_rgb",
@@ -90,7 +90,7 @@ def style(look: Look = USUAL) -> Iterator[None]:
         yield
 
 
-def named(name: str, most: int = LONGEST_NAME) -> str:
+def in_figure(name: str, most: int = LONGEST_NAME) -> str:
     """Somebody's name for something, as a text of a figure: all of it visible, in one line, not too long.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genedge.draw.canvas import Axes, Figure, named, style
+from genedge.draw.canvas import Axes, Figure, in_figure, style
 from genedge.draw.dots import LOOK, level_styles
 from genedge.draw.palette import COLOURS, DASHES, MARKERS, PALETTE
 from genedge.results import Results
@@ -28,7 +28,7 @@ def learning_figure(
     axes = figure.subplots()
     alone = len(curves) == 1
     for i, (name, rows) in enumerate(curves.items()):
-        episode, hue, label = [row["episode"] for row in rows], i % len(COLOURS), named(name)
+        episode, hue, label = [row["episode"] for row in rows], i % len(COLOURS), in_figure(name)
         if alone:
             explored = [row["reward"] for row in rows]
             axes.plot(episode, explored, color="#7F7F7F", lw=1, label=f"{label}, exploring")
@@ -42,7 +42,7 @@ def learning_figure(
         )
     for i, (name, utility) in enumerate(levels.items(), len(curves)):
         hue = i % len(COLOURS)
-        axes.axhline(-utility, color=COLOURS[hue], ls=DASHES[hue], lw=1.2, label=named(name))
+        axes.axhline(-utility, color=COLOURS[hue], ls=DASHES[hue], lw=1.2, label=in_figure(name))
     axes.set(xlabel=f"episode\n({note})", ylabel="mean reward of a slot, −Σ Uₙ", title=title)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
@@ -61,7 +61,7 @@ def over_users_figure(results: Results, labels: Mapping[str, str]) -> Figure:
         grid = figure.subplots(2, 2, sharex=True)
         for axes, metric in zip(grid.flat, results.panels, strict=True):
             for i, policy in enumerate(results.policies):
-                _over_users(axes, results, policy, metric, i, named(labels.get(policy, policy)))
+                _over_users(axes, results, policy, metric, i, in_figure(labels.get(policy, policy)))
             for name, line in level_styles(results).items():
                 values = [results.levels_at(users)[name] for users in results.users]
                 if metric in values[0]:
@@ -71,7 +71,7 @@ def over_users_figure(results: Results, labels: Mapping[str, str]) -> Figure:
             axes.set_xticks(results.users)
         for axes in grid[1]:
             axes.set_xlabel("number of users")
-        figure.suptitle(results.title(named), fontsize=10)
+        figure.suptitle(results.title(in_figure), fontsize=10)
         handles, names = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
     return figure

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genedge.draw.canvas import OPEN, Axes, Figure, LogNorm, LogTicks, Patch, Rectangle, named, style
+from genedge.draw.canvas import OPEN, Axes, Figure, LogNorm, LogTicks, Patch, Rectangle, in_figure, style
 from genedge.draw.palette import DASHES, MARKERS, PALETTE
 from genedge.statistics import Interval
 
@@ -93,9 +93,9 @@ class Chart:
                 self._line(axes, series, styles)
             for i, (label, level) in enumerate(self.levels.items(), 1):
                 colour, dash = ("black", "--") if label == OPTIMUM else ("#666666", DASHES[i % len(DASHES)])
-                axes.axhline(level, color=colour, ls=dash, lw=1.1, label=named(label))
+                axes.axhline(level, color=colour, ls=dash, lw=1.1, label=in_figure(label))
             for label, at in self.marks.items():
-                axes.axvline(at, color="#555555", ls=(0, (1, 2)), lw=1.2, label=named(label))
+                axes.axvline(at, color="#555555", ls=(0, (1, 2)), lw=1.2, label=in_figure(label))
             axes.set(xlabel=self.xlabel, ylabel=self.ylabel, xscale=self.xscale, yscale=self.yscale)
             for scale, axis in ((self.xscale, axes.xaxis), (self.yscale, axes.yaxis)):
                 if scale == "log":
@@ -117,7 +117,7 @@ class Chart:
         if self.yscale == "log":
             centre, low, high = (np.maximum(values, LEAST_DRAWN) for values in (centre, low, high))
         if self.bands:
-            axes.plot(series.x, centre, color=colour, ls=dash, lw=1.6, label=named(series.label))
+            axes.plot(series.x, centre, color=colour, ls=dash, lw=1.6, label=in_figure(series.label))
             axes.fill_between(series.x, low, high, color=colour, alpha=0.15, lw=0)
         else:
             axes.errorbar(
@@ -131,7 +131,7 @@ class Chart:
                 lw=1.4,
                 capsize=2.5,
                 markerfacecolor="none" if series.label == OPTIMUM else colour,
-                label=named(series.label),
+                label=in_figure(series.label),
             )
 
 
@@ -218,7 +218,7 @@ class Grid:
                     text.set_bbox({"facecolor": colour, "edgecolor": "none", "pad": 0.8})
             axes.set(xlim=(0, columns), ylim=(rows, 0))
             lines = [column.split("\n") for column in self.columns]
-            headings = ["\n".join(named(line, LONGEST_LINE) for line in heading) for heading in lines]
+            headings = ["\n".join(in_figure(line, LONGEST_LINE) for line in heading) for heading in lines]
             axes.set_xticks(np.arange(columns) + 0.5, headings, rotation=90, fontsize=8)
             axes.set_yticks(np.arange(rows) + 0.5, self.labels, fontsize=8)
             axes.xaxis.tick_top()
@@ -383,7 +383,7 @@ class Forest:
             known = [who for level in self.levels for who in level.measured]
             for who in dict.fromkeys(known):
                 colour, marker, _ = style_of(who, styles)
-                axes.plot([], [], color=colour, marker=marker, ls="", label=named(who))
+                axes.plot([], [], color=colour, marker=marker, ls="", label=in_figure(who))
             axes.axvline(0, color="#555555", lw=0.8)
             axes.set_yticks(range(len(self.levels)), [level.label for level in self.levels], fontsize=8.5)
             axes.set(ylim=(len(self.levels) - 0.4, -0.6), xlabel=self.xlabel)

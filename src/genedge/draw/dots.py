@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genedge.draw.canvas import OPEN, Axes, Figure, Line2D, Patch, named, style
+from genedge.draw.canvas import OPEN, Axes, Figure, Line2D, Patch, in_figure, style
 from genedge.draw.palette import PALETTE
 from genedge.results import Results
 
@@ -65,13 +65,13 @@ def dots_figure(results: Results, labels: Mapping[str, str], below: Below = NOTH
                 if metric in levels[name]:
                     axes.axvline(levels[name][metric].mean, label=name, **line)
             # By place and not by name: two names may look alike.
-            names = [named(labels.get(row.policy, row.policy)) for row in results.rows] if i == 0 else []
+            names = [in_figure(labels.get(row.policy, row.policy)) for row in results.rows] if i == 0 else []
             axes.set_yticks(range(len(results.rows)), names or [""] * len(results.rows))
         below.draw([figure.add_subplot(grid[1 + i, :]) for i in range(len(below.heights_in))])
         if legend:
             columns = len(legend) if len(legend) <= MOST_COLUMNS else ceil(len(legend) / 2)
             figure.legend(handles=legend, loc="outside lower center", ncols=columns, frameon=False)
-        figure.suptitle(results.title(named), fontsize=10)
+        figure.suptitle(results.title(in_figure), fontsize=10)
     return figure
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genedge.draw.canvas import Axes, Figure, named
+from genedge.draw.canvas import Axes, Figure, in_figure
 from genedge.draw.dots import LEVEL_STYLES, Below, dots_figure
 from genedge.draw.palette import DASHES, PALETTE
 from genedge.replay.replayed import LOAD_FREE, Replayed
@@ -35,7 +35,7 @@ def _over_time(axes: Axes, results: Replayed) -> None:
     so_far = requests.cumsum()[busy]
     for i, (name, tally) in enumerate(tallies.items()):
         line: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "ls": DASHES[i % len(DASHES)], "lw": 1.3}
-        axes.plot(hours, tally.course.sums[1].cumsum()[busy] / so_far, label=named(name), **line)
+        axes.plot(hours, tally.course.sums[1].cumsum()[busy] / so_far, label=in_figure(name), **line)
     if results.limits is not None:
         most = results.limits.hits_course.sums[0].cumsum()[busy]
         axes.plot(hours, most / so_far, label=LOAD_FREE, **LEVEL_STYLES[0])

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from genedge.cell.memory import in_slot
 from genedge.cell.types import AnyArray, Decision, Outcome, Slot
-from genedge.draw.canvas import Figure, named, pixels, style
+from genedge.draw.canvas import Figure, in_figure, pixels, style
 from genedge.draw.picture import (
     SMALL,
     UNDECIDED,
@@ -37,7 +37,7 @@ def draw_cell(
     slot, decided = jax.tree.map(np.asarray, (slot, decided))
     users = np.flatnonzero(slot.active)
     requests = slot.requests[users]
-    title = f"scenario {named(scenario.name)}, slot {number} of {scenario.settings.cell.slots_per_episode}"
+    title = f"scenario {in_figure(scenario.name)}, slot {number} of {scenario.settings.cell.slots_per_episode}"
     if decided is None:
         kinds = np.full(len(users), UNDECIDED, object)
         cache: AnyArray = np.zeros(len(scenario.models), bool)

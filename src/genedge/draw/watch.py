@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genedge.cell.types import Slot
-from genedge.draw.canvas import Axes, Figure, Line2D, LineCollection, MaxNLocator, Patch, named, pixels, style
+from genedge.draw.canvas import Axes, Figure, Line2D, LineCollection, MaxNLocator, Patch, in_figure, pixels, style
 from genedge.draw.picture import (
     HIT,
     KINDS,
@@ -62,7 +62,7 @@ def cell_figure(episode: Episode, k: int) -> Figure:
     slots, users = episode.slots, np.arange(episode.slots.requests.shape[1])
     figure = Figure(figsize=HALF, dpi=DPI)
     figure.text(0.02, 0.965, f"slot {k + 1} of {len(slots.skew)}", fontsize=13, fontweight="bold")
-    about = f"scenario {named(episode.scenario.name)}, {len(users)} users, skew γ {slots.skew[k]:g}"
+    about = f"scenario {in_figure(episode.scenario.name)}, {len(users)} users, skew γ {slots.skew[k]:g}"
     figure.text(0.98, 0.965, about, fontsize=TEXT, ha="right")
 
     axes = figure.add_axes((0.16, 0.455, 0.68, 0.495))
@@ -110,7 +110,7 @@ def decisions_figure(episode: Episode, k: int) -> Figure:
     figure.text(0.01, 0.745, "memory [GB]\n(grey: not\nasked for)", fontsize=SMALL, va="center")
 
     for side, left, colour in ((episode.policy, 0.2, POLICY), (episode.best, 0.605, OPTIMUM)):
-        figure.text(left, 0.965, named(side.name), fontsize=11, fontweight="bold", color=colour)
+        figure.text(left, 0.965, in_figure(side.name), fontsize=11, fontweight="bold", color=colour)
         utility, delay_s, tv, hit_ratio = side.numbers(k)
         told = f"{utility:.1f}{_gap(episode, side, k)}", f"{delay_s:.1f}", f"{tv:.1f}", f"{hit_ratio:.2f}"
         for y, number in zip(rows, told, strict=True):
@@ -163,7 +163,7 @@ def _draw_utilities(axes: Axes, episode: Episode, k: int) -> None:
     count = both.shape[1]
     for side, colour, dash, marker in ((episode.policy, POLICY, "-", "o"), (episode.best, OPTIMUM, "--", "v")):
         so_far = side.utility[: k + 1]
-        label = f"mean {so_far.mean():.1f}, {named(side.name)}"
+        label = f"mean {so_far.mean():.1f}, {in_figure(side.name)}"
         slots = np.arange(1, k + 2)
         axes.plot(slots, so_far, color=colour, ls=dash, lw=1.6, marker=marker, markevery=[k], ms=6, label=label)
     margin = 0.08 * max(float(np.ptp(both)), 0.01 * abs(float(both.max())), 1e-3)

@@ -17,7 +17,13 @@ from genedge.errors import InputError
 from genedge.learn.actor import Network, actor_shapes
 from genedge.learn.agent import EVALUATION_EPISODES, Training
 from genedge.learn.hyperparameters import AgentSettings, NetworkKind, Switch, TracedCount
-from genedge.learn.reinforce import DecisionsPerSlot, Plan, SimulatorAgent, refuse_large_updates, training_of
+from genedge.learn.reinforce import (
+    DecisionsPerSlot,
+    ReinforcePlan,
+    SimulatorAgent,
+    refuse_large_updates,
+    training_of,
+)
 from genedge.scenario import DrawnModels, Scenario
 from genedge.settings.fields import (
     Count,
@@ -115,7 +121,7 @@ def catalogue_ranges(scenario: Scenario) -> Models:
 
 
 @partial(jax.jit, static_argnames="slots")
-def draw_cells(plan: Plan, params: Params, key: Array, slots: int) -> tuple[Params, Slot]:
+def draw_cells(plan: ReinforcePlan, params: Params, key: Array, slots: int) -> tuple[Params, Slot]:
     """Cells of random size and catalogue, and a slot of each.
 
     Args:
@@ -164,11 +170,11 @@ def _whole(bounds: tuple[int, int], u: Array) -> Array:
     return low + jnp.floor(u * (high - low + 1)).astype(jnp.int32)
 
 
-def _draw_episode(plan: Plan, params: Params, key: Array) -> tuple[Params, Slot]:
+def _draw_episode(plan: ReinforcePlan, params: Params, key: Array) -> tuple[Params, Slot]:
     return draw_cells(plan, params, key, plan.slots_per_episode)
 
 
-def plan_of(settings: AnyCellSettings, ranges: Models, slots_per_episode: int, episodes: int) -> Plan:
+def plan_of(settings: AnyCellSettings, ranges: Models, slots_per_episode: int, episodes: int) -> ReinforcePlan:
     """What is fixed for a run.
 
     Args:
@@ -178,7 +184,7 @@ def plan_of(settings: AnyCellSettings, ranges: Models, slots_per_episode: int, e
         episodes: of the whole run.
     """
     users, models = settings.users[1], settings.models[1]
-    return Plan(settings, users, models, slots_per_episode, episodes, ranges, _draw_episode, any_cell=True)
+    return ReinforcePlan(settings, users, models, slots_per_episode, episodes, ranges, _draw_episode, any_cell=True)
 
 
 class AnyCell(SimulatorAgent[AnyCellSettings]):

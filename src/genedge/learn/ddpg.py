@@ -31,8 +31,8 @@ from genedge.learn.off_policy import (
     Credit,
     Learner,
     Nets,
+    OffPolicyPlan,
     OffPolicySettings,
-    Plan,
     centred,
     optimisers,
 )
@@ -91,7 +91,7 @@ class Td3Settings(DdpgSettings):
     target_noise: NotNegative = assumed(0.2, "standard deviation of the noise on the target actor's action")
 
 
-def explore(plan: Plan, actor: Network, params: Params, slot: Slot, progress: Array, key: Array) -> Array:
+def explore(plan: OffPolicyPlan, actor: Network, params: Params, slot: Slot, progress: Array, key: Array) -> Array:
     """The actor's action with Gaussian noise that falls linearly over the run.
 
     Args:
@@ -110,7 +110,7 @@ def explore(plan: Plan, actor: Network, params: Params, slot: Slot, progress: Ar
 
 
 def update(
-    plan: Plan, params: Params, learner: Learner, batch: Transition, key: Array
+    plan: OffPolicyPlan, params: Params, learner: Learner, batch: Transition, key: Array
 ) -> tuple[Learner, Array, Array]:
     """One update of all networks, Eq. (19) to (22).
 

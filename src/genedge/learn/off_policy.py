@@ -74,7 +74,7 @@ class OffPolicySettings(AgentSettings):
     meta_fields=("users", "places", "models", "slots_per_episode"),
 )
 @dataclass(frozen=True)
-class Plan:
+class OffPolicyPlan:
     """What is fixed for a whole run; compiled code depends on all but the numbers in it.
 
     Attributes:
@@ -175,13 +175,13 @@ class LongTimescale(NamedTuple):
         learn: (plan, params, learner, slot, choice, what the slot earned, key) -> what it carries.
     """
 
-    init: Callable[[Plan, Array, Outcome], Any]
+    init: Callable[[OffPolicyPlan, Array, Outcome], Any]
     begin: Callable[[Any], Any]
-    choose: Callable[[Plan, Params, Learner, Slot, Array, Array], tuple[Array, Array]]
-    learn: Callable[[Plan, Params, Learner, Slot, Array, Array, Array], Any]
+    choose: Callable[[OffPolicyPlan, Params, Learner, Slot, Array, Array], tuple[Array, Array]]
+    learn: Callable[[OffPolicyPlan, Params, Learner, Slot, Array, Array, Array], Any]
 
 
-def no_temperature(plan: Plan) -> float:
+def no_temperature(plan: OffPolicyPlan) -> float:
     """The logarithm of a price of entropy that nobody looks at.
 
     Args:
@@ -213,16 +213,16 @@ class Algorithm(NamedTuple):
     """
 
     channels: int
-    explore: Callable[[Plan, Network, Params, Slot, Array, Array], Array]
-    update: Callable[[Plan, Params, Learner, Transition, Array], tuple[Learner, Array, Array]]
-    log_temperature: Callable[[Plan], Any] = no_temperature
+    explore: Callable[[OffPolicyPlan, Network, Params, Slot, Array, Array], Array]
+    update: Callable[[OffPolicyPlan, Params, Learner, Transition, Array], tuple[Learner, Array, Array]]
+    log_temperature: Callable[[OffPolicyPlan], Any] = no_temperature
     cache: LongTimescale | None = None
     actor: Callable[[Learner], Any] = actor_network
     decide: Callable[[Any, Params, Slot], Decision] = decide
 
 
 @partial(jax.jit, static_argnames="algorithm", compiler_options=ONCE)
-def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Slot) -> Learner:
+def init(algorithm: Algorithm, plan: OffPolicyPlan, params: Params, key: Array, slots: Slot) -> Learner:
     """A learner that has not learned yet.
 
     Args:
@@ -261,7 +261,7 @@ def init(algorithm: Algorithm, plan: Plan, params: Params, key: Array, slots: Sl
     return learner._replace(best_actor=jax.tree.map(jnp.copy, algorithm.actor(learner)))
 
 
-def _fresh_nets(algorithm: Algorithm, plan: Plan, box: bool, for_actor: Array, for_critics: Array) -> Nets:
+def _fresh_nets(algorithm: Algorithm, plan: OffPolicyPlan, box: bool, for_actor: Array, for_critics: Array) -> Nets:
     settings = plan.settings
     actor = init_actor(settings, for_actor, plan.models, plan.places, algorithm.channels, box)
     critics = tuple(
@@ -288,7 +288,7 @@ def _first_memories(params: Params, batch: tuple[int, ...]) -> Memory:
 
 @partial(jax.jit, static_argnames=("algorithm", "episodes"), donate_argnames="learner", compiler_options=OFTEN)
 def train(
-    algorithm: Algorithm, plan: Plan, params: Params, learner: Learner, episodes: int
+    algorithm: Algorithm, plan: OffPolicyPlan, params: Params, learner: Learner, episodes: int
 ) -> tuple[Learner, Metrics]:
     """Trains for some episodes.
 
@@ -309,7 +309,9 @@ def train(
     return jax.lax.scan(episode, learner, None, length=episodes)
 
 
-def _one_episode(algorithm: Algorithm, plan: Plan, params: Params, learner: Learner) -> tuple[Learner, Metrics]:
+def _one_episode(
+    algorithm: Algorithm, plan: OffPolicyPlan, params: Params, learner: Learner
+) -> tuple[Learner, Metrics]:
     key = jax.random.fold_in(learner.key, learner.episodes)
     state = reset(params, jax.random.fold_in(key, 0), plan.users, plan.places)[1]
     if algorithm.cache is not None:
@@ -323,7 +325,7 @@ def _one_episode(algorithm: Algorithm, plan: Plan, params: Params, learner: Lear
 
 
 def _one_slot(
-    algorithm: Algorithm, plan: Plan, params: Params, learner: Learner, state: State, key: Array
+    algorithm: Algorithm, plan: OffPolicyPlan, params: Params, learner: Learner, state: State, key: Array
 ) -> tuple[tuple[Learner, State], Metrics]:
     """One action, one transition stored, one update."""
     for_action, for_batch, for_update = jax.random.split(key, 3)
@@ -349,7 +351,7 @@ def _one_slot(
 
 
 def _update_once_warm(
-    algorithm: Algorithm, plan: Plan, params: Params, learner: Learner, for_batch: Array, for_update: Array
+    algorithm: Algorithm, plan: OffPolicyPlan, params: Params, learner: Learner, for_batch: Array, for_update: Array
 ) -> tuple[Learner, Array, Array]:
     """One update of the networks, as soon as the warm-up is over."""
 
@@ -364,7 +366,7 @@ def _update_once_warm(
 
 
 @partial(jax.jit, static_argnames="algorithm", compiler_options=SELDOM)
-def evaluate(
+def evaluate_actor(
     algorithm: Algorithm, params: Params, learner: Learner, slots: Slot
 ) -> tuple[Learner, Float[Array, ""]]:
     """Scores the actor on given slots, and keeps it if it is the best so far.
@@ -417,7 +419,7 @@ def credited(settings: OffPolicySettings, outcome: Outcome) -> Float[Array, "*ba
     return -jnp.asarray(outcome.utility.sum(axis=-1, keepdims=True))
 
 
-def centred(plan: Plan, learner: Learner, target: Float[Array, "B V"]) -> tuple[Array, Array]:
+def centred(plan: OffPolicyPlan, learner: Learner, target: Float[Array, "B V"]) -> tuple[Array, Array]:
     """The critics' targets less their running mean, and that mean.
 
     A level that all states and actions share decides nothing, but it would grow to a hundred rewards at the paper's
@@ -433,7 +435,9 @@ def centred(plan: Plan, learner: Learner, target: Float[Array, "B V"]) -> tuple[
     return jnp.where(jnp.arange(target.shape[1]) < plan.users, target - level, 0.0), level
 
 
-def optimisers(plan: Plan, delay: int = 1) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
+def optimisers(
+    plan: OffPolicyPlan, delay: int = 1
+) -> tuple[optax.GradientTransformation, optax.GradientTransformation]:
     """Adam of the actor and of the critics, with learning rates that fall linearly over the run.
 
     Args:

@@ -6,7 +6,7 @@ from genedge.cell.types import Decision, Params, Slot
 from genedge.learn import off_policy
 from genedge.learn.actor import actor_shapes
 from genedge.learn.agent import Agent, Training
-from genedge.learn.off_policy import Algorithm, Metrics, OffPolicySettings, Plan
+from genedge.learn.off_policy import Algorithm, Metrics, OffPolicyPlan, OffPolicySettings
 from genedge.learn.sizes import OF_CELL, refuse_large_networks, refuse_no_storage
 from genedge.limits import decided, refuse_large
 
@@ -90,7 +90,7 @@ class OffPolicyAgent(Agent[S]):
         """
         return cls.algorithm.decide(actor, params, slots)
 
-    def plan(self, users: int, episodes: int) -> Plan:
+    def plan(self, users: int, episodes: int) -> OffPolicyPlan:
         """What is fixed for a run.
 
         Args:
@@ -99,7 +99,7 @@ class OffPolicyAgent(Agent[S]):
         """
         cell = self.scenario.settings.cell
         models = len(self.scenario.models)
-        return Plan(self.settings, users, self.places(users), models, cell.slots_per_episode, episodes)
+        return OffPolicyPlan(self.settings, users, self.places(users), models, cell.slots_per_episode, episodes)
 
     def training(self, users: int, episodes: int, seed: int) -> Training:
         """The agent at work.
@@ -115,6 +115,6 @@ class OffPolicyAgent(Agent[S]):
         return Training(
             init=lambda: off_policy.init(algorithm, plan, params, for_training, slots),
             train=lambda learner, more: off_policy.train(algorithm, plan, params, learner, more),
-            evaluate=lambda learner: off_policy.evaluate(algorithm, params, learner, slots),
+            evaluate=lambda learner: off_policy.evaluate_actor(algorithm, params, learner, slots),
             last_actor=algorithm.actor,
         )

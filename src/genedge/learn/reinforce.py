@@ -102,7 +102,7 @@ class Hyperparameters(Networks, Protocol):
     meta_fields=("users", "models", "slots_per_episode", "draw", "any_cell"),
 )
 @dataclass(frozen=True)
-class Plan:
+class ReinforcePlan:
     """What is fixed for a whole run; compiled code depends on all but the numbers in it.
 
     Attributes:
@@ -126,7 +126,7 @@ class Plan:
     any_cell: bool = False
 
 
-Draw = Callable[[Plan, Params, Array], tuple[Params, Slot]]
+Draw = Callable[[ReinforcePlan, Params, Array], tuple[Params, Slot]]
 
 
 class Learner(NamedTuple):
@@ -162,7 +162,7 @@ class Metrics(NamedTuple):
 
 
 @partial(jax.jit, compiler_options=ONCE)
-def init(plan: Plan, key: Array) -> Learner:
+def init(plan: ReinforcePlan, key: Array) -> Learner:
     """A learner that has not learned yet.
 
     Args:
@@ -182,7 +182,7 @@ def init(plan: Plan, key: Array) -> Learner:
 
 
 @partial(jax.jit, static_argnames="episodes", donate_argnames="learner", compiler_options=OFTEN)
-def train(plan: Plan, params: Params, learner: Learner, episodes: int) -> tuple[Learner, Metrics]:
+def train(plan: ReinforcePlan, params: Params, learner: Learner, episodes: int) -> tuple[Learner, Metrics]:
     """Trains for some episodes: the slots of each are drawn once, and decided anew in each of its updates.
 
     Args:
@@ -214,7 +214,9 @@ def train(plan: Plan, params: Params, learner: Learner, episodes: int) -> tuple[
     return jax.lax.scan(episode, learner, None, length=episodes)
 
 
-def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array) -> tuple[Learner, Metrics]:
+def update(
+    plan: ReinforcePlan, cells: Params, learner: Learner, slots: Slot, key: Array
+) -> tuple[Learner, Metrics]:
     """One update of the actor, from several random decisions for each slot.
 
     Args:
@@ -271,7 +273,9 @@ def update(plan: Plan, cells: Params, learner: Learner, slots: Slot, key: Array)
 
 
 @partial(jax.jit, compiler_options=SELDOM)
-def evaluate(plan: Plan, cells: Params, learner: Learner, slots: Slot) -> tuple[Learner, Float[Array, ""]]:
+def evaluate_actor(
+    plan: ReinforcePlan, cells: Params, learner: Learner, slots: Slot
+) -> tuple[Learner, Float[Array, ""]]:
     """Scores the actor on given slots, and keeps it if it is the best so far.
 
     Args:
@@ -294,7 +298,7 @@ def evaluate(plan: Plan, cells: Params, learner: Learner, slots: Slot) -> tuple[
     return learner._replace(best_actor=best_actor, best_utility=best), utility
 
 
-def _optimiser(plan: Plan) -> optax.GradientTransformation:
+def _optimiser(plan: ReinforcePlan) -> optax.GradientTransformation:
     settings = plan.settings
     updates = jnp.float32(plan.episodes) * settings.updates_per_episode
     schedule = falling(settings.learning_rate, settings.learning_rate_last, updates)
@@ -354,7 +358,7 @@ def refuse_large_updates(settings: Hyperparameters, section: str, slots: int, mo
     refuse_large_networks(settings, section, slots, models, places)
 
 
-def training_of(plan: Plan, params: Params, cells: Params, slots: Slot, key: Array) -> Training:
+def training_of(plan: ReinforcePlan, params: Params, cells: Params, slots: Slot, key: Array) -> Training:
     """The algorithm at work.
 
     Args:
@@ -367,7 +371,7 @@ def training_of(plan: Plan, params: Params, cells: Params, slots: Slot, key: Arr
     return Training(
         init=lambda: init(plan, key),
         train=lambda learner, more: train(plan, params, learner, more),
-        evaluate=lambda learner: evaluate(plan, cells, learner, slots),
+        evaluate=lambda learner: evaluate_actor(plan, cells, learner, slots),
         last_actor=lambda learner: learner.actor,
     )
 
@@ -422,7 +426,7 @@ class Reinforce(SimulatorAgent[ReinforceSettings]):
         """
         for_training, for_evaluation = self.keys(seed)
         params, slots_per_episode = self.scenario.params, self.scenario.settings.cell.slots_per_episode
-        plan = Plan(self.settings, users, len(self.scenario.models), slots_per_episode, episodes)
+        plan = ReinforcePlan(self.settings, users, len(self.scenario.models), slots_per_episode, episodes)
         slots = self.evaluation_slots(for_evaluation, users)
         slots = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
         return training_of(plan, params, params, slots, for_training)

@@ -27,8 +27,8 @@ from genedge.learn.off_policy import (
     Algorithm,
     Credit,
     Learner,
+    OffPolicyPlan,
     OffPolicySettings,
-    Plan,
     centred,
     optimisers,
 )
@@ -94,7 +94,7 @@ def sample_action(actor: Network, params: Params, slots: Slot, key: Array) -> tu
     return jnp.tanh(before), density
 
 
-def explore(plan: Plan, actor: Network, params: Params, slot: Slot, progress: Array, key: Array) -> Array:
+def explore(plan: OffPolicyPlan, actor: Network, params: Params, slot: Slot, progress: Array, key: Array) -> Array:
     """A random action of the actor's own.
 
     Args:
@@ -109,7 +109,7 @@ def explore(plan: Plan, actor: Network, params: Params, slot: Slot, progress: Ar
 
 
 def update(
-    plan: Plan, params: Params, learner: Learner, batch: Transition, key: Array
+    plan: OffPolicyPlan, params: Params, learner: Learner, batch: Transition, key: Array
 ) -> tuple[Learner, Array, Array]:
     """One update of all networks and of the price of entropy.
 
@@ -175,7 +175,7 @@ def _meaningful(params: Params, slots: Slot) -> Array:
     return jnp.concatenate([models, active, active], axis=-1)
 
 
-def log_temperature(plan: Plan) -> Array:
+def log_temperature(plan: OffPolicyPlan) -> Array:
     """Logarithm of the price of entropy at first.
 
     Args:

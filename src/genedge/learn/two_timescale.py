@@ -30,7 +30,7 @@ from genedge.learn.double_dqn import (
     see_box,
 )
 from genedge.learn.networks import OfCaches, apply_of_caches
-from genedge.learn.off_policy import Algorithm, Learner, LongTimescale, Plan
+from genedge.learn.off_policy import Algorithm, Learner, LongTimescale, OffPolicyPlan
 from genedge.learn.off_policy_agent import OffPolicyAgent
 from genedge.limits import refuse_large
 
@@ -70,7 +70,7 @@ def pair(learner: Learner) -> TwoTimescaleActor:
     return TwoTimescaleActor(learner.nets.actor, learner.cache.online, learner.cache.caches)
 
 
-def init_cache(plan: Plan, key: Array, outcome: Outcome) -> CacheLearner:
+def init_cache(plan: OffPolicyPlan, key: Array, outcome: Outcome) -> CacheLearner:
     """A long timescale that has learned nothing.
 
     Args:
@@ -93,7 +93,7 @@ def begin(cache: CacheLearner) -> CacheLearner:
 
 
 def choose_cache(
-    plan: Plan, params: Params, learner: Learner, slot: Slot, action: Array, key: Array
+    plan: OffPolicyPlan, params: Params, learner: Learner, slot: Slot, action: Array, key: Array
 ) -> tuple[Array, Array]:
     """Names a cache; of account only in slots that decide on it.
 
@@ -113,7 +113,7 @@ def choose_cache(
 
 
 def learn_cache(
-    plan: Plan, params: Params, learner: Learner, slot: Slot, named: Array, reward: Array, key: Array
+    plan: OffPolicyPlan, params: Params, learner: Learner, slot: Slot, named: Array, reward: Array, key: Array
 ) -> CacheLearner:
     """Learns from what a slot earned.
 
@@ -134,7 +134,7 @@ def learn_cache(
     return learn_caches(settings, learner.cache, params, slot, named, reward, updates, key)
 
 
-def _settings(plan: Plan) -> TwoTimescaleSettings:
+def _settings(plan: OffPolicyPlan) -> TwoTimescaleSettings:
     assert isinstance(plan.settings, TwoTimescaleSettings)
     return plan.settings
 
@@ -198,7 +198,7 @@ class TwoTimescale(OffPolicyAgent[TwoTimescaleSettings]):
         refuse_large(f"{section}.cache_width", settings.cache_width**2)
         super().refuse_large(places)
 
-    def plan(self, users: int, episodes: int) -> Plan:
+    def plan(self, users: int, episodes: int) -> OffPolicyPlan:
         """What is fixed for a run.
 
         Args:

@@ -14,13 +14,13 @@ from jaxtyping import Bool, Float, Int
 
 from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.radio import backhaul_delay
-from genedge.cell.types import Models, Params, Slot, in_float64
+from genedge.cell.types import Models, Params, Slot, models_in_float64
 from genedge.highs import quiet_solver
 from genedge.optimum.savings import SLACK
 from genedge.precision import in_double
 
 # Columns, their coefficients, and the bounds of a row.
-Row = tuple[np.ndarray, np.ndarray, float, float]
+Constraint = tuple[np.ndarray, np.ndarray, float, float]
 
 
 class Solution(NamedTuple):
@@ -59,7 +59,7 @@ class _Problem(NamedTuple):
     end: Float[np.ndarray, "n"]
     cost: np.ndarray
     upper: np.ndarray
-    rows: list[Row]
+    rows: list[Constraint]
     in_cloud: float
 
 
@@ -100,7 +100,7 @@ def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float
 def _problem(params: Params, slot: Slot) -> _Problem:
     users = np.flatnonzero(slot.active)
     asked = np.asarray(slot.requests)[users]
-    wanted = Models(*(column[asked] for column in in_float64(params.models)))
+    wanted = Models(*(column[asked] for column in models_in_float64(params.models)))
     backhaul_s = backhaul_delay(params, np.asarray(slot.input_bits, np.float64)[users], wanted.output_bits)
     in_cloud = np.asarray(weighed(params, backhaul_s + generation_delay(wanted, wanted.A3), wanted.A4))
     slope = -np.asarray(saved_by_a_step(params, wanted))
@@ -132,7 +132,7 @@ def _problem(params: Params, slot: Slot) -> _Problem:
     return _Problem(users, asked, floor, begin, end, cost, upper, rows, float(in_cloud.sum()))
 
 
-def _row(columns: object, values: object, low: float, high: float) -> Row:
+def _row(columns: object, values: object, low: float, high: float) -> Constraint:
     return np.asarray(columns, np.int32), np.asarray(values, np.float64), low, high
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from genedge.cell.feasible import TOLERANCE
 from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.radio import backhaul_delay
-from genedge.cell.types import Params, Slot, in_float64
+from genedge.cell.types import Params, Slot, models_in_float64
 from genedge.precision import in_double
 
 # Storage and owed steps may exceed their limit by as much as cell.feasible.fill_cache allows.
@@ -103,7 +103,7 @@ def savings(params: Params, slots: Slot) -> Savings:
         slots: K slots, leading axis K.
     """
     params = in_double(params)
-    m, delay, S, C = in_float64(params.models), float(params.delay_weight), float(params.S), float(params.C)
+    m, delay, S, C = models_in_float64(params.models), float(params.delay_weight), float(params.S), float(params.C)
     asked = np.asarray(slots.requests)
     active = np.asarray(slots.active)
     count, models = asked.shape[0], len(m.A1)

@@ -8,7 +8,7 @@ import numpy as np
 from genedge.statistics import Interval, interval_over_runs
 
 USERS = (10, 18)
-Metric = Literal["utility", "hit ratio"]
+ClaimMetric = Literal["utility", "hit ratio"]
 BetterBy = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -22,7 +22,7 @@ class Claim(NamedTuple):
         percent: how much better, at 10 and at 18 users [%].
     """
 
-    metric: Metric
+    metric: ClaimMetric
     ours: str
     base: str
     percent: tuple[float, float]
@@ -39,7 +39,7 @@ CLAIMS = (
 )
 
 # What "better by" may mean: of the base's value, or of ours.
-READINGS: Mapping[Metric, Mapping[str, BetterBy]] = {
+READINGS: Mapping[ClaimMetric, Mapping[str, BetterBy]] = {
     "utility": {
         "(base − ours) / base": lambda ours, base: 100 * (base - ours) / base,
         "base / ours − 1": lambda ours, base: 100 * (base / ours - 1),
@@ -51,7 +51,7 @@ READINGS: Mapping[Metric, Mapping[str, BetterBy]] = {
 }
 
 # What each metric may mean: the measured quantity by what to call it.
-MEANINGS: Mapping[Metric, Mapping[str, str]] = {
+MEANINGS: Mapping[ClaimMetric, Mapping[str, str]] = {
     "utility": {"Σ U": "utility"},
     "hit ratio": {"requests that hit": "hit_ratio", "cached models asked for": "used_cache_ratio"},
 }

@@ -18,12 +18,12 @@ from genedge.cell.memory import serving
 from genedge.cell.popularity import popularity
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.service import rounds_waited
-from genedge.cell.types import Decision, Models, Params, Slot, in_float64
+from genedge.cell.types import Decision, Models, Params, Slot, models_in_float64
 from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
 from genedge.optimum.bandwidth import links, split
 from genedge.optimum.dynamic import Solver, best_decision
-from genedge.policies import load_policy
+from genedge.policies import Policy, load_policy
 from genedge.policies.greedy import greedy
 from genedge.policies.hcras import hcras_of
 from genedge.policies.knapsack import knapsack
@@ -39,7 +39,6 @@ HYSTERESIS = 1.2
 HALF_LIFE_SLOTS = 6.0
 HORIZON_SLOTS = 12.0
 
-Policy = Callable[[Params, Slot, Array], Decision]
 Ranking = Callable[[Params, Any, Slot], tuple[Any, np.ndarray]]
 
 _fill = jax.jit(fill_cache)
@@ -87,7 +86,7 @@ def share_steps(params: Params, slot: Slot, served: Bool[np.ndarray, "E M"]) -> 
     """
     assert params.box is not None
     requests, active = np.asarray(slot.requests), np.asarray(slot.active)
-    asked = Models(*(column[requests] for column in in_float64(params.models)))
+    asked = Models(*(column[requests] for column in models_in_float64(params.models)))
     here = np.take_along_axis(served, requests, axis=1) & active & np.isfinite(asked.floor_steps)
     floor = np.where(here, asked.floor_steps, 0.0)
     most = np.where(here, np.maximum(asked.A3, floor), 0.0)

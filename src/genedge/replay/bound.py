@@ -17,8 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.highs import quiet_solver, run_watched
-from genedge.replay.catalogue import Models
-from genedge.replay.hindsight import NEVER, Requests, neighbours
+from genedge.replay.catalogue import TraceModels
+from genedge.replay.hindsight import NEVER, WholeTrace, neighbours
 
 # Longer traces are cut into windows of this many requests. What is in memory when a window begins is then free to
 # choose, and loaded: the bound still holds, and is a little looser.
@@ -39,10 +39,10 @@ class Bound(NamedTuple):
 
 
 def most_saved(
-    requests: Requests,
+    requests: WholeTrace,
     worth: Float[np.ndarray, "n"],
     memory_mb: int,
-    models: Models,
+    models: TraceModels,
     load_free: bool,
     report: Callable[[int, int], None],
     window: int = WINDOW,

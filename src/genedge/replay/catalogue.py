@@ -2,22 +2,22 @@
 
 import importlib.resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from genedge.errors import InputError
+from genedge.settings.fields import Section
+from genedge.settings.provenance import Provenance
 from genedge.settings.reading import read_yaml, text_of_file
 from genedge.text import in_brief
 
 MB_PER_GB = 1000
-Provenance = Literal["paper", "measured", "assumed", "user"]
 
 
-class Setting(BaseModel):
+class Sourced(Section):
     """A value with where it comes from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     value: Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1e9)]
     provenance: Provenance = "user"
     note: str = ""
@@ -25,7 +25,7 @@ class Setting(BaseModel):
 
 def _as_setting(value: object) -> object:
     """A plain value is the user's."""
-    return value if isinstance(value, dict | Setting) else {"value": value}
+    return value if isinstance(value, dict | Sourced) else {"value": value}
 
 
 def _positive(value: object) -> object:
@@ -36,50 +36,46 @@ def _positive(value: object) -> object:
     return setting
 
 
-NotNegative = Annotated[Setting, BeforeValidator(_as_setting)]
-Positive = Annotated[Setting, BeforeValidator(_positive)]
+SourcedNotNegative = Annotated[Sourced, BeforeValidator(_as_setting)]
+SourcedPositive = Annotated[Sourced, BeforeValidator(_positive)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Cloud(_Section):
+class Cloud(Section):
     """The way to the cloud: a backhaul rate for each request, and a wait before the cloud generates."""
 
-    backhaul_mbit_per_s: Positive
-    wait_s: NotNegative
+    backhaul_mbit_per_s: SourcedPositive
+    wait_s: SourcedNotNegative
 
 
-class Model(_Section):
+class Model(Section):
     """One model: what is not given here is as in the catalogue's defaults."""
 
-    memory_gb: Positive | None = None
-    load_s: NotNegative | None = None
-    s_per_step: NotNegative | None = None
-    s_fixed: NotNegative | None = None
-    request_mb: NotNegative | None = None
-    result_mb: NotNegative | None = None
-    tv: NotNegative | None = None
+    memory_gb: SourcedPositive | None = None
+    load_s: SourcedNotNegative | None = None
+    s_per_step: SourcedNotNegative | None = None
+    s_fixed: SourcedNotNegative | None = None
+    request_mb: SourcedNotNegative | None = None
+    result_mb: SourcedNotNegative | None = None
+    tv: SourcedNotNegative | None = None
 
 
-class Defaults(_Section):
+class Defaults(Section):
     """What holds for every model that does not say otherwise."""
 
-    memory_gb: Positive
-    load_s: NotNegative
-    s_per_step: NotNegative
-    s_fixed: NotNegative
-    request_mb: NotNegative
-    result_mb: NotNegative
-    tv: NotNegative
+    memory_gb: SourcedPositive
+    load_s: SourcedNotNegative
+    s_per_step: SourcedNotNegative
+    s_fixed: SourcedNotNegative
+    request_mb: SourcedNotNegative
+    result_mb: SourcedNotNegative
+    tv: SourcedNotNegative
 
 
-class Catalogue(_Section):
+class Catalogue(Section):
     """A catalogue file."""
 
     name: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
-    alpha: NotNegative
+    alpha: SourcedNotNegative
     cloud: Cloud
     defaults: Defaults
     models: dict[str, Model]
@@ -89,7 +85,7 @@ class Catalogue(_Section):
         return self.model_dump(exclude_none=True)
 
 
-class Models:
+class TraceModels:
     """The models met so far, numbered as they came, and what each takes.
 
     Attributes:

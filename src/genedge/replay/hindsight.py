@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from genedge.replay.catalogue import Models
+from genedge.replay.catalogue import TraceModels
 from genedge.replay.idle import Idle
 from genedge.replay.knapsack import most_worth
 from genedge.replay.policies import Victims
@@ -14,7 +14,7 @@ from genedge.replay.policies import Victims
 NEVER = np.iinfo(np.int64).max
 
 
-class Requests(NamedTuple):
+class WholeTrace(NamedTuple):
     """A whole trace in memory, for whoever looks ahead.
 
     Attributes:
@@ -53,7 +53,7 @@ class Belady:
     ranks by memory times distance to the next request, and is no bound.
     """
 
-    def __init__(self, models: Models, requests: Requests) -> None:
+    def __init__(self, models: TraceModels, requests: WholeTrace) -> None:
         self._models = models
         self._after = iter(neighbours(requests.model)[1].tolist())
         self._next: dict[int, int] = {}
@@ -77,7 +77,7 @@ class Belady:
         return -float(self._next[model] - self._now) * self._models.memory_mb[model]
 
 
-def saved_if_held(models: Models, requests: Requests) -> Float[np.ndarray, "M"]:
+def saved_if_held(models: TraceModels, requests: WholeTrace) -> Float[np.ndarray, "M"]:
     """What hits on each model save in the whole trace if it is loaded at its first request and never given up [s].
 
     That request misses, as do those that come while it loads.
@@ -101,7 +101,7 @@ class Static:
         held: the models, that which saves most first.
     """
 
-    def __init__(self, models: Models, requests: Requests, memory_mb: int) -> None:
+    def __init__(self, models: TraceModels, requests: WholeTrace, memory_mb: int) -> None:
         self.held = most_worth(saved_if_held(models, requests), np.array(models.memory_mb), memory_mb)
         self._held = frozenset(self.held)
 
@@ -113,7 +113,7 @@ class Static:
         return [] if model in self._held else None
 
 
-def most_hits_of_equal(requests: Requests, places: int) -> Bool[np.ndarray, "n"]:
+def most_hits_of_equal(requests: WholeTrace, places: int) -> Bool[np.ndarray, "n"]:
     """Which requests hit under Belady's rule with bypass, for equal models that load in no time.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from genedge.replay.catalogue import Models
+from genedge.replay.catalogue import TraceModels
 from genedge.text import nearest
 
 # So many names are given; the rest is counted.
@@ -55,7 +55,7 @@ class Names(NamedTuple):
         }
 
 
-def compare_names(models: Models, asked: Int[np.ndarray, "M"], memory_mb: int) -> Names:
+def compare_names(models: TraceModels, asked: Int[np.ndarray, "M"], memory_mb: int) -> Names:
     """Compares the names of a trace with those of its catalogue.
 
     Args:

@@ -8,13 +8,13 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from genedge.replay.catalogue import Models
+from genedge.replay.catalogue import TraceModels
 from genedge.replay.idle import Idle
 
 Victims = Sequence[int] | None
 
 
-class Policy(Protocol):
+class TracePolicy(Protocol):
     """Decides, after a miss, whether to load the model and what to give up for it."""
 
     def seen(self, time: float, model: int, user: int) -> None:
@@ -45,7 +45,7 @@ class Policy(Protocol):
 class Lru:
     """Gives up what was asked for least recently."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: TraceModels) -> None:
         del models
         self._last: dict[int, float] = {}
         self._count = 0
@@ -63,7 +63,7 @@ class Lru:
 class Lfu:
     """Gives up what was asked for least often since the trace began."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: TraceModels) -> None:
         del models
         self._count: dict[int, int] = {}
 
@@ -79,7 +79,7 @@ class Lfu:
 class Gdsf:
     """Greedy-Dual-Size-Frequency (Cherkasova, 1998): requests while in memory times saving over size, ageing."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: TraceModels) -> None:
         self._models = models
         self._age = 0.0
         self._count: dict[int, int] = {}
@@ -106,7 +106,7 @@ class Gdsf:
 class KeepForever:
     """Loads while there is room, and never gives anything up."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: TraceModels) -> None:
         del models
 
     def seen(self, time: float, model: int, user: int) -> None:
@@ -120,7 +120,7 @@ class KeepForever:
 class CloudOnly:
     """Loads nothing: every request goes to the cloud."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: TraceModels) -> None:
         del models
 
     def seen(self, time: float, model: int, user: int) -> None:
@@ -141,7 +141,7 @@ class Popularity:
     WEIGHTS = (1.0, 10.0)
     HYSTERESIS = 1.2
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: TraceModels) -> None:
         self._models = models
         self._decay = [math.log(2) / half_life for half_life in self.HALF_LIVES_S]
         self._weights = [w * d for w, d in zip(self.WEIGHTS, self._decay, strict=True)]
@@ -217,7 +217,7 @@ class CostAware:
     )
     HYSTERESIS = 1.2
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: TraceModels) -> None:
         self._models = models
         self._decay = [math.log(2) / kernel.half_life_s for kernel in self.KERNELS]
         self._weights = [kernel.weight * decay for kernel, decay in zip(self.KERNELS, self._decay, strict=True)]

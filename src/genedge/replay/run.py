@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from genedge.errors import InputError
 from genedge.registry import named, unknown
 from genedge.replay.bound import most_saved
-from genedge.replay.catalogue import MB_PER_GB, Catalogue, Models
-from genedge.replay.hindsight import Belady, Requests, Static, most_hits_of_equal
+from genedge.replay.catalogue import MB_PER_GB, Catalogue, TraceModels
+from genedge.replay.hindsight import Belady, Static, WholeTrace, most_hits_of_equal
 from genedge.replay.names import compare_names
-from genedge.replay.policies import Policy
+from genedge.replay.policies import TracePolicy
 from genedge.replay.replayed import Replayed, levels_of, rows_of
 from genedge.replay.server import Server
 from genedge.replay.tally import Course, Limits, Tally
@@ -24,7 +24,7 @@ Report = Callable[[str, int, str], None]
 
 
 class _Whole(NamedTuple):
-    requests: Requests
+    requests: WholeTrace
     local_s: Float[np.ndarray, "n"]
 
 
@@ -55,7 +55,7 @@ def replay(
     """
     _check(policies, memory_gb)
     memory_mb = math.floor(memory_gb * MB_PER_GB + 1e-6)
-    models, users = Models(catalogue), dict[str, int]()
+    models, users = TraceModels(catalogue), dict[str, int]()
     whole: _Whole | None = None
     if bounds or any(_foresees(name) for name in policies):
         whole = _read_whole(trace, models, users, report)
@@ -98,9 +98,9 @@ def _foresees(name: str) -> bool:
     return "foresees" in named("trace policy")[name].traits
 
 
-def _policy(name: str, models: Models, memory_mb: int, whole: _Whole | None) -> Policy:
+def _policy(name: str, models: TraceModels, memory_mb: int, whole: _Whole | None) -> TracePolicy:
     if not _foresees(name):
-        online: Policy = named("trace policy")[name].load()(models)
+        online: TracePolicy = named("trace policy")[name].load()(models)
         return online
     assert whole is not None
     if name == "belady":
@@ -109,7 +109,7 @@ def _policy(name: str, models: Models, memory_mb: int, whole: _Whole | None) -> 
 
 
 def _serve(
-    trace: Path, models: Models, users: dict[str, int], servers: Mapping[str, Server], report: Report
+    trace: Path, models: TraceModels, users: dict[str, int], servers: Mapping[str, Server], report: Report
 ) -> tuple[dict[str, Tally], Int[np.ndarray, "M"]]:
     """Serves all requests: what each server's policy comes to, and how often each model is asked for."""
     tallies: dict[str, Tally] = {}
@@ -129,7 +129,7 @@ def _serve(
     return tallies, asked
 
 
-def _read_whole(trace: Path, models: Models, users: dict[str, int], report: Report) -> _Whole:
+def _read_whole(trace: Path, models: TraceModels, users: dict[str, int], report: Report) -> _Whole:
     parts: list[list[np.ndarray]] = []
     done = 0
     for chunk in read_trace(trace, models, users):
@@ -137,10 +137,10 @@ def _read_whole(trace: Path, models: Models, users: dict[str, int], report: Repo
         done += len(chunk.time)
         report("reading ahead", done, "")
     time, model, saved_s, local_s = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Whole(Requests(time, model, saved_s), local_s)
+    return _Whole(WholeTrace(time, model, saved_s), local_s)
 
 
-def _limits(whole: _Whole, models: Models, memory_mb: int, report: Report) -> Limits:
+def _limits(whole: _Whole, models: TraceModels, memory_mb: int, report: Report) -> Limits:
     requests = whole.requests
     n = requests.time.size
     sizes = set(models.memory_mb)

@@ -9,9 +9,9 @@ do loads.
 
 from typing import NamedTuple
 
-from genedge.replay.catalogue import Models
+from genedge.replay.catalogue import TraceModels
 from genedge.replay.idle import Idle
-from genedge.replay.policies import Policy
+from genedge.replay.policies import TracePolicy
 from genedge.replay.trace import Chunk
 
 
@@ -30,7 +30,7 @@ class Served(NamedTuple):
 class Server:
     """One server with one policy. The policy is told of each request when it comes, and of none before."""
 
-    def __init__(self, memory_mb: int, models: Models, policy: Policy) -> None:
+    def __init__(self, memory_mb: int, models: TraceModels, policy: TracePolicy) -> None:
         """An empty server.
 
         Args:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from genedge.replay.catalogue import MB_PER_GB, Models
+from genedge.replay.catalogue import MB_PER_GB, TraceModels
 from genedge.replay.sketch import QuantileSketch
 
 QUANTILES = {"delay_p50_s": 0.5, "delay_p95_s": 0.95, "delay_p99_s": 0.99}
@@ -47,7 +47,7 @@ class Course:
 class Tally:
     """Everything that is reported of one policy."""
 
-    def __init__(self, models: Models, begin: float) -> None:
+    def __init__(self, models: TraceModels, begin: float) -> None:
         """Nothing yet.
 
         Args:

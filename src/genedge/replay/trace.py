@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from genedge.errors import InputError
 from genedge.files import refuse_no_plain_file, whole_file
 from genedge.registry import named
-from genedge.replay.catalogue import Models
+from genedge.replay.catalogue import TraceModels
 from genedge.settings.reading import read_json
 from genedge.text import shortened
 
@@ -93,7 +93,7 @@ class Chunk(NamedTuple):
     saved_s: list[float]
 
 
-def read_trace(path: Path, models: Models, users: dict[str, int]) -> Iterator[Chunk]:
+def read_trace(path: Path, models: TraceModels, users: dict[str, int]) -> Iterator[Chunk]:
     """Reads a trace a chunk at a time, so that memory does not grow with its length.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 
 from genedge.cell.channels.log_distance import LogDistance
 from genedge.cell.types import Box, Channel, LastingChannel, LastingMobility, Mobility, Models, Params
-from genedge.scenario.sections import DrawnModels, GivenModel, QualityFloor, Requests, Settings
+from genedge.scenario.sections import DrawnModels, GivenModel, QualityFloor, RequestsSettings, Settings
 
 
 def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
@@ -132,7 +132,7 @@ def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:
     )
 
 
-def _first_skew(requests: Requests) -> np.ndarray:
+def _first_skew(requests: RequestsSettings) -> np.ndarray:
     transition = np.array(requests.transition, np.float64)
     if isinstance(requests.first_skew, int):
         return np.asarray(np.eye(len(transition))[requests.first_skew], np.float64)

@@ -39,7 +39,7 @@ from genedge.settings.words import validated
 MOST_MODELS = 10_000
 
 
-class Cell(Section):
+class CellSettings(Section):
     """Users, area and time."""
 
     users: Count
@@ -55,7 +55,7 @@ class Cell(Section):
         return self
 
 
-class Radio(Section):
+class RadioSettings(Section):
     """Bandwidths, powers, noise and path loss."""
 
     uplink_bandwidth_mhz: Bandwidth
@@ -69,7 +69,7 @@ class Radio(Section):
     least_distance_m: Length
 
 
-class Backhaul(Section):
+class BackhaulSettings(Section):
     """Rates between the base station and the cloud, and how many requests the cloud serves at once."""
 
     to_cloud_mbit_per_s: Rate
@@ -78,7 +78,7 @@ class Backhaul(Section):
     cloud_generators: Annotated[Count, Field(le=100_000)] | None
 
 
-class Requests(Section):
+class RequestsSettings(Section):
     """Request sizes and the Markov chain of the popularity's skew."""
 
     input_size_mb: MegabytesRange
@@ -116,7 +116,7 @@ class QualityFloor(Section):
         return self
 
 
-class Server(Section):
+class ServerSettings(Section):
     """What the base station has."""
 
     total_steps: Steps
@@ -127,7 +127,7 @@ class Server(Section):
     offload: Annotated[bool, Field(strict=True)]
 
 
-class Objective(Section):
+class ObjectiveSettings(Section):
     """The weights of Eq. (14)."""
 
     alpha: Weight
@@ -175,12 +175,12 @@ class Settings(Section):
 
     name: Annotated[str, Field(strict=True, min_length=1, max_length=255)]
     seed: Annotated[int, Field(strict=True, ge=0)]
-    cell: Cell
-    radio: Radio
-    backhaul: Backhaul
-    requests: Requests
-    server: Server
-    objective: Objective
+    cell: CellSettings
+    radio: RadioSettings
+    backhaul: BackhaulSettings
+    requests: RequestsSettings
+    server: ServerSettings
+    objective: ObjectiveSettings
     models: DrawnModels | tuple[GivenModel, ...]
 
     @model_validator(mode="before")

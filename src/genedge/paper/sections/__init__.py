@@ -5,13 +5,13 @@ from genedge.paper.sections.claims import CLAIMS_JUDGED
 from genedge.paper.sections.convergence import CONVERGENCE
 from genedge.paper.sections.hits import HITS
 from genedge.paper.sections.quality import QUALITY
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.sections.sensitivity import SENSITIVITY
 from genedge.paper.sections.trade_off import TRADE_OFF
 from genedge.paper.sections.utility import UTILITY
 from genedge.paper.sections.watch import WATCH
 
-SECTIONS: dict[str, Section] = {
+SECTIONS: dict[str, ReportSection] = {
     "claims": CLAIMS_JUDGED,
     "convergence": CONVERGENCE,
     "hits": HITS,

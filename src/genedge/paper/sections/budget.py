@@ -14,7 +14,7 @@ from genedge.paper.evidence import (
     runs,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, BOUND, DDPG, FEW, PAPER, Study, listed
 from genedge.paper.tasks import Measure, Task
 from genedge.statistics import interval_over_runs
@@ -83,4 +83,4 @@ def budget(study: Study, records: Records) -> list[Picture]:
     ]
 
 
-BUDGET = Section("HCRAS over its budget", budget_tasks, budget)
+BUDGET = ReportSection("HCRAS over its budget", budget_tasks, budget)

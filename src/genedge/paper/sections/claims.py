@@ -17,7 +17,7 @@ from genedge.paper.evidence import (
 )
 from genedge.paper.records import Records
 from genedge.paper.sections.convergence import convergence_tasks, final_rewards
-from genedge.paper.sections.section import Section, Table
+from genedge.paper.sections.section import ReportSection, Table
 from genedge.paper.study import AGENTS, ATTAINABLE, BOUND, DDPG, PAPER, Study
 from genedge.paper.tasks import Measure, Task
 from genedge.scenario import load_scenario
@@ -103,7 +103,7 @@ def within_reach(study: Study, records: Records, preset: str) -> list[Reach]:
     values = of_measures(
         [_bound_measure(study, preset, c) for c in range(1, study.plan.bound_catalogues + 1)], records
     )
-    best: dict[claims.Metric, tuple[str, str]] = {
+    best: dict[claims.ClaimMetric, tuple[str, str]] = {
         "utility": (BOUND, "utility"),
         "hit ratio": ("greedy", "hit_ratio"),
     }
@@ -224,6 +224,6 @@ def claims_summary(study: Study, records: Records) -> list[str]:
     return lines
 
 
-CLAIMS_JUDGED = Section(
+CLAIMS_JUDGED = ReportSection(
     "The paper's claims, judged", claims_tasks, claims_pictures, tables=claims_tables, summary=claims_summary
 )

@@ -9,7 +9,7 @@ from genedge.paper.evidence import (
     trained,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import BEST, DDPG, FEW, PAPER, Study, listed
 from genedge.paper.tasks import Task, Train
 from genedge.statistics import Interval, interval_over_runs
@@ -100,4 +100,4 @@ def convergence(study: Study, records: Records) -> list[Picture]:
     ]
 
 
-CONVERGENCE = Section("Convergence and the learning rate", convergence_tasks, convergence)
+CONVERGENCE = ReportSection("Convergence and the learning rate", convergence_tasks, convergence)

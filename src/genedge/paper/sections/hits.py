@@ -6,7 +6,7 @@ from genedge.paper.evidence import (
     over_users,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import PAPER, Study
 from genedge.paper.tasks import Task
 
@@ -36,4 +36,4 @@ def tasks(study: Study) -> list[Task]:
     return main_tasks(study, (PAPER,))
 
 
-HITS = Section("Hit ratio over the number of users", tasks, hits)
+HITS = ReportSection("Hit ratio over the number of users", tasks, hits)

@@ -6,7 +6,7 @@ from genedge.paper.evidence import (
     over_users,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import PAPER, Study
 from genedge.paper.tasks import Task
 from genedge.scenario import load_scenario
@@ -41,4 +41,4 @@ def tasks(study: Study) -> list[Task]:
     return main_tasks(study, (PAPER,))
 
 
-QUALITY = Section("Delay and quality apart", tasks, quality)
+QUALITY = ReportSection("Delay and quality apart", tasks, quality)

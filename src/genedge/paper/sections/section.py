@@ -24,7 +24,7 @@ class Table(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
-class Section(NamedTuple):
+class ReportSection(NamedTuple):
     """A part of the report.
 
     Attributes:

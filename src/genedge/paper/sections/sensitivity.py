@@ -12,7 +12,7 @@ from genedge.paper.evidence import (
     of_measures,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import BOUND, FEW, PAPER, Study
 from genedge.paper.tasks import Measure, Task
 from genedge.registry import named
@@ -154,4 +154,4 @@ def _worth(study: Study, records: Records) -> HeatMap:
     )
 
 
-SENSITIVITY = Section("What the assumed values change", sensitivity_tasks, sensitivity_pictures)
+SENSITIVITY = ReportSection("What the assumed values change", sensitivity_tasks, sensitivity_pictures)

@@ -12,7 +12,7 @@ from genedge.paper.evidence import (
     trained,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, BOUND, FEW, PAPER, POLICIES, Study, listed
 from genedge.paper.tasks import Measure, Task, Train
 from genedge.statistics import interval_over_runs
@@ -114,4 +114,4 @@ def _measured(study: Study, records: Records, alpha: float, label: str) -> Calla
     return of_measures([_alpha_measure(study, alpha, c, label) for c in study.plan.catalogues], records)
 
 
-TRADE_OFF = Section("The trade-off over α", trade_off_tasks, trade_off)
+TRADE_OFF = ReportSection("The trade-off over α", trade_off_tasks, trade_off)

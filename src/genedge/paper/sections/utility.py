@@ -9,7 +9,7 @@ from genedge.paper.evidence import (
     over_users,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, PAPER, Study
 from genedge.paper.tasks import Task
 from genedge.statistics import interval_over_runs
@@ -53,4 +53,4 @@ def tasks(study: Study) -> list[Task]:
     return main_tasks(study, (PAPER,))
 
 
-UTILITY = Section("Total utility over the number of users", tasks, utility)
+UTILITY = ReportSection("Total utility over the number of users", tasks, utility)

@@ -9,7 +9,7 @@ from genedge.paper.evidence import (
     runs,
 )
 from genedge.paper.folder import run_folder
-from genedge.paper.sections.section import Section
+from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, FEW, PAPER, Study
 from genedge.paper.tasks import TEST_SEED, Task, Train
 from genedge.policies import policy
@@ -44,4 +44,4 @@ def players(study: Study, folder: Path) -> list[str]:
     return pieces
 
 
-WATCH = Section("A cell to watch", watch_tasks, lambda study, records: [], players=players)
+WATCH = ReportSection("A cell to watch", watch_tasks, lambda study, records: [], players=players)
