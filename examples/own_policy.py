@@ -29,7 +29,7 @@ def densest(params, slots, key):
     """
     models, count = params.models, params.models.A1.shape[0]
     asks = (slots.requests[..., None] == jnp.arange(count)) & slots.active[..., None]
-    cache = fill_cache(params, slots, asks.sum(axis=1) / models.storage_gb)
+    cache = fill_cache(params, slots, asks.sum(axis=1, dtype=models.storage_gb.dtype) / models.storage_gb)
 
     asked = jax.tree.map(lambda of_each: of_each[slots.requests], models)
     hit = jnp.take_along_axis(cache, slots.requests, axis=1) & slots.active
