@@ -336,7 +336,8 @@ def breaches(params: Params, slot: Slot, decision: Decision) -> list[Breach]:
 # Each of these is negative where the constraint holds, and the size of the violation (or NaN) where not.
 def _outside_unit(share: np.ndarray) -> np.ndarray:
     outside = np.maximum(-share, share - 1)
-    return np.where(outside <= TOLERANCE * (share > 0), -1.0, outside)
+    tolerated = np.where(share > 0, TOLERANCE, 0.0)
+    return np.where(outside <= tolerated, -1.0, outside)
 
 
 def _above_zero(share: np.ndarray) -> np.ndarray:

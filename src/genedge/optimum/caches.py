@@ -55,7 +55,8 @@ def search_price(problem: Savings) -> Search:
     def bound_at(price: float) -> tuple[float, float]:
         worth = worth_at(problem, price)
         cache, value = best_knapsack(worth, problem.storage_gb, capacity)
-        wanted = owed + requests * problem.extra * (problem.gain > price * problem.extra)
+        pays = problem.gain > price * problem.extra
+        wanted = owed + np.where(pays, requests * problem.extra, 0.0)
         if owed[cache].sum() <= S * (1 + SLACK):
             caches.append(cache)
         return price * S + value, S - wanted[cache].sum()

@@ -217,13 +217,19 @@ def judge_rise_and_fall(rates: Sequence[float], rewards: Sequence[Interval]) -> 
     clear = inside and all(ends(rewards[i])[1] < ends(rewards[best])[0] for i in (0, len(rates) - 1))
     why = f"on one catalogue {_reward(rewards[0])} at {rates[0]:g}, {_reward(rewards[best])} at {rates[best]:g}, "
     why += f"{_reward(rewards[-1])} at {rates[-1]:g}"
-    if inside and not clear:
+    verdict: Word
+    if clear:
+        verdict = "reproduced"
+    elif inside:
+        verdict = "undecided"
         why += "; the intervals of the best rate and of an end overlap"
+    else:
+        verdict = "not reproduced"
     return Judged(
         "the converged reward rises, then falls, as the learning rate grows",
         None,
         (),
-        "reproduced" if clear else "undecided" if inside else "not reproduced",
+        verdict,
         why,
     )
 
