@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 import genedge.gym
 from genedge.cell.feasible import breaches, decode, in_float64
 from genedge.cell.sampling import sample_episode
-from genedge.draw.canvas import named
+from genedge.draw.canvas import in_figure
 from genedge.draw.picture import HIT, MISS, WAITING
 from genedge.draw.slot import draw_cell
 from genedge.env.observation import observe
@@ -187,7 +187,7 @@ def test_a_picture_holds_the_scenarios_name_as_it_is(name, paper, draw_slot, mon
     monkeypatch.setattr("genedge.draw.slot.pixels", kept.append)
     slot = draw_slot(np.random.default_rng(0), places=2)
     draw_cell(renamed(paper, name), slot, None, 1)
-    assert any(text.startswith(f"scenario {named(name)}, slot 1 of ") for text in texts_of(kept[0]))
+    assert any(text.startswith(f"scenario {in_figure(name)}, slot 1 of ") for text in texts_of(kept[0]))
 
 
 def test_without_a_render_mode_there_is_no_picture():

@@ -12,7 +12,7 @@ from pictures import dots, legend, levels, names
 from genedge.cell.types import Decision
 from genedge.cli.table import print_results
 from genedge.draw.boxes import SERVING
-from genedge.draw.canvas import named
+from genedge.draw.canvas import in_figure
 from genedge.draw.evaluated import evaluation_figure
 from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
@@ -141,7 +141,7 @@ def test_names_stand_in_the_figure_as_they_are(evaluation):
     odd = replace(evaluation, scenario=renamed(evaluation.scenario, "$x$"), rows=rows, first=first)
     texts = texts_of(evaluation_figure(odd, {}))
     # Beside the panels and beside what it held; matplotlib keeps another beside the right end of an axis.
-    assert all(texts.count(named(name)) >= 2 for name in NAMES)
+    assert all(texts.count(in_figure(name)) >= 2 for name in NAMES)
     assert any(text.startswith("scenario $x$, 4 users") for text in texts)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hostile import NAMES, texts_of
 from made_up import made_up
 
-from genedge.draw.canvas import OPEN, encoded, named
+from genedge.draw.canvas import OPEN, encoded, in_figure
 from genedge.draw.charts import OPTIMUM, Chart, Forest, Grid, HeatMap
 from genedge.errors import InputError
 from genedge.learn.runs import evaluated_after
@@ -182,7 +182,7 @@ def test_names_of_ones_own_stand_in_every_figure():
             shown_there = "\n".join(texts_of(picture.draw(study.styles)))
             assert "mathdefault" not in shown_there
             if isinstance(picture, Forest) or picture.name in ("utility", "convergence"):
-                assert all(named(name) in shown_there for name in NAMES), picture.name
+                assert all(in_figure(name) in shown_there for name in NAMES), picture.name
 
 
 def test_two_policies_of_one_name_keep_apart(tmp_path):

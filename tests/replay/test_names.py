@@ -5,7 +5,7 @@ from hostile import NAMES, PAIRS, texts_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from genedge.draw.canvas import named
+from genedge.draw.canvas import in_figure
 from genedge.draw.replay import replay_figure
 from genedge.errors import InputError
 from genedge.replay.catalogue import TraceModels, load_catalogue
@@ -38,8 +38,8 @@ def test_names_stand_in_the_figure_as_they_are(first, second, tmp_path):
     write_trace(path, generate(20, 3, 2, 0.1, 0))
     result = replay(path, CATALOGUE.model_copy(update={"name": second}), 8, ["lru"], False, lambda *told: None)
     (title,) = (text for text in texts_of(replay_figure(result)) if "requests for" in text)
-    assert title.startswith(f"{named(path.name)}: 20 requests")
-    assert title.endswith(f"catalogue {named(second)}")
+    assert title.startswith(f"{in_figure(path.name)}: 20 requests")
+    assert title.endswith(f"catalogue {in_figure(second)}")
 
 
 def test_a_time_that_is_no_number_is_no_time(tmp_path):
