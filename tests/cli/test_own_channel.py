@@ -274,3 +274,5 @@ def test_a_run_whose_channel_was_changed_says_so(genedge, folder):
         answer = genedge(*asked)
         assert answer.status == 2
         assert f"{folder / 'own.py'} has changed since the run was made" in answer.err
+    (folder / "own.py").unlink()
+    assert f"{run / 'scenario.yaml'}: {folder / 'own.py'}: no such file" in genedge("runs", run).err

@@ -261,11 +261,14 @@ def _settings_of(section: str, model: Any, source: str) -> type[Section]:
     """
     known = named(CHOOSING[section])
     if isinstance(model, str) and in_file(model):
-        own = from_file(model)
+        try:
+            own = from_file(model)
+        except InputError as e:
+            raise InputError(f"{source}: {e}") from e
         if not (isinstance(own, type) and issubclass(own, Section) and hasattr(own, "arrays")):
             raise InputError(
-                f"{model}: is no {section}; it must be a class of settings, derived from genedge.Section, with a "
-                f"method arrays"
+                f"{source}: {model}: is no {section}; it must be a class of settings, derived from "
+                f"genedge.Section, with a method arrays"
             )
         return own
     if not isinstance(model, str) or model not in known:
