@@ -1,5 +1,6 @@
 """Everything that can be named is there, and what the docs, the help and the errors say of it comes from here."""
 
+import pickle
 import re
 import sys
 from pathlib import Path
@@ -103,3 +104,18 @@ def test_a_file_may_pickle_what_it_defines(tmp_path):
     file = tmp_path / "shapes.py"
     file.write_text("class Shape: pass\n")
     assert sys.modules[from_file(f"{file}:Shape").__module__].Shape is from_file(f"{file}:Shape")
+
+
+def test_files_of_one_name_do_not_hide_each_other_from_pickle(tmp_path):
+    """Nor does a file that has changed hide what it was."""
+    found = []
+    for folder, content in (("a", "first = 1"), ("b", "first = 2"), ("a", "first = 3")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "mine.py").write_text(f"class Mine:\n    {content}\n")
+        found.append(from_file(f"{tmp_path / folder / 'mine.py'}:Mine"))
+    assert [pickle.loads(pickle.dumps(each)).first for each in found] == [1, 2, 3]
+
+
+def test_a_name_that_no_file_can_have_is_refused():
+    with pytest.raises(InputError, match="cannot be read: File name too long"):
+        from_file("a" * 5000 + ".py:Mine")

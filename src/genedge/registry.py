@@ -373,7 +373,7 @@ def from_file(name: str) -> Any:
     return getattr(module, attribute)
 
 
-def failure(name: str, error: Exception) -> InputError:
+def failure(name: str, error: BaseException) -> InputError:
     """The error for what a reader's own file does not do.
 
     Args:
@@ -384,7 +384,8 @@ def failure(name: str, error: Exception) -> InputError:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == Path(path).resolve()]
     where = f" line {lines[-1]}" if lines else ""
-    return InputError(f"{path}{where}: {attribute} fails: {type(error).__name__}: {error}")
+    why = str(error).strip().partition("\n")[0]  # JAX explains itself at length.
+    return InputError(f"{path}{where}: {attribute} fails: {type(error).__name__}: {why}")
 
 
 def digest(file: Path) -> str:
@@ -396,9 +397,9 @@ def digest(file: Path) -> str:
     Raises:
         InputError: it is not there or cannot be read.
     """
-    if not file.is_file():  # Nor a pipe, which could not be read again.
-        raise InputError(f"{file}: no such file")
     try:
+        if not file.is_file():  # Nor a pipe, which could not be read again.
+            raise InputError(f"{file}: no such file")
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as e:
         raise InputError(f"{file}: cannot be read: {e.strerror or e}") from None
@@ -407,7 +408,8 @@ def digest(file: Path) -> str:
 @cache
 def _module(file: Path, content: str) -> ModuleType:
     """A file as a module; run once, as long as it holds the same."""
-    name = f"genedge_own_{file.stem}"
+    # Two files in different folders may be called alike, and a file may change.
+    name = f"genedge_own_{file.stem}_{hashlib.sha256(f'{file.absolute()} {content}'.encode()).hexdigest()[:16]}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None

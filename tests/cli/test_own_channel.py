@@ -168,7 +168,11 @@ def test_what_is_no_channel(tmp_path, name, text, said):
             ["channel.model=two-slopes", "channel.near_db_per_decade=x"],
             r"must be a number in dB",
         ),
-        (["channel.near_db_per_decade=20"], r"there is no setting 'channel\.near_db_per_decade'"),
+        (
+            ["channel.near_db_per_decade=20", "channel.model=two-slopes"],
+            r"there is no setting 'channel\.near_db_per_decade'; .* channel\.model, which must be set before",
+        ),
+        (["chanel.model=two-slopes"], r"did you mean channel\.model\?"),
         (["mobility.model=random-waypoint", "mobility.speed_m_per_s=[2, 1]"], r"a range is \[least, largest\]"),
         (["mobility.model=gauss-markov", "mobility.speed_m_per_s=0"], r"speed_m_per_s"),
         (["channel.model=urban-micro", "cell.area_m=[1e6, 1e6]"], r"channel gains would go from|would take|take"),
@@ -178,3 +182,97 @@ def test_what_is_no_channel(tmp_path, name, text, said):
 def test_wrong_settings_are_refused_in_words(settings, said):
     with pytest.raises(InputError, match=said):
         load_scenario("paper", settings)
+
+
+# What a stranger's channel may say wrong of itself, by method.
+SAYS = {
+    "gain": "return 1e-9 + 0 * u[..., 0]",
+    "typical_db": "return -90.0",
+    "bounds": "return 1e-9, 1e-9",
+}
+NONSENSE = [
+    ("gain", "return float('nan') * u[..., 0]", "a gain is nan, and its bounds are 1e-09 to 1e-09"),
+    ("gain", "return -u[..., 0]", "a gain is -"),
+    ("gain", "return 1e9 + u[..., 0]", "a gain is 1e\\+09, and its bounds are 1e-09 to 1e-09"),
+    ("gain", "return u[..., 0] > 0", "gain must be real numbers, and is bool"),
+    ("typical_db", "return float('nan')", "typical_db must give a finite number"),
+    ("typical_db", "return None", r"own\.py: fails: TypeError"),
+    ("typical_db", "raise KeyError(3)", r"own\.py line \d+: fails: KeyError: 3"),
+    ("bounds", "return 1e-9", r"own\.py: fails: TypeError"),
+    ("bounds", "return 'a', 'b'", r"own\.py: fails: ValueError"),
+    ("bounds", "return 1 / 0", r"own\.py line \d+: fails: ZeroDivisionError"),
+    ("bounds", "return 1e-6, 1e-9", "bounds must give the least and the largest gain, from above 0, not 1e-06 and"),
+    ("bounds", "raise SystemExit(3)", r"own\.py line \d+: fails: SystemExit: 3"),
+]
+
+
+@pytest.mark.parametrize(("method", "body", "said"), NONSENSE)
+def test_a_channel_that_speaks_nonsense_is_refused_before_anything_is_drawn(tmp_path, method, body, said):
+    says = SAYS | {method: body}
+    (tmp_path / "own.py").write_text(
+        "from typing import NamedTuple\nfrom genedge import Section\n\n\n"
+        "class Made(NamedTuple):\n"
+        "    x: float\n"
+        f"    def gain(self, position_m, u):\n        {says['gain']}\n"
+        f"    def typical_db(self, area_m):\n        {says['typical_db']}\n"
+        f"    def bounds(self, area_m):\n        {says['bounds']}\n\n\n"
+        "class Mine(Section):\n    def arrays(self, log_distance):\n        return Made(1.0)\n"
+    )
+    with pytest.raises(InputError, match=said):
+        load_scenario("paper", [f"channel.model={tmp_path}/own.py:Mine"])
+
+
+def test_a_mobility_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from typing import NamedTuple\nfrom genedge import Section\n\n\n"
+        "class Made(NamedTuple):\n    x: float\n"
+        "    def place(self, area_m, u):\n        return u / 0.0\n\n\n"
+        "class Mine(Section):\n    def arrays(self):\n        return Made(1.0)\n"
+    )
+    with pytest.raises(InputError, match=r"own\.py:Mine: position_m must be finite numbers"):
+        load_scenario("paper", [f"mobility.model={tmp_path}/own.py:Mine"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("when: date = date(2020, 1, 2)", None), ("file: float = 3.0", 3.0), ("table: list[float] = [1, 2]", [1, 2])],
+)
+def test_what_a_scenario_file_cannot_say_is_no_default(tmp_path, field, value):
+    """The id, JSON and YAML are made of the settings."""
+    name = field.partition(":")[0]
+    (tmp_path / "own.py").write_text(
+        OWN.read_text() + "\n\nfrom datetime import date\n\n\nclass Mine(OneGain):\n    " + field + "\n"
+    )
+    if value is None:
+        with pytest.raises(InputError, match=f"Mine.{name}: its default must be what a scenario file can say"):
+            load_scenario("paper", [f"channel.model={tmp_path}/own.py:Mine"])
+        return
+    scenario = load_scenario("paper", [f"channel.model={tmp_path}/own.py:Mine"])
+    assert json.loads(json.dumps(scenario.as_json()))["channel"][name] == value
+    (tmp_path / "again.yaml").write_text(scenario.as_yaml())
+    assert load_scenario(tmp_path / "again.yaml").id == scenario.id
+
+
+def test_a_date_that_is_told_is_a_part_of_the_id(tmp_path):
+    (tmp_path / "own.py").write_text(
+        OWN.read_text() + "\n\nfrom datetime import date\n\n\nclass Mine(OneGain):\n    when: date\n"
+    )
+    ids = {
+        load_scenario("paper", [f"channel.model={tmp_path}/own.py:Mine", f"channel.when={day}"]).id
+        for day in ("2020-01-02", "2020-01-03")
+    }
+    assert len(ids) == 2
+
+
+def test_a_run_whose_channel_was_changed_says_so(genedge, folder):
+    settings = ("episodes=1", "batch=8", "warmup_slots=10", "replay_size=64", "hidden_layers=[8]")
+    sets = [part for setting in settings for part in ("--set", f"ddpg.{setting}")]
+    run = folder / "run"
+    assert genedge("train", "--scenario", folder / "mine.yaml", "--agent", "ddpg", "--out", run, *sets).status == 0
+    (folder / "own.py").write_text(OWN.read_text() + "# Changed.\n")
+    for asked in (("train", "--resume", run), ("evaluate", "--policies", run), ("runs", run)):
+        answer = genedge(*asked)
+        assert answer.status == 2
+        assert f"{folder / 'own.py'} has changed since the run was made" in answer.err
+    (folder / "own.py").unlink()
+    assert f"{run / 'scenario.yaml'}: {folder / 'own.py'}: no such file" in genedge("runs", run).err

@@ -111,3 +111,68 @@ def test_its_hyperparameters_are_checked_and_have_a_name_of_their_own(search, ge
     (tmp_path / "ddpg.py").write_text(FILE, encoding="utf-8")
     answer = genedge("train", "--agent", f"{tmp_path / 'ddpg.py'}:Search", "--out", tmp_path / "run")
     assert "a scenario cannot have another section 'ddpg'; rename the file" in answer.err
+
+
+SAME = "its metrics must be a tuple of names, each once and none of episode, evaluated_utility"
+# What stands in the file, what instead, and what is said of it: in training, and before there is a folder.
+WRONG = {
+    "raises": (
+        "            return learner, Metrics",
+        "            raise ValueError('no')\n            return learner, Metrics",
+        r"search\.py line \d+: Search fails: ValueError: no",
+    ),
+    "begins with nothing": (
+        "        return Training(",
+        "        return None\n        return Training(",
+        r"search\.py: Search fails: AttributeError",
+    ),
+    "other metrics": (
+        "metrics = Metrics._fields",
+        "metrics = ('cost',)",
+        "its training logs reward, and its metrics are cost; they must be the same",
+    ),
+    "no finished episodes": (
+        "episodes=learner.episodes + 1",
+        "episodes=learner.episodes",
+        "has finished 0 episodes, where it was to have finished 2",
+    ),
+}
+REFUSED = {
+    "metrics in one text": ("metrics = Metrics._fields", "metrics = 'reward'", SAME),
+    "a run's own metrics": ("metrics = Metrics._fields", "metrics = ('seconds',)", SAME),
+    "refuses in no words": (
+        "    def actor_like",
+        "    def refuse(self):\n        raise KeyError('r')\n\n    def actor_like",
+        r"search\.py line \d+: Search fails: KeyError: 'r'",
+    ),
+    "a default that no file can say": (
+        "    tries: Count",
+        "    where: type = int\n    tries: Count",
+        "Settings.where: its default must be what a scenario file can say",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", [*WRONG, *REFUSED])
+def test_a_learner_that_fails_is_told_in_words(case, search, genedge, tmp_path):
+    """One that cannot be trained has no folder; one that fails in training leaves what a run could go on from."""
+    old, new, said = (WRONG | REFUSED)[case]
+    assert old in FILE
+    (tmp_path / "search.py").write_text(FILE.replace(old, new), encoding="utf-8")
+    answer = genedge("train", "--agent", search, *CELL, "--episodes", 2, "--out", tmp_path / "run")
+    assert answer.status == 2
+    assert re.search(said, answer.err), answer.err
+    assert "Traceback" not in answer.err
+    assert (tmp_path / "run").exists() == (case in WRONG)
+
+
+def test_what_it_decides_with_is_told_in_words_too(search, genedge, tmp_path):
+    """It fails with two slots alone, so that it can be trained."""
+    decide = "    def decide(actor, params, slots):\n"
+    fails = "        if slots.gain.size == 6:\n            raise ValueError('six')\n"
+    (tmp_path / "search.py").write_text(FILE.replace(decide, decide + fails), encoding="utf-8")
+    run = trained(genedge, search, tmp_path / "run", "--episodes", 1)
+    lines = genedge("slots", "--scenario", run.folder / "scenario.yaml", "--users", 3, "--count", 2).out
+    answer = genedge("decide", "--scenario", run.folder / "scenario.yaml", "--policy", run.folder, stdin=lines)
+    assert answer.status == 2
+    assert re.search(r"search\.py line \d+: Search fails: ValueError: six", answer.err), answer.err

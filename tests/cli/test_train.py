@@ -128,7 +128,7 @@ def interrupt(owner, name, call, after):
         (loop, "init", 1),
         (loop, "train", 1),
         (loop, "train", 2),
-        (loop, "evaluate", 2),
+        (loop, "evaluate_actor", 2),
         (training, "_write_metrics", 2),
         (training, "save", 2),
         (training, "card", 1),

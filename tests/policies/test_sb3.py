@@ -18,6 +18,7 @@ from genedge.evaluation.cells import evaluate
 from genedge.paper.evidence import benchmarks
 from genedge.paper.plan import QUICK, changed
 from genedge.paper.sections import SECTIONS
+from genedge.paper.study import study_of
 from genedge.policies import policy
 from genedge.scenario import load_scenario
 

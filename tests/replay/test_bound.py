@@ -10,6 +10,7 @@ from scipy.optimize import linprog
 
 from genedge.replay.bound import _programme, most_saved
 from genedge.replay.catalogue import TraceModels, load_catalogue
+from genedge.replay.hindsight import WholeTrace
 
 
 def models_of(memory_gb, load_s):

@@ -12,6 +12,7 @@ import pytest
 from genedge.registry import named
 from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.generate import generate
+from genedge.replay.hindsight import WholeTrace
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk
 

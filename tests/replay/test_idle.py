@@ -5,7 +5,7 @@ import pytest
 
 from genedge.registry import named
 from genedge.replay.catalogue import TraceModels, load_catalogue
-from genedge.replay.hindsight import Belady
+from genedge.replay.hindsight import Belady, WholeTrace
 from genedge.replay.idle import Idle
 from genedge.replay.server import Server
 from genedge.replay.trace import Chunk

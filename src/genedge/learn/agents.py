@@ -4,7 +4,8 @@ An agent of one's own is named `FILE.py:CLASS`; its hyperparameters are a sectio
 after the file, so that `--set search.tries=8` changes one of `search.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from typing import Any
 from genedge.errors import InputError
 from genedge.learn.agent import Agent
 from genedge.learn.hyperparameters import AgentSettings
-from genedge.registry import from_file, in_file, named, unknown
+from genedge.registry import failure, from_file, in_file, listed, named, unknown
 from genedge.scenario import Scenario
 from genedge.scenario.load import refuse_section
 
 OWN = ", and FILE.py:CLASS"
+
+# What a run logs of every agent, beside the agent's own metrics.
+LOGGED = ("episode", "evaluated_utility", "best_utility", "seconds")
 
 
 def agent_class(name: str) -> type[Agent[Any]]:
@@ -44,7 +48,34 @@ def agent_class(name: str) -> type[Agent[Any]]:
         raise InputError(f"{name}: not a whole agent; it has no {', '.join(missing)}")
     if not (isinstance(found.Settings, type) and issubclass(found.Settings, AgentSettings)):
         raise InputError(f"{name}: its Settings must be a subclass of genedge.learn.hyperparameters.AgentSettings")
+    metrics = found.metrics
+    named_once = isinstance(metrics, tuple) and all(isinstance(each, str) for each in metrics)
+    if not named_once or len({*metrics, *LOGGED}) < len(metrics) + len(LOGGED):
+        raise InputError(
+            f"{name}: its metrics must be a tuple of names, each once and none of {listed(LOGGED)}, which are "
+            f"logged of every agent"
+        )
     return found
+
+
+@contextmanager
+def told_in_words(name: str) -> Iterator[None]:
+    """What a reader's own agent raises is an error that names its line.
+
+    Args:
+        name: of the agent.
+
+    Raises:
+        InputError: the agent is in a reader's own file, and failed.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (Exception, SystemExit) as e:
+        if not in_file(name):
+            raise
+        raise failure(name, e) from e
 
 
 def absolute(name: str) -> str:

@@ -25,8 +25,16 @@ from genedge.errors import InputError
 from genedge.files import read_text, whole_file
 from genedge.folders import is_empty, one_writer
 from genedge.learn.agent import Agent
-from genedge.learn.agents import absolute, load_agent, own_section, section_of, with_own_section
-from genedge.registry import digest, in_file, named
+from genedge.learn.agents import (
+    LOGGED,
+    absolute,
+    load_agent,
+    own_section,
+    section_of,
+    told_in_words,
+    with_own_section,
+)
+from genedge.registry import digest, in_file, listed, named
 from genedge.scenario import Scenario, load_scenario
 from genedge.settings.provenance import setting_of
 from genedge.text import shortened
@@ -81,7 +89,8 @@ class Run:
     @property
     def row(self) -> tuple[str, ...]:
         """What a line of metrics.jsonl holds."""
-        return ("episode", *self.learner.metrics, "evaluated_utility", "best_utility", "seconds")
+        first, *others = LOGGED
+        return (first, *self.learner.metrics, *others)
 
     @property
     def id(self) -> str:
@@ -120,15 +129,17 @@ def create_run(
             scenario's places, or the episodes are too many to count.
     """
     agent, scenario = absolute(agent), with_own_section(agent, scenario)
-    learner, cell = load_agent(agent, scenario), scenario.settings.cell
-    users = learner.users(users)
-    learner.refuse()  # Before there is a folder, not when training begins.
-    places = learner.places(users)
-    if users > places:
-        raise InputError(
-            f"--users {users}: the cell has {places} places; give it more with --set cell.places={users}"
-        )
-    learner.refuse_large(places)
+    cell = scenario.settings.cell
+    with told_in_words(agent):
+        learner = load_agent(agent, scenario)
+        users = learner.users(users)
+        learner.refuse()  # Before there is a folder, not when training begins.
+        places = learner.places(users)
+        if users > places:
+            raise InputError(
+                f"--users {users}: the cell has {places} places; give it more with --set cell.places={users}"
+            )
+        learner.refuse_large(places)
     episodes = episodes or learner.settings.episodes
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
@@ -235,6 +246,12 @@ def open_run(folder: Path) -> Run:
     own = isinstance(agent, str) and in_file(agent)
     if own:
         scenario = _with_own_agent(path, scenario, description)
+    files = dict.fromkeys(file for chosen in scenario.chosen.values() for file in chosen.files)
+    if files and scenario.id != scenario_id:
+        raise InputError(
+            f"{path}: its scenario is not what it was: {listed(files, 'or')} has changed since the run was "
+            f"made, or scenario.yaml beside it; restore that file, or train a new run"
+        )
     cell = scenario.settings.cell
     fits = (
         scenario.id == scenario_id

@@ -12,9 +12,11 @@ import numpy as np
 from genedge.errors import InputError
 from genedge.files import remove_left_behind, whole_file
 from genedge.folders import one_writer
+from genedge.learn.agents import told_in_words
 from genedge.learn.arrays import restore, restore_actor, save
 from genedge.learn.card import card
 from genedge.learn.runs import Row, Run, evaluated_after, rows_of
+from genedge.registry import listed
 from genedge.xla import at_once
 
 # Checkpoints hold the replay buffer; they are written at most this often, at the end, and when interrupted.
@@ -40,7 +42,7 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
             diverged.
         KeyboardInterrupt: the run can go on from its last checkpoint.
     """
-    with one_writer(run.folder):
+    with one_writer(run.folder), told_in_words(run.agent):
         _train(run, report)
 
 
@@ -58,6 +60,7 @@ def _train(run: Run, report: Callable[[Row], None]) -> None:
         for episode in evaluated_after(run.episodes)[len(rows) :]:
             after, metrics = training.train(learner, episode - int(learner.episodes))
             after, utility = training.evaluate(after)
+            _refuse_other(run, after, metrics, episode)
             row = _row(run, after, metrics, float(utility), earlier_s + monotonic() - start)
             # The metrics first: they may be ahead of the checkpoint, never behind it.
             _write_metrics(run, [*rows, row])
@@ -86,6 +89,24 @@ def _where_it_stands(run: Run, learner: Any) -> tuple[Any, list[Row]]:
             "train from the start"
         )
     return learner, rows_of(run, int(learner.episodes))
+
+
+def _refuse_other(run: Run, learner: Any, metrics: Any, episode: int) -> None:
+    """Refuses what a run could not read again.
+
+    Raises:
+        InputError: the agent logs other metrics than it says, or has not finished the episodes that it was to.
+    """
+    if metrics._fields != run.learner.metrics:
+        raise InputError(
+            f"{run.agent}: its training logs {listed(metrics._fields)}, and its metrics are "
+            f"{listed(run.learner.metrics)}; they must be the same"
+        )
+    if int(learner.episodes) != episode:
+        raise InputError(
+            f"{run.agent}: its learner has finished {int(learner.episodes)} episodes, where it was to have "
+            f"finished {episode}; train must add up to them"
+        )
 
 
 def _row(run: Run, learner: Any, metrics: Any, utility: float, seconds: float) -> Row:

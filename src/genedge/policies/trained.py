@@ -11,9 +11,11 @@ from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.errors import InputError
+from genedge.learn.agents import told_in_words
 from genedge.learn.runs import open_run
 from genedge.learn.sizes import refuse_no_storage
 from genedge.learn.training import load_actor
+from genedge.registry import in_file
 from genedge.scenario import Scenario
 
 
@@ -42,7 +44,7 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
     if run.learner.any_cell:
         refuse_no_storage(scenario)
     actor = load_actor(run)
-    decide = run.learner.decide
+    decide = _told_in_words(run.agent, run.learner.decide)
     if run.most_users == math.inf:
         return partial(_decide, decide, actor)
     places = run.places
@@ -57,6 +59,20 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
         return Decision(decision.cache, decision.bandwidth[:, :users], decision.steps[:, :users])
 
     return policy
+
+
+def _told_in_words(
+    agent: str, decide: Callable[[Any, Params, Slot], Decision]
+) -> Callable[[Any, Params, Slot], Decision]:
+    """What a reader's own agent decides, or where it fails; of all others the very same function."""
+    if not in_file(agent):
+        return decide
+
+    def told(actor: Any, params: Params, slots: Slot) -> Decision:
+        with told_in_words(agent):
+            return decide(actor, params, slots)
+
+    return told
 
 
 @partial(jax.jit, static_argnums=0)

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from genedge.cell.mobility.positions import Positions
 from genedge.cell.types import Channel, LastingChannel, LastingMobility, Mobility, Params
@@ -23,6 +24,9 @@ from genedge.scenario.sections import GivenModel, Settings
 
 # Least share of the bandwidth beside an equal one: decisions are a softmax of e^±2, see `cell.feasible.decode`.
 LEAST_SHARE = math.exp(-4)
+
+# Users for whom a channel or a mobility of a reader's own file is tried.
+PROBED = 100
 
 # Signal to noise ratio, and the longest that a request may be under way [s].
 MOST_SNR = 1e30
@@ -149,11 +153,13 @@ def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
         p: the scenario as arrays.
 
     Raises:
-        InputError: it fails, or lacks a method, or gives arrays of other shapes.
+        InputError: it fails, or lacks a method, or gives arrays of other shapes, or numbers out of range.
     """
+    u = jnp.zeros((2, 4))
+    # Users are somewhere before they are received.
     for section, kinds, made, of_two in (
-        ("channel", (Channel, LastingChannel), p.channel, _gains),
-        ("mobility", (Mobility, LastingMobility), p.mobility, _positions),
+        ("mobility", (Mobility, LastingMobility), p.mobility, partial(_positions, u=u)),
+        ("channel", (Channel, LastingChannel), p.channel, partial(_gains, u=u, here_m=u[:, :2])),
     ):
         if section not in chosen or not in_file(chosen[section].model):
             continue
@@ -170,20 +176,51 @@ def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
         given = getattr(moved, what, moved)
         if getattr(given, "shape", None) != shape:
             raise InputError(f"{model}: {what} of two users has shape {np.shape(given)}; it must be {shape}")
+        if not jnp.issubdtype(given.dtype, jnp.floating):
+            raise InputError(f"{model}: {what} must be real numbers, and is {given.dtype}")
+        chosen[section].ask(partial(_check_numbers, section, model, p))
 
 
-def _positions(p: Params) -> tuple[Any, Any]:
-    """What a mobility says of two users in the first slot and in the second."""
-    mobility, u = p.mobility, jnp.zeros((2, 4))
+def _check_numbers(section: str, model: str, p: Params) -> None:
+    """Refuses a mobility that leads nowhere, and a channel that goes beyond its own bounds, for some users."""
+    rng = np.random.default_rng(0)
+    u = jnp.asarray(rng.random((PROBED, 4)), jnp.float32)
+    if section == "mobility":
+        for after in _positions(p, u):
+            if not np.isfinite(getattr(after, "position_m", after)).all():
+                raise InputError(f"{model}: position_m must be finite numbers")
+        return
+    if not math.isfinite(float(p.channel.typical_db(p.area_m))):
+        raise InputError(f"{model}: typical_db must give a finite number")
+    least, largest = (float(bound) for bound in p.channel.bounds(p.area_m))
+    if not 0 < least <= largest:
+        raise InputError(
+            f"{model}: bounds must give the least and the largest gain, from above 0, not {least:g} and {largest:g}"
+        )
+    here_m = jnp.asarray((rng.random((PROBED, 2)) - 0.5) * p.area_m, jnp.float32)
+    for after in _gains(p, u, here_m):
+        gain = np.asarray(getattr(after, "gain", after))
+        # Single precision rounds.
+        good = (gain >= least * (1 - 1e-3)) & (gain <= largest * (1 + 1e-3))
+        if not good.all():
+            raise InputError(
+                f"{model}: a gain is {gain[~good][0]:g}, and its bounds are {least:g} to {largest:g}; correct one "
+                f"of them"
+            )
+
+
+def _positions(p: Params, u: Array) -> tuple[Any, Any]:
+    """What a mobility says of users in the first slot and in the second."""
+    mobility = p.mobility
     if isinstance(mobility, LastingMobility):
         first = mobility.first(p.area_m, u)
         return first, mobility.move(first, p.area_m, p.slot_s, u)
     return (mobility.place(p.area_m, u[:, :2]),) * 2
 
 
-def _gains(p: Params) -> tuple[Any, Any]:
-    """What a channel says of two users in the first slot and in the second."""
-    channel, u, here_m = p.channel, jnp.zeros((2, 4)), jnp.zeros((2, 2))
+def _gains(p: Params, u: Array, here_m: Array) -> tuple[Any, Any]:
+    """What a channel says of users in the first slot and in the second."""
+    channel = p.channel
     if isinstance(channel, LastingChannel):
         first = channel.first(here_m, u)
         return first, channel.move(first, here_m, p.slot_s, u)

@@ -29,6 +29,13 @@ class Chosen(NamedTuple):
     model: str
     settings: Section
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that its numbers come from, beside those of the scenario."""
+        named = getattr(self.settings, "file", None)
+        of_model = (self.model.rpartition(":")[0],) if in_file(self.model) else ()
+        return (*of_model, named) if isinstance(named, str) else of_model
+
     def arrays(self, *given: Any) -> Any:
         """The named tuple of float64 NumPy arrays that the settings make.
 
@@ -55,7 +62,9 @@ class Chosen(NamedTuple):
         file = Path(self.model.rpartition(":")[0])
         try:
             return question()
-        except Exception as e:
+        except InputError:
+            raise
+        except (Exception, SystemExit) as e:
             frames = traceback.extract_tb(e.__traceback__)
             lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
             where = f" line {lines[-1]}" if lines else ""
@@ -64,8 +73,8 @@ class Chosen(NamedTuple):
 
     def physics(self) -> dict[str, Any]:
         """What the scenario's id depends on: the model and its settings, and of files what they hold."""
-        numbers = self.settings.model_dump()
-        if "file" in numbers:
+        numbers = self.settings.model_dump(mode="json")
+        if isinstance(numbers.get("file"), str):
             numbers["file"] = digest(Path(numbers["file"]))
         if in_file(self.model):
             path, _, name = self.model.rpartition(":")

@@ -208,7 +208,7 @@ def _within(key: str, setting: Setting, source: str, table: Mapping[str, Setting
     if section in CHOOSING:
         known = _keys_of(section, table, own)
     else:
-        sections = (*SECTIONS, *with_settings(), *own)
+        sections = (*SECTIONS, *CHOOSING, *with_settings(), *own)
         known = ("seed", *(k for name in sections for k in _keys_of(name, table, own)))
     meant = nearest(last, [k.rpartition(".")[2] for k in known])
     # Of the sections that have it the one that is like what was written, else the first.
@@ -217,6 +217,8 @@ def _within(key: str, setting: Setting, source: str, table: Mapping[str, Setting
     near = f"{like}.{meant}" if like else next(iter(there), None)
     if near:
         hint = f"; did you mean {near}?"
+    elif section in CHOOSING and f"{section}.model" not in table:
+        hint = f"; which there are depends on {section}.model, which must be set before"
     elif section in CHOOSING:
         hint = f"; there are {', '.join(known)}"
     else:
@@ -259,11 +261,14 @@ def _settings_of(section: str, model: Any, source: str) -> type[Section]:
     """
     known = named(CHOOSING[section])
     if isinstance(model, str) and in_file(model):
-        own = from_file(model)
+        try:
+            own = from_file(model)
+        except InputError as e:
+            raise InputError(f"{source}: {e}") from e
         if not (isinstance(own, type) and issubclass(own, Section) and hasattr(own, "arrays")):
             raise InputError(
-                f"{model}: is no {section}; it must be a class of settings, derived from genedge.Section, with a "
-                f"method arrays"
+                f"{source}: {model}: is no {section}; it must be a class of settings, derived from "
+                f"genedge.Section, with a method arrays"
             )
         return own
     if not isinstance(model, str) or model not in known:

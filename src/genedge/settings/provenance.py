@@ -7,6 +7,7 @@ from pydantic.fields import FieldInfo
 
 from genedge.errors import InputError
 from genedge.settings.fields import Section
+from genedge.text import shortened
 
 Provenance = Literal["paper", "restored", "measured", "assumed", "user"]
 
@@ -96,14 +97,34 @@ def defaults(section: type[Section]) -> dict[str, Setting]:
 
     Args:
         section: the class, each of its fields with a default that says where it comes from.
+
+    Raises:
+        InputError: a default is nothing that a scenario file can say.
     """
-    return {key: _setting(field) for key, field in section.model_fields.items() if not field.is_required()}
+    return {
+        key: _setting(field, f"{section.__name__}.{key}")
+        for key, field in section.model_fields.items()
+        if not field.is_required()
+    }
 
 
-def _setting(field: FieldInfo) -> Setting:
+def _setting(field: FieldInfo, place: str) -> Setting:
     extra = field.json_schema_extra
     # A plain default is one whose author says nothing of it.
     origin: Any = extra["origin"] if isinstance(extra, dict) and "origin" in extra else {"provenance": "assumed"}
-    # As a file says it.
-    value = list(field.default) if isinstance(field.default, tuple) else field.default
+    value = _as_in_a_file(field.get_default(call_default_factory=True), place)
     return Setting(value, origin["provenance"], origin.get("note", ""))
+
+
+def _as_in_a_file(value: Any, place: str) -> Any:
+    """A default as a file says it: a tuple is a list there, and what is none of its values is refused."""
+    if isinstance(value, list | tuple):
+        return [_as_in_a_file(each, place) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _as_in_a_file(each, place) for key, each in value.items()}
+    if value is not None and type(value) not in (bool, int, float, str):
+        raise InputError(
+            f"{place}: its default must be what a scenario file can say: numbers, texts, true, false, null, and "
+            f"lists and mappings of them, not {shortened(value)}"
+        )
+    return value

@@ -73,6 +73,7 @@ def test_a_path_is_relative_to_where_it_is_written(walk, monkeypatch):
         (HEADER, r"there are no positions in it"),
         (HEADER + "0,0,1\n", r"line 2 must be the numbers of a slot and a user"),
         (HEADER + "0,0,1,nan\n", r"line 2 must be"),
+        (HEADER + "0,0,1," + "1" * 200_000 + "\n", r"line 2: field larger than field limit"),
         (HEADER + "0,-1,1,1\n", r"line 2 must be"),
         (HEADER + "0,0,1,1\n0,0,1,1\n", r"line 3: user 0 is in slot 0 a second time"),
         (HEADER + "0,0,1,1\n1,1,1,1\n", r"user 1 is not in slot 0"),

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -105,7 +106,7 @@ def read_positions(file: Path) -> np.ndarray:
         text = read_bytes(file, MOST_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as e:
         raise InputError(f"{file}: cannot be read: {getattr(e, 'strerror', None) or e}") from None
-    rows = csv.reader(text.splitlines())
+    rows = _rows(text, file)
     if next(rows, None) != HEADER:
         raise InputError(f"{file}: line 1 must be {','.join(HEADER)}")
     found = {}
@@ -121,6 +122,14 @@ def read_positions(file: Path) -> np.ndarray:
         at = next((t, n) for t in range(slots) for n in range(users) if (t, n) not in found)
         raise InputError(f"{file}: user {at[1]} is not in slot {at[0]}; each user has one line in each slot")
     return np.array([[found[t, n] for n in range(users)] for t in range(slots)])
+
+
+def _rows(text: str, file: Path) -> Iterator[list[str]]:
+    rows = csv.reader(text.splitlines())
+    try:
+        yield from rows
+    except csv.Error as e:  # Of a field that is longer than any number.
+        raise InputError(f"{file}: line {rows.line_num}: {e}") from None
 
 
 def _numbers(row: list[str], place: str) -> tuple[int, int, float, float]:
