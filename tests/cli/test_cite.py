@@ -52,9 +52,19 @@ def test_policies_each_entry_once(genedge):
     ]
 
 
+def test_a_name_alone(genedge):
+    assert keys(genedge("cite", "gdsf").out) == [*ALWAYS, "cherkasova1998improving"]
+    assert keys(genedge("cite", "urban-micro").out) == [*ALWAYS, "3gpp38901"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["missing"], "not a run folder"), (["--policies", "rcar"], "did you mean rcars?")],
+    [
+        (["missing"], "no such name"),
+        (["gdfs"], "did you mean gdsf?"),
+        (["."], "not a run folder"),
+        (["--policies", "rcar"], "did you mean rcars?"),
+    ],
 )
 def test_what_is_wrong(arguments, words, genedge, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,6 +1,5 @@
 """`genedge cite`: BibTeX for what a run, or a comparison, rests on."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,9 @@ def register(app: typer.Typer) -> None:
 
 
 def cite(
-    run: Annotated[Path | None, typer.Argument(metavar="RUN", help="Folder of a run.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="RUN|NAME", help="Folder of a run, or any name that genedge knows.")
+    ] = None,
     policies: Annotated[
         str,
         typer.Option(
@@ -21,16 +22,13 @@ def cite(
         ),
     ] = "",
 ) -> None:
-    """Print BibTeX: the paper, this software, and what a run and policies rest on.
+    """Print BibTeX: the paper, this software, and what a run, policies or anything else that has a name rest on.
 
     Of a run these are its agent, its network and the libraries that it learned with; of policies what they use
     beyond this package.
     """
-    from genedge.citations import bibtex, keys_of, keys_of_run
-    from genedge.learn.runs import open_run
+    from genedge.citations import bibtex, keys_of
 
-    keys = [] if run is None else [*keys_of_run(open_run(run))]
-    for name in policies.split(","):
-        if name.strip():
-            keys += keys_of(name.strip())
-    print(bibtex(keys), end="")
+    names = [] if name is None else [name]
+    names += [policy.strip() for policy in policies.split(",") if policy.strip()]
+    print(bibtex(key for one in names for key in keys_of(one)), end="")
