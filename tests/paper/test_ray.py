@@ -19,6 +19,8 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
         on_ray(None)
 
 
+# Ray starts its daemons by fork, of which JAX warns; they never call it.
+@pytest.mark.filterwarnings("ignore:os.fork\\(\\) was called:RuntimeWarning")
 @pytest.mark.heavy("ray")
 def test_a_node_is_killed_midway(tmp_path):
     """All is done all the same, and bit by bit as on this machine's cores."""
