@@ -110,6 +110,7 @@ def test_other_streams_stay_as_they_were(paper, scenario):
         assert not np.allclose(ours.position_m, theirs.position_m)
 
 
+@pytest.mark.heavy
 @each
 def test_with_more_users_or_places_the_first_users_stay_as_they_were(scenario):
     few, many = drawn(scenario, users=2), drawn(scenario, users=4, places=4)
@@ -121,6 +122,7 @@ def test_with_more_users_or_places_the_first_users_stay_as_they_were(scenario):
     np.testing.assert_allclose(short.gain, drawn(scenario).gain[:5], rtol=1e-5)
 
 
+@pytest.mark.heavy
 @each
 def test_blocks_do_not_show(scenario, monkeypatch):
     whole = drawn(scenario)
@@ -131,6 +133,7 @@ def test_blocks_do_not_show(scenario, monkeypatch):
     np.testing.assert_allclose(blocks.position_m, whole.position_m, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.heavy
 @each
 def test_step_by_step_it_is_the_same_episode(scenario):
     whole = drawn(scenario)
@@ -174,6 +177,7 @@ def test_a_scenario_that_is_written_out_is_the_same(files, which, tmp_path):
     assert again.table == chosen.table
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("which", ALL, ids=IDS)
 def test_another_number_compiles_nothing(files, which):
     traced = []
@@ -188,6 +192,7 @@ def test_another_number_compiles_nothing(files, which):
     assert len(traced) == 1
 
 
+@pytest.mark.heavy
 @each
 def test_gymnasium_meets_the_same_slots_within_its_bounds(scenario, files):
     told = {key: setting for key, setting in scenario.of_cell.items() if key.partition(".")[0] in scenario.chosen}

@@ -21,6 +21,7 @@ from genedge.limits import GAIN, MOST_DRAWS, MOST_PLACES, decided, refuse_large
 from genedge.registry import in_file
 from genedge.scenario.chosen import Chosen
 from genedge.scenario.sections import GivenModel, Settings
+from genedge.xla import at_once
 
 # Least share of the bandwidth beside an equal one: decisions are a softmax of e^±2, see `cell.feasible.decode`.
 LEAST_SHARE = math.exp(-4)
@@ -155,6 +156,13 @@ def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
     Raises:
         InputError: it fails, or lacks a method, or gives arrays of other shapes, or numbers out of range.
     """
+    if any(in_file(each.model) for each in chosen.values()):
+        # No other scenario has JAX start, or asks what it is set to.
+        with at_once():
+            _try_own(chosen, p)
+
+
+def _try_own(chosen: Mapping[str, Chosen], p: Params) -> None:
     u = jnp.zeros((2, 4))
     # Users are somewhere before they are received.
     for section, kinds, made, of_two in (
