@@ -1,6 +1,5 @@
 """What a section that names a model has chosen: a channel or a mobility, shipped or of the reader's own."""
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -9,7 +8,7 @@ import jax
 import numpy as np
 
 from genedge.errors import InputError
-from genedge.registry import digest, in_file
+from genedge.registry import digest, failure, in_file
 from genedge.settings.fields import Section
 
 _T = TypeVar("_T")
@@ -59,17 +58,12 @@ class Chosen(NamedTuple):
         """
         if not in_file(self.model):
             return question()
-        file = Path(self.model.rpartition(":")[0])
         try:
             return question()
         except InputError:
             raise
         except (Exception, SystemExit) as e:
-            frames = traceback.extract_tb(e.__traceback__)
-            lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
-            where = f" line {lines[-1]}" if lines else ""
-            why = str(e).strip().partition("\n")[0]
-            raise InputError(f"{file}{where}: fails: {type(e).__name__}: {why}") from e
+            raise failure(self.model, e) from e
 
     def physics(self) -> dict[str, Any]:
         """What the scenario's id depends on: the model and its settings, and of files what they hold."""
