@@ -27,6 +27,8 @@ PAPER_TABLE = [
     ("radio.path_loss_db_at_1_km", 128.1, "dB", "assumed"),
     ("radio.path_loss_db_per_decade", 37.6, "dB", "assumed"),
     ("radio.least_distance_m", 1, "m", "assumed"),
+    ("radio.outage_gain_db", None, "dB", "restored"),
+    ("radio.outage_delay_s", 20, "s", "assumed"),
     ("backhaul.to_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("backhaul.from_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("requests.input_size_mb", [5, 10], "MB", "paper"),
@@ -592,6 +594,8 @@ PHYSICAL = [
     "objective.alpha_weighs=tv",
     "models.count=9",
     *[f"models.{key}=[100, 100.5]" for key in PROPERTIES],
+    "radio.outage_gain_db=-100",
+    "radio.outage_gain_db=-101",
     # Of a box
     "server.pinned=[0]",
     "server.pinned=[1]",
@@ -614,7 +618,7 @@ def test_each_physical_setting_changes_the_id(paper):
 
 def test_every_setting_either_changes_the_id_or_is_known_not_to(paper):
     tested = {override.partition("=")[0] for override in PHYSICAL}
-    immaterial = {"cell.users", "cell.places", "cell.slot_duration_s"}
+    immaterial = {"cell.users", "cell.places", "cell.slot_duration_s", "radio.outage_delay_s"}
     algorithms = ("ddpg.", "td3.", "sac.", "reinforce.", "any_cell.", "two_timescale.", "hcras.")
     immaterial |= {key for key in paper.table if key.startswith(algorithms)}
     assert all(any(key.startswith(algorithm) for key in immaterial) for algorithm in algorithms)

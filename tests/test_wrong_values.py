@@ -205,7 +205,7 @@ def refuse_all_fields(call, name, whole, skip=()):
 
 def test_a_zoo_in_place_of_each_field_of_params():
     for call in (score, serve):
-        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box",))
+        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box", "outage"))
         refuse_all_fields(
             lambda models, call=call: call(params=PARAMS._replace(models=models)), "params.models", PARAMS.models
         )
@@ -218,8 +218,8 @@ def test_a_zoo_in_place_of_each_field_of_params():
         lambda box: genedge.sample_episode(BOX.params._replace(box=box), KEY, 3, 4, 2), "params.box", BOX.params.box
     )
     for label, value in ZOO.items():
-        for field in ("models", "box", "channel", "mobility"):
-            if (field, label) != ("box", "none"):
+        for field in ("models", "box", "outage", "channel", "mobility"):
+            if (field, label) not in (("box", "none"), ("outage", "none")):
                 params = PARAMS._replace(**{field: value})
                 assert refuses(lambda params=params: score(params=params), f"params.{field}", label), label
 
@@ -229,9 +229,10 @@ def test_a_zoo_in_place_of_each_field_of_slots(call, name):
     def given(slots):
         return call("rcars", slots=slots) if call is decide else call(**{name: slots})
 
-    refuse_all_fields(given, name, SLOTS, skip=("ranking", "memory"))
+    refuse_all_fields(given, name, SLOTS, skip=("ranking", "memory", "outage"))
     assert refuses(lambda: given(SLOTS._replace(memory="x")), f"{name}.memory", "text")
     assert refuses(lambda: given(SLOTS._replace(ranking="x")), f"{name}.ranking", "text")
+    assert refuses(lambda: given(SLOTS._replace(outage=SLOTS.active)), f"{name}.outage", "of a cell without")
 
 
 @pytest.mark.parametrize("call", [score, serve])

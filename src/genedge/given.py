@@ -3,8 +3,9 @@
 Shapes and types are known while a function is traced; values are looked at where they are known.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from typing import Any, get_args, get_type_hints
 
 import jax
@@ -23,6 +24,7 @@ from genedge.cell.types import (
     Memory,
     Mobility,
     Models,
+    Outage,
     Params,
     Slot,
 )
@@ -133,8 +135,9 @@ def check_params(params: Params) -> None:
         raise InputError(f"params must be a genedge.Params, such as scenario.params, not {what(params)}")
     if not isinstance(params.models, Models):
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
-    if not (params.box is None or isinstance(params.box, Box)):
-        raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
+    for name, optional, of in (("box", params.box, Box), ("outage", params.outage, Outage)):
+        if not (optional is None or isinstance(optional, of)):
+            raise InputError(f"params.{name} must be None or such as scenario.params.{name}, not {what(optional)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
     for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
         if len(shape) != 1 or shape == (0,):
@@ -151,9 +154,12 @@ def check_params(params: Params) -> None:
         if not _is_one_of(type(given), kinds):
             raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
         known |= _parts(part, given)
-    for (name, kind, axes), value in zip(
-        _PARAMS, (*params[:-4], *params.models, *(params.box or ())), strict=False
-    ):
+    parts: dict[str, tuple[Any, ...] | None] = {
+        **{"": params[:_OWN_FIELDS], "models": params.models},
+        **{"box": params.box, "outage": params.outage},
+    }
+    there = [zip(_PARAMS[name], values, strict=True) for name, values in parts.items() if values is not None]
+    for (name, kind, axes), value in chain.from_iterable(there):
         if value is None and name == "box.every":
             continue
         # What a scenario gives; a hot loop has no time for more.
@@ -196,9 +202,15 @@ def _single_numbers(kind: type) -> frozenset[str]:
     return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
 
 
-def _table_of_params() -> tuple[tuple[str, str, str], ...]:
-    """Each field of params in their order: its name, what it holds, and its axes."""
-    names = [*Params._fields[:-4], *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
+def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
+    """Each field of the parts of params in their order: its name, what it holds, and its axes."""
+    parts = {
+        "": Params._fields[:_OWN_FIELDS],
+        **{
+            part: tuple(f"{part}.{field}" for field in kind._fields)
+            for part, kind in (("models", Models), ("box", Box), ("outage", Outage))
+        },
+    }
     axes = {
         "area_m": "2",
         "input_bits": "2",
@@ -210,9 +222,14 @@ def _table_of_params() -> tuple[tuple[str, str, str], ...]:
     axes |= dict.fromkeys(("box.weights_gb", "box.load_s", "box.load_slots", "box.pinned"), "M")
     kinds = {"box.load_slots": WHOLE, "box.every": WHOLE}
     kinds |= dict.fromkeys(("noise_over_own_band", "box.pinned", "box.offload", "box.shared"), BOOLEANS)
-    return tuple((name, kinds.get(name, NUMBERS), axes.get(name, "")) for name in names)
+    return {
+        part: tuple((name, kinds.get(name, NUMBERS), axes.get(name, "")) for name in names)
+        for part, names in parts.items()
+    }
 
 
+# The fields before the channel are arrays themselves.
+_OWN_FIELDS = Params._fields.index("channel")
 _PARAMS = _table_of_params()
 
 
@@ -277,6 +294,8 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
             _check_values(f"{name}.{field}", value, good(value), must, free)
 
     active = look("active", slots.active, whole, BOOLEANS)
+    if active is not None:
+        _check_outage(params, slots, name, active, look)
     requests = look("requests", slots.requests, whole, WHOLE)
     # Places without a user hold any numbers, and may ask for no model, which is -1.
     nobody = np.ones(whole, bool) if active is None else ~active
@@ -308,6 +327,21 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
             check(field, look(field, value, shape, WHOLE), lambda x: x >= 0, "a number of slots, from 0")
 
 
+def _check_outage(params: Params, slots: Slot, name: str, active: np.ndarray, look: Callable[..., Any]) -> None:
+    """Refuses slots in which those are served whose channels are too weak, or others are not."""
+    outage = None if slots.outage is None else look("outage", slots.outage, np.shape(slots.requests), BOOLEANS)
+    if outage is None or params.outage is None or _is_traced((params.outage, slots.gain)):
+        return
+    must = "False where a user is active"
+    _check_values(f"{name}.outage", outage, ~(outage & active), must)
+    least, gain = float(params.outage.least_gain), np.asarray(slots.gain, np.float64)
+    # Slots are in single precision.
+    served, weak = gain >= least * (1 - 1e-6), gain <= least * (1 + 1e-6)
+    must = f"False where the gain is below {least:g}, which is an outage"
+    _check_values(f"{name}.active", active, served | ~active, must)
+    _check_values(f"{name}.outage", outage, weak | ~outage, f"False where the gain is at least {least:g}")
+
+
 def _shape_of_slots(params: Params, slots: Slot, name: str, batched: bool) -> tuple[int, ...]:
     """The shape of requests, (*batch, N); refuses what is no slots, or not those of the scenario's kind."""
     check_params(params)
@@ -329,6 +363,13 @@ def _shape_of_slots(params: Params, slots: Slot, name: str, batched: bool) -> tu
         )
     if params.box is None and slots.memory is not None:
         raise InputError(f"{name}: a memory, but the scenario is of no box; leave it out")
+    if params.outage is not None and slots.outage is None:
+        raise InputError(
+            f"{name}.outage is None, but the scenario has an outage: it must be True where a user is there whose "
+            f"gain is below params.outage.least_gain, and active False there"
+        )
+    if params.outage is None and slots.outage is not None:
+        raise InputError(f"{name}.outage is given, but the scenario has no outage; leave it out")
     return whole
 
 

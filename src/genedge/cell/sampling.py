@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.popularity import zipf
-from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts
+from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts, with_outage
 
 # A long episode is drawn in blocks of about so many users: they stay in a core's cache, and its memory is bounded.
 USERS_AT_ONCE = 10_000
@@ -189,7 +189,7 @@ def _slots(
         active=jnp.broadcast_to(active, gain.shape).T,
         ranking=ranking,
     )
-    return Lasting(of_mobility, of_channel), slots
+    return Lasting(of_mobility, of_channel), with_outage(params, slots)
 
 
 def _positions(params: Params, t: Array, u: Draws, before: Any) -> tuple[Any, Array]:

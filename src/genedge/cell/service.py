@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from genedge.cell.generation import generation_delay, tv_quality, weighed
 from genedge.cell.memory import serving
 from genedge.cell.radio import backhaul_delay, downlink_delay, uplink_delay
-from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests
+from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests, present
 
 
 def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
@@ -15,7 +15,8 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
 
     A hit is generated at the base station with the user's share of the steps; a miss goes to the cloud, which
     answers in the best quality A4 with the A3 steps that it takes. In a box, only loaded models make hits, misses
-    may share the backhaul and queue for the cloud, and a hit without steps may go there too.
+    may share the backhaul and queue for the cloud, and a hit without steps may go there too. A user in an outage
+    has no image: it costs its delay.
 
     Args:
         params: the scenario.
@@ -54,7 +55,7 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     def only_active(value: Array) -> Array:
         return jnp.moveaxis(jnp.where(active, value, 0.0), 0, -1)
 
-    return Outcome(
+    outcome = Outcome(
         uplink_s=only_active(uplink_s),
         downlink_s=only_active(downlink_s),
         backhaul_s=only_active(backhaul_s),
@@ -64,6 +65,17 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         delay_s=only_active(delay_s),
         utility=only_active(utility),
         queue_s=None if queue_s is None else only_active(queue_s),
+    )
+    return outcome if slot.outage is None else _in_outage(params, slot.outage, outcome)
+
+
+def _in_outage(params: Params, outage: Bool[AnyArray, "*batch N"], outcome: Outcome) -> Outcome:
+    """The same outcome with what those cost who are not served."""
+    assert params.outage is not None
+    delay_s = jnp.asarray(params.outage.delay_s)
+    return outcome._replace(
+        delay_s=jnp.where(outage, delay_s, outcome.delay_s),
+        utility=jnp.where(outage, params.delay_weight * delay_s, outcome.utility),
     )
 
 
@@ -127,13 +139,13 @@ def total_utility(params: Params, slot: Slot, decision: Decision) -> Float[Array
 
 
 def hit_ratio(slot: Slot, outcome: Outcome) -> Float[Array, "*batch"]:
-    """Share of the requests whose model is cached; NaN in a slot without active users.
+    """Share of the requests whose model is cached, those in an outage among them; NaN in a slot without users.
 
     Args:
         slot: the slot, leading axes *batch.
         outcome: its outcome.
     """
-    return outcome.hit.sum(axis=-1) / slot.active.sum(axis=-1)
+    return outcome.hit.sum(axis=-1) / present(slot).sum(axis=-1)
 
 
 def used_cache_ratio(slot: Slot, decision: Decision) -> Float[Array, "*batch"]:

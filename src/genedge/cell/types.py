@@ -70,6 +70,18 @@ class Box(NamedTuple):
     rank_drift: Float[AnyArray, ""]
 
 
+class Outage(NamedTuple):
+    """When a user is not served at all.
+
+    Attributes:
+        least_gain: h_min, the least channel power gain with which a user is served, linear.
+        delay_s: D_out, the delay that a request costs which is not served [s].
+    """
+
+    least_gain: Float[AnyArray, ""]
+    delay_s: Float[AnyArray, ""]
+
+
 @runtime_checkable
 class AnyChannel(Protocol):
     """What every channel can tell of the gains that it makes."""
@@ -216,6 +228,7 @@ class Params(NamedTuple):
         mobility: where they are.
         models: the catalogue.
         box: what sets a real box apart; None for a cell like the paper's.
+        outage: when a user is not served at all; None where everybody is.
     """
 
     W_up: Float[AnyArray, ""]
@@ -240,6 +253,7 @@ class Params(NamedTuple):
     mobility: Mobility | LastingMobility
     models: Models
     box: Box | None = None
+    outage: Outage | None = None
 
 
 class Memory(NamedTuple):
@@ -267,10 +281,12 @@ class Slot(NamedTuple):
         input_bits: d_in,n(t), size of each request [bit].
         gain: h_n(t), channel power gain, linear, the same up and down.
         position_m: where each user is, the base station at the origin [m]; not used by any cost.
-        active: whether there is a user at this place; inactive places cost nothing and hold no share,
-            and their numbers may be any.
+        active: whether there is a user at this place who can be served; inactive places hold no share, cost
+            nothing that is decided, and their numbers may be any.
         ranking: of a box, the model at each rank of popularity.
         memory: of a box whose episode is under way, what its memory holds.
+        outage: of a scenario with an outage, whether there is a user at this place who cannot be served, and
+            hence is not `active`.
     """
 
     skew: Float[AnyArray, "*batch"]
@@ -281,6 +297,7 @@ class Slot(NamedTuple):
     active: Bool[AnyArray, "*batch N"]
     ranking: Int[AnyArray, "*batch M"] | None = None
     memory: Memory | None = None
+    outage: Bool[AnyArray, "*batch N"] | None = None
 
 
 class Decision(NamedTuple):
@@ -300,6 +317,8 @@ class Decision(NamedTuple):
 
 class Outcome(NamedTuple):
     """What a decision means to each user; zero at inactive places.
+
+    A user in an outage has its delay and what that costs, and zero elsewhere.
 
     Attributes:
         uplink_s: radio part of D_up, Eq. (4) [s].
@@ -322,6 +341,28 @@ class Outcome(NamedTuple):
     delay_s: Float[AnyArray, "*batch N"]
     utility: Float[AnyArray, "*batch N"]
     queue_s: Float[AnyArray, "*batch N"] | None = None
+
+
+def with_outage(params: Params, slot: Slot) -> Slot:
+    """The same slot, those whose channels are too weak not served; as it is where the scenario has no outage.
+
+    Args:
+        params: the scenario.
+        slot: the slot, leading axes *batch, `active` wherever there is a user.
+    """
+    if params.outage is None:
+        return slot
+    weak = slot.active & (slot.gain < params.outage.least_gain)
+    return slot._replace(active=slot.active & ~weak, outage=weak)
+
+
+def present(slot: Slot) -> Bool[AnyArray, "*batch N"]:
+    """Whether there is a user at each place, served or not.
+
+    Args:
+        slot: the slot, leading axes *batch.
+    """
+    return slot.active if slot.outage is None else slot.active | slot.outage
 
 
 def lasts(params: Params) -> bool:
@@ -353,6 +394,7 @@ def with_places(slot: Slot, places: int) -> Slot:
         gain=widen(slot.gain),
         position_m=widen(slot.position_m, -2),
         active=widen(slot.active),
+        outage=None if slot.outage is None else widen(slot.outage),
     )
 
 

@@ -11,10 +11,10 @@ from jax import Array
 from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
-from genedge.cell.types import AnyArray, Decision, Outcome, Params, Slot
+from genedge.cell.types import AnyArray, Decision, Outcome, Params, Slot, present
 from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
-from genedge.evaluation.results import BOUND, EXACT, BoxEvaluation, FirstEpisode, lost_by
+from genedge.evaluation.results import BOUND, EXACT, OUTAGE, BoxEvaluation, FirstEpisode, lost_by
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.optimum.bandwidth import delay, links, lower_bound, split
 from genedge.optimum.dynamic import Dynamic, Solver, regret
@@ -173,22 +173,25 @@ def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outco
     assert box is not None
     assert memory is not None
     assert outcome.queue_s is not None
-    requests = slots.active.sum(axis=(1, 2))
+    there = np.asarray(present(slots))
+    requests, served = there.sum(axis=(1, 2)), slots.active.sum(axis=(1, 2))
     seconds = slots.skew.shape[1] * scenario.settings.cell.slot_duration_s
     begun = np.asarray(loads(scenario.params, memory, decision.cache))
 
     def of_requests(values: AnyArray) -> np.ndarray:
         return np.asarray(values.sum(axis=(1, 2)) / requests)
 
-    late = [np.quantile(delays[here], 0.95) for delays, here in zip(outcome.delay_s, slots.active, strict=True)]
+    late = [np.quantile(delays[here], 0.95) for delays, here in zip(outcome.delay_s, there, strict=True)]
     return {
         "utility": outcome.utility.sum(axis=-1).mean(axis=1),
         "delay_s": of_requests(outcome.delay_s),
         "delay_p95_s": np.array(late),
         "queue_s": of_requests(outcome.queue_s),
-        "tv": of_requests(outcome.tv),
+        # Who is in an outage has no image.
+        "tv": outcome.tv.sum(axis=(1, 2)) / np.where(served > 0, served, np.nan),
         "hit_ratio": of_requests(outcome.hit),
         "loads_per_hour": begun.sum(axis=(1, 2)) * 3600 / seconds,
         "loaded_gb_per_hour": (begun * box.weights_gb).sum(axis=(1, 2)) * 3600 / seconds,
         "loading_s_per_hour": (begun * box.load_s).sum(axis=(1, 2)) * 3600 / seconds,
+        **({} if slots.outage is None else {OUTAGE: of_requests(slots.outage)}),
     }

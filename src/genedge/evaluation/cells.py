@@ -9,9 +9,9 @@ import numpy as np
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
-from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.cell.types import Decision, Outcome, Params, Slot, present
 from genedge.errors import InputError
-from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
+from genedge.evaluation.results import OUTAGE, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
 from genedge.given import check_count, check_decision, check_seed, what
 from genedge.limits import MOST_DRAWS
@@ -142,7 +142,7 @@ def _one(
     return Measured(
         policy=name,
         users=users,
-        samples={metric: np.array([row[metric] for row in metrics]) for metric in METRICS},
+        samples={metric: np.array([row[metric] for row in metrics]) for metric in metrics[0]},
         derived={key: single(time) for key, time in times.items()},
     )
 
@@ -165,17 +165,19 @@ def _timed(
 
 @at_once()
 def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
-    active, params = slots.active, scenario.params
+    # Who is in an outage has a delay and no image.
+    there, active, params = np.asarray(present(slots)), slots.active, scenario.params
     cached, hits = int(decision.cache.sum()), int(outcome.hit[active].sum())
     unimproved = outcome.hit & active & (decision.steps * params.S <= params.models.A1[slots.requests])
     used = int((decision.cache & np.asarray(requested(slots, decision.cache.shape[-1]))).sum())
     return {
         "utility": float(outcome.utility.sum(axis=-1).mean()),
-        "delay_s": float(outcome.delay_s[active].mean()),
-        "delay_p95_s": float(np.quantile(outcome.delay_s[active], 0.95)),
-        "late_ratio": float((outcome.delay_s[active] > scenario.settings.cell.slot_duration_s).mean()),
-        "tv": float(outcome.tv[active].mean()),
+        "delay_s": float(outcome.delay_s[there].mean()),
+        "delay_p95_s": float(np.quantile(outcome.delay_s[there], 0.95)),
+        "late_ratio": float((outcome.delay_s[there] > scenario.settings.cell.slot_duration_s).mean()),
+        "tv": float(outcome.tv[active].mean()) if active.any() else float("nan"),
         "unimproved_ratio": int(unimproved.sum()) / hits if hits else float("nan"),
-        "hit_ratio": float(outcome.hit[active].mean()),
+        "hit_ratio": float(outcome.hit[there].mean()),
         "used_cache_ratio": used / cached if cached else float("nan"),
+        **({} if slots.outage is None else {OUTAGE: float(slots.outage[there].mean())}),
     }

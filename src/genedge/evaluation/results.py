@@ -27,6 +27,11 @@ METRICS = {
         "cached and used", ".3f", "", "", "share of the cached models that somebody asked for"
     ),
 }
+# Of cells and boxes with an outage; the same for every policy.
+OUTAGE = "outage_ratio"
+OF_OUTAGE = {
+    OUTAGE: Metric("outage", ".3f", "", "", "share of the requests whose channel is too weak to be served")
+}
 # What follows from the samples of several, or is measured once.
 DERIVED = {
     "of_optimum": Metric("gap to optimum", ".2%", "", "lower"),
@@ -114,7 +119,7 @@ class Evaluation(Results):
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
         against = {_against(key, base): metric for base in self.policies for key, (_, _, metric) in AGAINST.items()}
-        return METRICS | DERIVED | against
+        return METRICS | OF_OUTAGE | DERIVED | against
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -150,7 +155,7 @@ class Evaluation(Results):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader should know besides, a line each."""
-        return ()
+        return told_of_outage(self, self.scenario)
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.
@@ -222,6 +227,7 @@ class Evaluation(Results):
                     for row in self.rows
                 ],
                 "optimum": [{"users": n, "utility": self.optimum(n)} for n in self.users],
+                **outage_as_json(self),
                 "largest_advantage": [
                     {"base": base, "users": n, **self.largest_advantage(base, n)}
                     for n in self.users
@@ -281,6 +287,37 @@ def assembled(
         for key, statistic in BETTER_BY.items()
     ]
     return Evaluation(rows=whole, levels=levels, scenario=scenario, episodes=episodes, seed=seed)
+
+
+def told_of_outage(results: Results, scenario: Scenario) -> tuple[str, ...]:
+    """How many requests no decision could serve, a line for each number of users; none without an outage.
+
+    Args:
+        results: of an evaluation.
+        scenario: what was evaluated on.
+    """
+    radio = scenario.settings.radio
+    return tuple(
+        f"{n} users: {results.value(results.policies[0], n, OUTAGE).mean:.2%} of the requests are in an outage "
+        f"(gains below {radio.outage_gain_db:g} dB), and cost {radio.outage_delay_s:g} s each, whoever decides."
+        for n in results.users
+        if OUTAGE in results.of(results.policies[0], n).samples
+    )
+
+
+def outage_as_json(results: Results) -> dict[str, Any]:
+    """The same for a program.
+
+    Args:
+        results: of an evaluation.
+    """
+    first = results.policies[0]
+    shares = [
+        {"users": n, "share": results.value(first, n, OUTAGE)}
+        for n in results.users
+        if OUTAGE in results.of(first, n).samples
+    ]
+    return {"outage": shares} if shares else {}
 
 
 # --- Boxes --------------------------------------------------------------------------------------------------
@@ -351,12 +388,16 @@ class BoxEvaluation(Results):
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
         gap = "gap to optimum" if self.exact else "gap to bound, at most"
-        return BOX_METRICS | {
-            "expected_utility": Metric("expected utility", ".1f", "", "lower"),
-            "gap": Metric(gap, ".2%", "", "lower"),
-            **{lost_by(part): Metric(f"lost by {part}", ".2f", "", "lower") for part in LOSSES},
-            "decision_ms": Metric("decision", ".3f", "ms", "lower"),
-        }
+        return (
+            BOX_METRICS
+            | OF_OUTAGE
+            | {
+                "expected_utility": Metric("expected utility", ".1f", "", "lower"),
+                "gap": Metric(gap, ".2%", "", "lower"),
+                **{lost_by(part): Metric(f"lost by {part}", ".2f", "", "lower") for part in LOSSES},
+                "decision_ms": Metric("decision", ".3f", "ms", "lower"),
+            }
+        )
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -395,7 +436,7 @@ class BoxEvaluation(Results):
     def remarks(self) -> tuple[str, ...]:
         """What a reader should know besides, a line each."""
         if self.optimum is None:
-            return (f"The optimum is not known: {self.why_not}.",)
+            return (*told_of_outage(self, self.scenario), f"The optimum is not known: {self.why_not}.")
         if not self.exact:
             return (
                 "The sizes of requests vary: nothing is below the bound, which counts each as the least; `optimal` "
@@ -418,6 +459,7 @@ class BoxEvaluation(Results):
                 "losses": LOSSES,
                 "optimum": {"utility": self.optimum, "attained": self.exact} if known else None,
                 "no_optimum": self.why_not or None,
+                **outage_as_json(self),
                 "results": [
                     {
                         "policy": row.policy,

@@ -27,7 +27,7 @@ class Numbers(NamedTuple):
     Attributes:
         utility: Σ U_n, Eq. (15), lower is better.
         delay_s: mean delay of a request [s].
-        tv: mean TV of a request, lower is better.
+        tv: mean TV of a request that is served, lower is better; NaN if none is.
         hit_ratio: share of the requests whose model is cached.
     """
 
@@ -45,11 +45,13 @@ class Side:
         name: what it is called.
         decision: of K slots, in float64 NumPy.
         outcome: of each.
+        active: who is served in each.
     """
 
     name: str
     decision: Decision
     outcome: Outcome
+    active: NDArray[np.bool_]
 
     @property
     def utility(self) -> NDArray[np.float64]:
@@ -62,11 +64,11 @@ class Side:
         Args:
             k: number of the slot, from 0.
         """
-        outcome = self.outcome
+        outcome, served = self.outcome, self.active[k]
         return Numbers(
             float(outcome.utility[k].sum()),
             float(outcome.delay_s[k].mean()),
-            float(outcome.tv[k].mean()),
+            float(outcome.tv[k][served].mean()) if served.any() else float("nan"),
             float(outcome.hit[k].mean()),
         )
 
@@ -78,7 +80,7 @@ class Episode:
     Attributes:
         scenario: the cell.
         seed: of the slots.
-        slots: the slots; all N places are taken.
+        slots: the slots; there is a user at all N places.
         policy: the policy's side.
         best: the optimum's; where there is no certificate, its name says how near it is.
     """
@@ -143,6 +145,6 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
         scenario,
         seed,
         kept,
-        Side(name, decision, outcome_of(params, kept, decision)),
-        Side(best, solved.decision, outcome),
+        Side(name, decision, outcome_of(params, kept, decision), kept.active),
+        Side(best, solved.decision, outcome, kept.active),
     )

@@ -178,6 +178,7 @@ def _cell(scenario: Scenario, places: int | None) -> dict[str, Any]:
         "C_gb": float(p.C),
         "temperature": TEMPERATURE,
         "tolerance": LIMITS_TOLERANCE,
+        **({} if p.outage is None else {"least_gain": float(p.outage.least_gain)}),
         "models": [
             # JSON has no infinity.
             {"storage_gb": storage, "A3_steps": A3, "floor_steps": floor if math.isfinite(floor) else None}

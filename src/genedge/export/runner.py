@@ -13,7 +13,8 @@ As a module:
     cache, bandwidth, steps = policy.decide(slot)
 
 where a slot is a mapping such as `{"skew": 0.8, "requests": [3, 0], "input_bits": [5e7, 6e7],
-"channel_gain": [1e-9, 2e-10], "active": [True, True]}`: lists or arrays with one entry for each user.
+"channel_gain": [1e-9, 2e-10], "active": [True, True]}`: lists or arrays with one entry for each user. In a cell
+with an outage, `outage` may say who is there and not served; else the gains do.
 """
 
 import argparse
@@ -139,6 +140,8 @@ class Policy:
             # So that storages that add up to C exactly are not lost to rounding.
             self._slack = 1 + _number(cell["tolerance"], 0, 0.01) / 2
             self._temperature = _number(cell["temperature"], 0, 100)
+            # Absent where everybody is served.
+            self._least_gain = _number(cell.get("least_gain", 0), 0, GAIN[1])
         except (KeyError, TypeError, ValueError) as e:
             raise InputError(f"{path}: damaged ({type(e).__name__}: {e}); export the run again") from None
         actor_path, raw = _actor_file(path, cell)
@@ -225,6 +228,8 @@ class Policy:
         if active.dtype.kind != "b":
             _check_range("active", active, 0, 1)
             active = active.astype(bool)
+        if "outage" not in slot:
+            active = active & (gain >= self._least_gain)
         return Seen(
             np.float32(skew),
             requests.astype(np.int64),

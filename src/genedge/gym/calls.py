@@ -85,7 +85,13 @@ def advance(
     moved = step(params, state, jnp.clip(action, -1, 1), slots_per_episode)
     per_user = jnp.stack([moved.info.delay_s, moved.info.tv, moved.info.hit.astype(moved.info.tv.dtype)])
     head = jnp.stack([moved.reward, moved.truncated.astype(moved.reward.dtype)])
-    return moved.state, jnp.concatenate([head, per_user.sum(axis=-1) / state.users, moved.observation])
+    means = per_user.sum(axis=-1) / state.users
+    if state.slot.outage is not None:
+        # Who is in an outage has no image.
+        served = state.slot.active.sum()
+        tv = jnp.where(served > 0, per_user[1].sum() / jnp.maximum(served, 1), jnp.nan)
+        means = means.at[1].set(tv)
+    return moved.state, jnp.concatenate([head, means, moved.observation])
 
 
 @partial(jax.jit, static_argnames="slots_per_episode")

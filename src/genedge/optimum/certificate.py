@@ -48,7 +48,8 @@ def objective(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarr
     backhaul_s = np.where(hit, 0.0, input_bits / float(params.R_bc) + output_bits / float(params.R_cb))
     delay_s = backhaul_s + B1 * steps + B2
     cost = float(params.delay_weight) * delay_s + float(params.tv_weight) * tv
-    return radio_cost(params, slots, decision) + np.where(active, cost, 0.0).sum(axis=-1)
+    served = radio_cost(params, slots, decision) + np.where(active, cost, 0.0).sum(axis=-1)
+    return served + outage_cost(params, slots)
 
 
 def radio_cost(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarray, "K"]:
@@ -61,6 +62,19 @@ def radio_cost(params: Params, slots: Slot, decision: Decision) -> Float[np.ndar
     """
     radio_s, _ = delay(links(params, slots), np.asarray(decision.bandwidth, np.float64))
     return np.asarray(float(params.delay_weight) * radio_s.sum(axis=-1))
+
+
+def outage_cost(params: Params, slots: Slot) -> Float[np.ndarray, "K"]:
+    """The part of the cost that no decision changes: that of users in an outage.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+    """
+    if params.outage is None or slots.outage is None:
+        return np.zeros(np.shape(slots.skew))
+    each = float(params.delay_weight) * float(params.outage.delay_s)
+    return np.asarray(each * np.asarray(slots.outage).sum(axis=-1))
 
 
 def certify(params: Params, slots: Slot, decision: Decision, lower_bound: Float[np.ndarray, "K"]) -> Certificate:

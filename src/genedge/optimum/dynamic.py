@@ -228,6 +228,8 @@ def _small_box(params: Params, users: int, slots: int) -> Box:
     box, m = params.box, params.models
     if box is None:
         raise InputError("only a box, whose cache lasts, has an optimum over whole episodes")
+    if params.outage is not None:
+        raise InputError("the optimum of a box is known where everybody is served; leave radio.outage_gain_db out")
     if not bool(box.offload) or not (np.asarray(m.floor_steps) >= np.asarray(m.A1)).all():
         raise InputError(
             "the optimum of a box needs server.offload and a server.quality_floor that no model reaches with fewer "

@@ -12,7 +12,7 @@ from genedge.errors import InputError
 from genedge.given import refuse_traced
 from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
 from genedge.optimum.caches import near_best, search_price, worth_at
-from genedge.optimum.certificate import objective, radio_cost
+from genedge.optimum.certificate import objective, outage_cost, radio_cost
 from genedge.optimum.exact import best_steps
 from genedge.optimum.milp import solve_milp
 from genedge.optimum.pricing import list_caches, price_caches
@@ -130,7 +130,8 @@ def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
 def _solve_chunk(params: Params, slots: Slot, caches: np.ndarray | None, exact: bool, compiled: bool) -> Solved:
     link = links(params, slots)
     share = split(link, compiled)
-    radio = float(params.delay_weight) * lower_bound(link, share)
+    # What is decided does not change what users in an outage cost.
+    radio = float(params.delay_weight) * lower_bound(link, share) + outage_cost(params, slots) * (1 - ROUNDING)
     problem = savings(params, slots)
     if caches is not None:
         found = _among(problem, caches, exact, compiled)
@@ -212,7 +213,8 @@ def _improve_by_milp(params: Params, slot: Slot, solved: Solved) -> None:
     decision = Decision(milp.cache[None], solved.decision.bandwidth, milp.steps[None])
     if objective(params, slot, decision)[0] < objective(params, slot, solved.decision)[0]:
         solved.decision.cache[:], solved.decision.steps[:] = decision.cache, decision.steps
-    bound = radio_cost(params, slot, decision) * (1 - ROUNDING) + milp.lower_bound * (1 - PRECISION)
+    apart = radio_cost(params, slot, decision) + outage_cost(params, slot)
+    bound = apart * (1 - ROUNDING) + milp.lower_bound * (1 - PRECISION)
     solved.lower_bound[:] = np.maximum(solved.lower_bound, bound)
 
 

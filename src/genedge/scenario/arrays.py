@@ -6,8 +6,15 @@ from typing import Any
 import numpy as np
 
 from genedge.cell.channels.log_distance import LogDistance
-from genedge.cell.types import Box, Channel, LastingChannel, LastingMobility, Mobility, Models, Params
-from genedge.scenario.sections import DrawnModels, GivenModel, QualityFloor, RequestsSettings, Settings
+from genedge.cell.types import Box, Channel, LastingChannel, LastingMobility, Mobility, Models, Outage, Params
+from genedge.scenario.sections import (
+    DrawnModels,
+    GivenModel,
+    QualityFloor,
+    RadioSettings,
+    RequestsSettings,
+    Settings,
+)
 
 
 def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
@@ -99,7 +106,15 @@ def params_of(
         mobility=mobility,
         models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
         box=_box(s, weights_gb, load_s),
+        outage=_outage(s.radio),
     )
+
+
+def _outage(radio: RadioSettings) -> Outage | None:
+    if radio.outage_gain_db is None:
+        return None
+    least_gain = 10 ** (radio.outage_gain_db / 10)
+    return Outage(np.array(least_gain, np.float64), np.array(radio.outage_delay_s, np.float64))
 
 
 def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:

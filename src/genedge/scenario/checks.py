@@ -51,6 +51,9 @@ def check_radio(p: Params) -> None:
             f"{GAIN[1]:g}; change path_loss_db_at_1_km, path_loss_db_per_decade, least_distance_m, the channel's "
             f"settings or cell.area_m"
         )
+    if p.outage is not None:
+        # Nobody below it is served.
+        gains = max(gains[0], float(p.outage.least_gain)), gains[1]
     share = LEAST_SHARE / MOST_PLACES
     largest_bits = float(np.max(p.models.output_bits))
     for link, band_hz, power_w, bits in (

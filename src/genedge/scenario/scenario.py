@@ -148,8 +148,16 @@ class Scenario:
                 },
             }
             | self._box()
+            | self._outage()
             | self._chosen()
         )
+
+    def _outage(self) -> dict[str, Any]:
+        """From which gain on a user is served; nothing where everybody is."""
+        radio = self.settings.radio
+        if radio.outage_gain_db is None:
+            return {}
+        return {"outage": {"least_gain_db": radio.outage_gain_db, "delay_s": radio.outage_delay_s}}
 
     def _box(self) -> dict[str, Any]:
         """What sets a real box apart; nothing in a cell like the paper's."""

@@ -56,7 +56,7 @@ class CellSettings(Section):
 
 
 class RadioSettings(Section):
-    """Bandwidths, powers, noise and path loss."""
+    """Bandwidths, powers, noise and path loss, and from which channel on a user is served."""
 
     uplink_bandwidth_mhz: Bandwidth
     downlink_bandwidth_mhz: Bandwidth
@@ -67,6 +67,9 @@ class RadioSettings(Section):
     path_loss_db_at_1_km: Decibels
     path_loss_db_per_decade: Annotated[Decibels, Field(ge=0)]
     least_distance_m: Length
+    # Those of a line of slots.
+    outage_gain_db: Annotated[Decibels, Field(le=60)] | None
+    outage_delay_s: Seconds
 
 
 class BackhaulSettings(Section):
