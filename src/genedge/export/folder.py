@@ -192,7 +192,7 @@ def _difference(actor: Network, scenario: Scenario, places: int | None, exported
     width = places or scenario.settings.cell.users
     slots = sample_episode(scenario.params, jax.random.key(0), width, width, COMPARED_SLOTS)
     present = np.random.default_rng(0).random((COMPARED_SLOTS, width)) < 0.8
-    slots = slots._replace(active=present)
+    slots = slots._replace(active=np.asarray(slots.active) & present)
     wanted = np.asarray(jax.jit(act)(actor, scenario.params, slots))
     fields = [
         np.asarray(field) for field in (slots.skew, slots.requests, slots.input_bits, slots.gain, slots.active)
