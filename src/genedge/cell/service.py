@@ -6,12 +6,13 @@ from jaxtyping import Bool, Float, Int
 
 from genedge.cell.generation import generation_delay, tv_quality, weighed
 from genedge.cell.memory import serving
+from genedge.cell.objective import utility_of
 from genedge.cell.radio import backhaul_delay, downlink_delay, uplink_delay
 from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests, present
 
 
 def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
-    """Delays, quality and utility of every user, Eq. (4), (6), (10) to (14).
+    """Delays, quality and utility of every user, Eq. (4), (6), (10) to (14), and costs beyond them.
 
     A hit is generated at the base station with the user's share of the steps; a miss goes to the cloud, which
     answers in the best quality A4 with the A3 steps that it takes. In a box, only loaded models make hits, misses
@@ -66,7 +67,11 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         utility=only_active(utility),
         queue_s=None if queue_s is None else only_active(queue_s),
     )
-    return outcome if slot.outage is None else _in_outage(params, slot.outage, outcome)
+    if slot.outage is not None:
+        outcome = _in_outage(params, slot.outage, outcome)
+    if params.costs is not None:
+        outcome = outcome._replace(utility=utility_of(params, params.costs, slot, decision, outcome))
+    return outcome
 
 
 def _in_outage(params: Params, outage: Bool[AnyArray, "*batch N"], outcome: Outcome) -> Outcome:

@@ -82,6 +82,25 @@ class Outage(NamedTuple):
     delay_s: Float[AnyArray, ""]
 
 
+class Costs(NamedTuple):
+    """What a slot costs beyond Eq. (14), or instead of it; each None where it is off.
+
+    Attributes:
+        energy: λ_E, what a denoising step costs at the base station, on top of its time.
+        deadline_s: D_max, the delay from which on a request is late [s].
+        late: λ_L, what a late request costs.
+        fairness: λ_F, weight of the largest delay of a slot [1/s].
+        function: a cost of one's own instead, of delays, TV values, hits, steps, and who is there; a
+            `jax.tree_util.Partial`.
+    """
+
+    energy: Float[AnyArray, ""] | None = None
+    deadline_s: Float[AnyArray, ""] | None = None
+    late: Float[AnyArray, ""] | None = None
+    fairness: Float[AnyArray, ""] | None = None
+    function: Any = None
+
+
 @runtime_checkable
 class AnyChannel(Protocol):
     """What every channel can tell of the gains that it makes."""
@@ -229,6 +248,7 @@ class Params(NamedTuple):
         models: the catalogue.
         box: what sets a real box apart; None for a cell like the paper's.
         outage: when a user is not served at all; None where everybody is.
+        costs: what a slot costs beyond Eq. (14); None if nothing.
     """
 
     W_up: Float[AnyArray, ""]
@@ -254,6 +274,7 @@ class Params(NamedTuple):
     models: Models
     box: Box | None = None
     outage: Outage | None = None
+    costs: Costs | None = None
 
 
 class Memory(NamedTuple):
@@ -328,7 +349,7 @@ class Outcome(NamedTuple):
         tv: TV_n, Eq. (10), lower is better.
         hit: whether the base station served the request: its model is cached.
         delay_s: D_n, Eq. (13) [s].
-        utility: U_n, Eq. (14), lower is better.
+        utility: U_n, Eq. (14), and what `Params.costs` adds to it; lower is better.
         queue_s: of a box, the wait for one of the cloud's generators, part of the delay [s].
     """
 

@@ -13,6 +13,7 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Outcome, Slot
 from genedge.errors import InputError
 from genedge.evaluation.scoring import outcome as outcome_of
+from genedge.optimum.certificate import certified
 from genedge.optimum.solve import solve_best
 from genedge.policies import Policy
 from genedge.scenario import Scenario
@@ -118,8 +119,8 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
         The first K slots of the episode.
 
     Raises:
-        InputError: the episode has fewer slots, there are no users, or the policy cannot serve so many, or broke a
-            constraint, which is a defect of that policy.
+        InputError: the scenario's cost is the reader's own, the episode has fewer slots, there are no users, or the
+            policy cannot serve so many, or broke a constraint, which is a defect of that policy.
     """
     T = scenario.settings.cell.slots_per_episode
     if users < 1:
@@ -129,6 +130,9 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
             f"--slots {slots}: an episode has {T} slots; give 1 to {T}, or --set cell.slots_per_episode={slots}"
         )
     params, key = scenario.params, jax.random.key(seed)
+    known = certified(params)
+    if known == "none":
+        raise InputError("objective.function is a cost of your own: there is no optimum to watch a policy beside")
     whole = jax.tree.map(lambda x: np.asarray(x[0]), sample_episodes(params, key, users, users, T, 1))
     # A policy that draws random numbers draws them for all slots at once, so it must decide the whole episode.
     decision = in_float64(policy(params, whole, jax.random.fold_in(jax.random.fold_in(key, users), 0)))
@@ -140,7 +144,10 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
     cost = outcome.utility.sum(axis=-1)
     gap = float(np.max((cost - solved.lower_bound) / np.maximum(cost, 1)))
     # Rounded up: no more is promised than was proved.
-    best = "certified optimum" if gap <= CERTIFIED else f"optimum to within {ceil(gap * 1e4) / 100:g} %"
+    within = f"to within {ceil(gap * 1e4) / 100:g} %"
+    best = "certified optimum" if gap <= CERTIFIED else f"optimum {within}"
+    if known == "bound":
+        best = f"best without deadline and fairness, {within} of a bound"
     return Episode(
         scenario,
         seed,

@@ -246,11 +246,10 @@ def open_run(folder: Path) -> Run:
     own = isinstance(agent, str) and in_file(agent)
     if own:
         scenario = _with_own_agent(path, scenario, description)
-    files = dict.fromkeys(file for chosen in scenario.chosen.values() for file in chosen.files)
-    if files and scenario.id != scenario_id:
+    if scenario.files and scenario.id != scenario_id:
         raise InputError(
-            f"{path}: its scenario is not what it was: {listed(files, 'or')} has changed since the run was "
-            f"made, or scenario.yaml beside it; restore that file, or train a new run"
+            f"{path}: its scenario is not what it was: {listed(scenario.files, 'or')} has changed since the run "
+            f"was made, or scenario.yaml beside it; restore that file, or train a new run"
         )
     cell = scenario.settings.cell
     fits = (

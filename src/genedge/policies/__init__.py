@@ -13,7 +13,7 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.given import what
-from genedge.policies.certified import SOLVERS
+from genedge.policies.certified import SOLVERS, refuse_solver
 from genedge.public import compiled_policy, host_policy, own_policy
 from genedge.registry import in_file, named, unknown
 from genedge.scenario import Scenario, refuse_box
@@ -44,6 +44,8 @@ def policy(name: str, scenario: Scenario) -> Policy:
         raise InputError(f"name must be a policy's name, not {what(name)}; the policies are {', '.join(known)}")
     check_scenario(scenario)
     refuse_box(scenario)
+    if name in SOLVERS:
+        refuse_solver(name, scenario.params)
     if own_file(name):
         return own_policy(load_policy(name, scenario, known))
     with at_once():

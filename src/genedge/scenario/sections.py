@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from genedge.limits import MOST_PLACES
+from genedge.registry import in_file
 from genedge.settings.fields import (
     Bandwidth,
+    Cost,
     Count,
     Decibels,
     Gigabytes,
@@ -34,6 +36,7 @@ from genedge.settings.fields import (
     carried,
 )
 from genedge.settings.words import validated
+from genedge.text import shortened
 
 # Models are told apart in pairs.
 MOST_MODELS = 10_000
@@ -131,10 +134,27 @@ class ServerSettings(Section):
 
 
 class ObjectiveSettings(Section):
-    """The weights of Eq. (14)."""
+    """The weights of Eq. (14), and costs beyond it; or a function of one's own instead."""
 
     alpha: Weight
     alpha_weighs: Literal["delay", "tv"]
+    energy_per_step: Cost
+    deadline_s: Seconds | None
+    late_penalty: Cost
+    fairness_per_s: Cost
+    function: Annotated[str, Field(strict=True)] | None
+
+    @model_validator(mode="after")
+    def _one_cost(self) -> Self:
+        beyond = self.energy_per_step or self.deadline_s is not None or self.fairness_per_s
+        if self.function is not None and beyond:
+            raise ValueError(
+                "function is the whole cost of a slot: leave out energy_per_step, deadline_s and fairness_per_s, "
+                "or the function"
+            )
+        if self.function is not None and not in_file(self.function):
+            raise ValueError(f"function must be FILE.py:FUNCTION, not {shortened(self.function)}")
+        return self
 
 
 class DrawnModels(Section):
