@@ -1,7 +1,7 @@
 """How often intervals hold the true mean, ours beside others on the same samples: python benchmarks/coverage.py
 
-Prints the tables of docs/statistics.md: of 20,000 samples, the share whose 95 % interval holds the mean; and how wide
-the intervals are, on average, beside those of Student's t.
+Prints the tables of docs/statistics.md: of 20,000 samples, the share whose 95 % interval holds the mean; and how
+wide the intervals are, on average, beside those of Student's t.
 """
 
 from collections.abc import Callable
