@@ -1,7 +1,7 @@
 """What of deadlines and fairness no decision of a slot avoids: the best case of each user, one bandwidth for all.
 
 Each request is given the quickest way there is for it alone: the base station's, with the least steps, or the
-cloud's. What is left is the radio delay, which falls with the user's share of the bandwidth, and the shares sum to 1.
+cloud's. What is left is the radio delay, which falls with the user's share of the bandwidth, and shares sum to 1.
 So no more requests are in time than have least shares that fit together; and no largest delay is possible at which
 the least shares do not. Float64 NumPy; where bisection ends, its side on which the bound holds is taken.
 """
