@@ -1,19 +1,22 @@
 """Results of comparisons: each interval computed once, and the same numbers in tables, JSON and figures."""
 
 import json
+import re
+import sys
 from collections import Counter
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from pictures import dots, intervals, legend, levels, names, numbers
 
 from genedge import results as module
-from genedge.cli.table import cell, print_results
+from genedge.cli.table import print_results
 from genedge.draw.cells import over_users_figure
 from genedge.draw.dots import dots_figure
 from genedge.errors import InputError
 from genedge.evaluation.results import METRICS, OPTIMUM, Bounds, assembled
-from genedge.results import Measured, Metric, mean_of, plain, single
+from genedge.results import Measured, Metric, cell, mean_of, plain, single
 from genedge.scenario import load_scenario
 from genedge.statistics import Interval, interval, mean
 
@@ -104,6 +107,43 @@ def test_a_table_has_a_row_for_each_policy_and_level_and_says_their_values(capsy
     assert lines[6][1:] == ["", *(cell(value, "+.1%") for value in most.values()), ""]
     assert "delay [s]" in out
     assert "decision [ms]" in out
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 240])
+def test_a_table_fits_the_terminal_and_cuts_no_number_and_no_name(width, capsys, monkeypatch):
+    names = ("rcars", "sweep/ddpg.actor_learning_rate=0.00001,ddpg.soft_update=0.05/seed-0", "mine [of ours]")
+    results = invented(policies=names)
+    results.rows[1].samples["utility"][:] *= 1e7
+    results.rows[1].samples["delay_s"][:] *= 2e9
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_results(results)
+    out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "…" not in out
+    told = Counter(word.strip("[],") for word in re.split(r"[\s│┃]+", out))
+    for sheet in results.sheets:
+        for row in results.rows:
+            for key in sheet.columns:
+                for number in row.value(key) if key in row.quantities else ():
+                    assert np.isnan(number) or told[format(number, results.metrics[key].digits)], (row.policy, key)
+    first = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
+    # A name of words is broken between them, any other where the column ends.
+    assert names[1] in "".join(first)
+    assert "mine [of ours] certified optimum" in " ".join(first)
+    assert all(len(set(map(len, table.splitlines()))) == 1 for table in re.findall(r"┏(?:.|\n)*?┘", out))
+
+
+def test_in_a_notebook_the_same_numbers_stand_in_tables():
+    results = invented(policies=("rcars", "<b>mine</b>"))
+    html = ElementTree.fromstring(f"<all>{results._repr_html_()}</all>")
+    tables = html.findall("table")
+    assert [table.findtext("caption") for table in tables] == [sheet.title for sheet in results.sheets]
+    for table, sheet in zip(tables, results.sheets, strict=True):
+        rows = [[cell.text or "" for cell in row] for row in table.iter("tr")]
+        assert rows == [results.headings(sheet), *results.texts(sheet)]
 
 
 def test_dots_lie_at_the_values_and_lines_at_the_levels():

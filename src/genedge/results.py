@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from genedge.errors import InputError
 from genedge.statistics import Interval, interval, mean
+from genedge.text import html_table
 
 
 class Metric(NamedTuple):
@@ -232,6 +233,52 @@ class Results(ABC):
             if level.users == users:
                 found.setdefault(level.name, {})[level.metric] = level.quantity.interval
         return found
+
+    def headings(self, sheet: Sheet) -> list[str]:
+        """What stands above the columns of a table, the policies' names first.
+
+        Args:
+            sheet: the table.
+        """
+        return ["policy", *(self.metrics[key].heading for key in sheet.columns)]
+
+    def texts(self, sheet: Sheet) -> list[list[str]]:
+        """The rows of a table: of each policy and level that has any of its values its name, and what it has.
+
+        Args:
+            sheet: the table.
+        """
+        found: list[tuple[str, Mapping[str, Interval]]] = [
+            (row.policy, {key: row.value(key) for key in sheet.columns if key in row.quantities})
+            for row in self.rows
+            if row.users == sheet.users
+        ]
+        found += self.levels_at(sheet.users).items()
+        rows = [
+            [name, *(cell(values[key], self.metrics[key].digits) if key in values else "" for key in sheet.columns)]
+            for name, values in found
+        ]
+        return [row for row in rows if any(row[1:])]
+
+    def _repr_html_(self) -> str:
+        """The tables, as a notebook shows them."""
+        tables = [html_table(sheet.title, self.headings(sheet), self.texts(sheet)) for sheet in self.sheets]
+        remarks = [html_table("", ("remarks",), [(line,) for line in self.remarks])] if self.remarks else []
+        return "".join([*tables, *remarks])
+
+
+def cell(value: Interval, digits: str) -> str:
+    """A mean and its interval; a dash where there is none.
+
+    Args:
+        value: the interval.
+        digits: how to format each number.
+    """
+    if np.isnan(value.mean):
+        return "–"
+    if np.isnan(value.low):
+        return format(value.mean, digits)
+    return f"{value.mean:{digits}} [{value.low:{digits}}, {value.high:{digits}}]"
 
 
 def plain(value: Any) -> Any:
