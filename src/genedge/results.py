@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from genedge.errors import InputError
 from genedge.spread import Tail
-from genedge.statistics import Interval, interval, mean
+from genedge.statistics import Interval, interval_of, mean
 from genedge.text import html_table
 
 
@@ -63,7 +63,7 @@ class Quantity:
     @cached_property
     def interval(self) -> Interval:
         """Its value with its interval."""
-        return interval(self.statistic, *self.samples)
+        return interval_of(self.statistic, *self.samples)
 
 
 def mean_of(sample: Float[np.ndarray, "E"]) -> Quantity:
