@@ -81,7 +81,7 @@ def level_styles(results: Results) -> dict[str, Mapping[str, Any]]:
     Args:
         results: with their levels.
     """
-    names = dict.fromkeys(level.name for level in results.levels if level.metric in results.panels)
+    names = dict.fromkeys(level.name for level in results.levels if level.drawn and level.metric in results.panels)
     return {name: LEVEL_STYLES[i % len(LEVEL_STYLES)] for i, name in enumerate(names)}
 
 

@@ -6,15 +6,19 @@ from time import perf_counter
 import jax
 import numpy as np
 
-from genedge.cell.feasible import breaches, in_float64
+from genedge.cell.feasible import breaches, equal_shares, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot, present
 from genedge.errors import InputError
-from genedge.evaluation.results import OUTAGE, Bounds, Evaluation, assembled
+from genedge.evaluation.decided import equals, facts
+from genedge.evaluation.outages import OUTAGE
+from genedge.evaluation.results import Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
 from genedge.given import check_count, check_decision, check_seed, what
 from genedge.limits import MOST_DRAWS
+from genedge.optimum.bandwidth import least_radio
+from genedge.optimum.certificate import certified, outage_cost
 from genedge.optimum.solve import solve_best
 from genedge.policies import Policy, built_in, check_scenario
 from genedge.precision import in_single
@@ -56,7 +60,8 @@ def evaluate(
     for count in users:
         slots, policy_key = _draw(scenario, count, episodes, seed)
         report(f"the optimum, {count} users")
-        bounds.append(_bound(scenario, count, slots, policy_key))
+        if certified(scenario.params) != "none":
+            bounds.append(_bound(scenario, count, slots, policy_key))
         for name, policy in policies.items():
             rows.append(_one(scenario, name, policy, count, slots, policy_key, report))
     return assembled(scenario, episodes, seed, rows, bounds)
@@ -110,7 +115,9 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
         decision = in_float64(rcars(in_single(params), batch, jax.random.fold_in(key, e)))
         costs.append(outcome(params, batch, decision).utility.sum(axis=-1).mean())
-    return Bounds(users, optimum, np.array(costs))
+    unserved = outage_cost(params, flat).reshape(episodes, -1)
+    radio = least_radio(params, slots).cost + unserved
+    return Bounds(users, optimum, np.array(costs), radio.mean(axis=1))
 
 
 def _one(
@@ -124,7 +131,7 @@ def _one(
 ) -> Measured:
     params, (episodes, T) = scenario.params, slots.skew.shape
     metrics: list[dict[str, float]] = []
-    seconds = []
+    seconds, made = [], []
     for e in range(episodes):
         report(f"{name}, {users} users")
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
@@ -134,7 +141,9 @@ def _one(
             broken = breaches(params, batch, decision)
         if broken:
             raise InputError(f"policy {name} broke a constraint: {broken[0]}")
-        metrics.append(_metrics(scenario, batch, decision, outcome(params, batch, decision)))
+        made.append((decision, outcome(params, batch, decision)))
+        metrics.append(_metrics(scenario, batch, *made[-1]))
+    decisions, outcomes = jax.tree.map(lambda *each: np.stack(each), *made)
     if episodes == 1:
         seconds.append(_timed(policy, name, params, batch, key, 0)[1])
     # The first batch compiles; the decision time is that of the others.
@@ -143,7 +152,8 @@ def _one(
         policy=name,
         users=users,
         samples={metric: np.array([row[metric] for row in metrics]) for metric in metrics[0]},
-        derived={key: single(time) for key, time in times.items()},
+        derived={key: single(time) for key, time in times.items()} | facts(slots, decisions, outcomes),
+        equals=equals(params, slots, decisions, outcomes, cloud_shares=np.asarray(equal_shares(slots))),
     )
 
 
@@ -167,6 +177,8 @@ def _timed(
 def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
     # Who is in an outage has a delay and no image.
     there, active, params = np.asarray(present(slots)), slots.active, scenario.params
+    deadline_s = scenario.settings.objective.deadline_s
+    in_time_s = scenario.settings.cell.slot_duration_s if deadline_s is None else deadline_s
     cached, hits = int(decision.cache.sum()), int(outcome.hit[active].sum())
     unimproved = outcome.hit & active & (decision.steps * params.S <= params.models.A1[slots.requests])
     used = int((decision.cache & np.asarray(requested(slots, decision.cache.shape[-1]))).sum())
@@ -174,7 +186,7 @@ def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outco
         "utility": float(outcome.utility.sum(axis=-1).mean()),
         "delay_s": float(outcome.delay_s[there].mean()),
         "delay_p95_s": float(np.quantile(outcome.delay_s[there], 0.95)),
-        "late_ratio": float((outcome.delay_s[there] > scenario.settings.cell.slot_duration_s).mean()),
+        "late_ratio": float((outcome.delay_s[there] > in_time_s).mean()),
         "tv": float(outcome.tv[active].mean()) if active.any() else float("nan"),
         "unimproved_ratio": int(unimproved.sum()) / hits if hits else float("nan"),
         "hit_ratio": float(outcome.hit[there].mean()),

@@ -1,4 +1,4 @@
-"""What an evaluation found: of cells slot by slot, and of a box episode by episode."""
+"""What an evaluation of cells found, slot by slot."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,18 +6,35 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genedge.cell.types import Decision, Outcome, Slot
-from genedge.results import Level, Measured, Metric, Quantity, Results, Sheet, mean_of, plain
+from genedge.errors import InputError
+from genedge.evaluation.decided import COUNTS
+from genedge.evaluation.outages import OF_OUTAGE, outage_as_json, told_of_outage
+from genedge.optimum.certificate import Certified, certified
+from genedge.results import (
+    Level,
+    Measured,
+    Metric,
+    Quantity,
+    Results,
+    Sheet,
+    equal_remarks,
+    mean_of,
+    plain,
+    tail_metrics,
+    tail_sheets,
+    tails_of,
+)
 from genedge.scenario import Scenario
 from genedge.statistics import Interval, excess_of_base, left_of_distance, mean, saved_of_base
-
-# --- Cells --------------------------------------------------------------------------------------------------
 
 METRICS = {
     "utility": Metric("utility", ".1f", "", "lower", "Σ U_n of a slot, Eq. (15), lower is better"),
     "delay_s": Metric("delay", ".2f", "s", "lower", "mean delay of a request [s]"),
     "delay_p95_s": Metric("p95 delay", ".1f", "s", "lower", "95 % quantile of the delays of an episode [s]"),
-    "late_ratio": Metric("late", ".3f", "", "lower", "share of the requests that wait longer than the slot lasts"),
+    "late_ratio": Metric(
+        *("late", ".3f", "", "lower"),
+        "share of the requests that wait longer than the slot lasts, or than objective.deadline_s if there is one",
+    ),
     "tv": Metric("TV", ".1f", "", "lower", "mean TV of a request, lower is better"),
     "unimproved_ratio": Metric(
         "unimproved", ".3f", "", "", "share of the hits whose image is returned as it came, at most A1 steps"
@@ -27,17 +44,23 @@ METRICS = {
         "cached and used", ".3f", "", "", "share of the cached models that somebody asked for"
     ),
 }
-# Of cells and boxes with an outage; the same for every policy.
-OUTAGE = "outage_ratio"
-OF_OUTAGE = {
-    OUTAGE: Metric("outage", ".3f", "", "", "share of the requests whose channel is too weak to be served")
-}
+# Of which the means are of requests, and what they say of one.
+TAILED = {"delay_s": Metric("delay", ".2f", "s", "lower"), "utility": Metric("U_n", ".2f", "", "lower")}
 # What follows from the samples of several, or is measured once.
 DERIVED = {
     "of_optimum": Metric("gap to optimum", ".2%", "", "lower"),
+    "beyond_radio": Metric("gap beyond the radio", ".2%", "", "lower"),
     "of_distance": Metric("left of RCARS to optimum", ".2%", "", "lower"),
+    "caches": Metric("different caches", ".0f"),
+    "decisions": Metric("different decisions", ".0f"),
     "decision_ms": Metric("decision", ".3f", "ms", "lower"),
     "first_s": Metric("first batch", ".3f", "s", "lower"),
+}
+# How the gaps are called where a bound is known and no optimum.
+AT_MOST = {
+    "of_optimum": Metric("gap to bound, at most", ".2%", "", "lower"),
+    "beyond_radio": Metric("gap beyond the radio, at most", ".2%", "", "lower"),
+    "of_distance": Metric("left of RCARS to bound", ".2%", "", "lower"),
 }
 # A policy against another on the same slots: of which metric, and what of both.
 AGAINST: Mapping[str, tuple[str, Callable[..., np.ndarray], Metric]] = {
@@ -67,15 +90,25 @@ AGAINST: Mapping[str, tuple[str, Callable[..., np.ndarray], Metric]] = {
 # Of these, what no policy could exceed is known from the optimum.
 BETTER_BY = {"better_by_of_base": saved_of_base, "better_by_of_ours": excess_of_base}
 
-OPTIMUM, MOST = "certified optimum", "most any policy could"
-COLUMNS = (
-    *("utility", "delay_s", "delay_p95_s", "tv", "hit_ratio", "used_cache_ratio"),
-    *("of_optimum", "of_distance", "decision_ms"),
-)
+OPTIMUM, BOUND, MOST = "certified optimum", "lower bound", "most any policy could"
+# What the radio costs with the best shares of the bandwidth.
+RADIO = "radio, which every decision pays"
+COLUMNS = ("utility", "delay_s", "delay_p95_s", "tv", "hit_ratio", "used_cache_ratio")
+GAPS = ("of_optimum", "beyond_radio", "of_distance")
+GAP_COLUMNS = (*GAPS, *COUNTS, "decision_ms")
 AGAINST_COLUMNS = (
     *("utility_difference", "utility_better_by_of_base", "utility_better_by_of_ours"),
     "hit_ratio_better_by_of_base",
 )
+# What a reader is told of the optimum.
+OF_KNOWN: Mapping[Certified, tuple[str, ...]] = {
+    "exact": (),
+    "bound": (
+        "With a deadline or fairness a bound is known and no optimum: no decision is below it, and gaps are at "
+        "most as large.",
+    ),
+    "none": ("The cost is a function of your own, of which no optimum is known: there are no gaps.",),
+}
 # Policies that others are compared with in a table of its own.
 BASES = ("rcars", "hcras")
 
@@ -92,11 +125,13 @@ class Bounds(NamedTuple):
         users: number of users.
         optimum: certified lower bound of the utility, in the paper's size equal to the optimum to 1e-6.
         rcars: the utility of RCARS.
+        radio: what the radio costs with the best shares of the bandwidth, and outages, part of every utility.
     """
 
     users: int
     optimum: np.ndarray
     rcars: np.ndarray
+    radio: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,7 +140,8 @@ class Evaluation(Results):
 
     Attributes:
         rows: one for each policy and number of users: a value per episode of each metric, and what follows.
-        levels: the certified optimum, and the most that any policy could be better by.
+        levels: the certified optimum or bound, and the most that any policy could be better by; none with a cost of
+            the reader's own.
         scenario: what was evaluated on.
         episodes: number of episodes.
         seed: of the slots.
@@ -116,10 +152,16 @@ class Evaluation(Results):
     seed: int
 
     @property
+    def known(self) -> Certified:
+        """What is known of the optimum."""
+        return certified(self.scenario.params)
+
+    @property
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
         against = {_against(key, base): metric for base in self.policies for key, (_, _, metric) in AGAINST.items()}
-        return METRICS | OF_OUTAGE | DERIVED | against
+        derived = DERIVED | (AT_MOST if self.known == "bound" else {})
+        return METRICS | OF_OUTAGE | derived | against | tail_metrics(TAILED)
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -141,6 +183,10 @@ class Evaluation(Results):
                 "(utility, delay and TV: lower is better)"
             )
             sheets.append(Sheet(title, users, COLUMNS))
+            gaps = "" if self.known == "none" else "gaps, and "
+            title = f"{gaps}how many different decisions in {self.slots} slots, {users} users"
+            sheets.append(Sheet(title, users, tuple(key for key in GAP_COLUMNS if gaps or key not in GAPS)))
+            sheets += tail_sheets(self.rows, users, tuple(TAILED))
             for base in BASES:
                 if base in self.policies and len(self.policies) > 1:
                     columns = tuple(_against(key, base) for key in AGAINST_COLUMNS)
@@ -148,14 +194,19 @@ class Evaluation(Results):
         return sheets
 
     @property
+    def slots(self) -> int:
+        """How many slots each policy decided at a number of users."""
+        return self.episodes * self.scenario.settings.cell.slots_per_episode
+
+    @property
     def panels(self) -> tuple[str, ...]:
         """The metrics that a figure shows."""
         return ("utility", "delay_s", "hit_ratio", "tv")
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        return told_of_outage(self, self.scenario)
+        return [*equal_remarks(self.rows), *told_of_outage(self, self.scenario), *OF_KNOWN[self.known]]
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.
@@ -173,27 +224,42 @@ class Evaluation(Results):
         return {key: ours.value(_against(key, base)) for key in AGAINST}
 
     def optimum(self, users: int) -> Interval:
-        """The certified optimum of the utility, mean over episodes.
+        """The certified optimum of the utility, or the bound that is known, mean over episodes.
 
         Args:
             users: number of users.
+
+        Raises:
+            InputError: neither is known.
         """
-        return self.levels_at(users)[OPTIMUM]["utility"]
+        self._refuse_unknown()
+        return self.levels_at(users)[_least(self.known)]["utility"]
+
+    def _refuse_unknown(self) -> None:
+        if self.known == "none":
+            raise InputError("objective.function is a cost of your own, of which no optimum and no bound is known")
 
     def gaps(self, policy: str, users: int) -> dict[str, Interval]:
         """How far a policy is from the optimum.
 
-        A cost that no decision avoids flatters the first figure; the second is free of it.
+        A cost that no decision avoids flatters the first figure; the second is free of the radio's part of it, the
+        third of all of it.
 
         Args:
             policy: its name.
             users: number of users.
 
         Returns:
-            `of_optimum`, utility / optimum − 1, and `of_distance`, the share of the distance from RCARS to the
-            optimum that is still left.
+            `of_optimum`, utility / optimum − 1; `beyond_radio`, (utility − optimum) / (optimum − radio), where the
+            radio is what it costs with the best shares of the bandwidth, which every decision pays; and
+            `of_distance`, the share of the distance from RCARS to the optimum that is still left. Where a bound is
+            known and no optimum, it stands for it, and the first two are at most so large.
+
+        Raises:
+            InputError: neither is known.
         """
-        return {key: self.value(policy, users, key) for key in ("of_optimum", "of_distance")}
+        self._refuse_unknown()
+        return {key: self.value(policy, users, key) for key in GAPS}
 
     def largest_advantage(self, base: str, users: int) -> dict[str, Interval]:
         """What any policy could be better by than a base, both readings.
@@ -201,13 +267,18 @@ class Evaluation(Results):
         Args:
             base: a policy's name.
             users: number of users.
+
+        Raises:
+            InputError: neither an optimum nor a bound is known.
         """
+        self._refuse_unknown()
         self.of(base, users)
         most = self.levels_at(users)[MOST]
         return {key: most[_against(f"utility_{key}", base)] for key in BETTER_BY}
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program to read."""
+        some = self.known != "none"
         document: dict[str, Any] = plain(
             {
                 "scenario": self.scenario.name,
@@ -216,22 +287,30 @@ class Evaluation(Results):
                 "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
                 "seed": self.seed,
                 "metrics": {key: metric.words for key, metric in METRICS.items()},
+                "certified": self.known,
                 "results": [
                     {
                         "policy": row.policy,
                         "users": row.users,
                         **{metric: row.value(metric) for metric in METRICS},
-                        "gap": {key: row.value(key) for key in ("of_optimum", "of_distance")},
+                        "gap": {key: row.value(key) for key in GAPS if some},
+                        **{key: int(row.value(key).mean) for key in COUNTS},
+                        "equals": row.equals,
+                        "tail": tails_of(row, tuple(TAILED)),
                         **{key: row.value(key).mean for key in ("decision_ms", "first_s")},
                     }
                     for row in self.rows
                 ],
-                "optimum": [{"users": n, "utility": self.optimum(n)} for n in self.users],
+                "bound" if self.known == "bound" else "optimum": [
+                    {"users": n, "utility": self.optimum(n)} for n in self.users if some
+                ],
                 **outage_as_json(self),
+                "radio": [{"users": n, **self.levels_at(n)[RADIO]} for n in self.users if some],
                 "largest_advantage": [
                     {"base": base, "users": n, **self.largest_advantage(base, n)}
                     for n in self.users
                     for base in self.policies
+                    if some
                 ],
                 "comparisons": [
                     {"policy": policy, "base": base, "users": n, **self.compare(policy, base, n)}
@@ -245,6 +324,20 @@ class Evaluation(Results):
         return document
 
 
+def _least(known: Certified) -> str:
+    return OPTIMUM if known == "exact" else BOUND
+
+
+def _gaps(utility: np.ndarray, bounds: Bounds) -> dict[str, Quantity]:
+    _, optimum, rcars, radio = bounds
+    return {
+        "of_optimum": Quantity(lambda ours, best: -saved_of_base(ours, best), (utility, optimum)),
+        # As far from the radio as the optimum is, but on the other side.
+        "beyond_radio": Quantity(lambda *costs: -left_of_distance(*costs), (utility, optimum, radio)),
+        "of_distance": Quantity(left_of_distance, (utility, optimum, rcars)),
+    }
+
+
 def assembled(
     scenario: Scenario, episodes: int, seed: int, rows: Sequence[Measured], bounds: Sequence[Bounds]
 ) -> Evaluation:
@@ -255,18 +348,13 @@ def assembled(
         episodes: E.
         seed: of the slots.
         rows: of each policy and number of users.
-        bounds: one for each number of users.
+        bounds: one for each number of users; none where nothing is known.
     """
     at = {each.users: each for each in bounds}
     whole = []
     for row in rows:
         assert row.users is not None
-        optimum, rcars = at[row.users].optimum, at[row.users].rcars
-        utility = row.samples["utility"]
-        gaps = {
-            "of_optimum": Quantity(lambda ours, best: -saved_of_base(ours, best), (utility, optimum)),
-            "of_distance": Quantity(left_of_distance, (utility, optimum, rcars)),
-        }
+        gaps = _gaps(row.samples["utility"], at[row.users]) if at else {}
         against = {
             _against(key, other.policy): Quantity(statistic, (row.samples[metric], other.samples[metric]))
             for other in rows
@@ -274,7 +362,12 @@ def assembled(
             for key, (metric, statistic, _) in AGAINST.items()
         }
         whole.append(replace(row, derived={**row.derived, **gaps, **against}))
-    levels = [Level(OPTIMUM, each.users, "utility", mean_of(each.optimum)) for each in bounds]
+    least = _least(certified(scenario.params))
+    levels = [Level(least, each.users, "utility", mean_of(each.optimum)) for each in bounds]
+    for each in bounds:
+        delay_s = each.radio / (float(scenario.params.delay_weight) * each.users)
+        levels.append(Level(RADIO, each.users, "utility", mean_of(each.radio), drawn=False))
+        levels.append(Level(RADIO, each.users, "delay_s", mean_of(delay_s), drawn=False))
     levels += [
         Level(
             MOST,
@@ -283,203 +376,7 @@ def assembled(
             Quantity(statistic, (at[row.users].optimum, row.samples["utility"])),
         )
         for row in rows
-        if row.users is not None
+        if row.users in at
         for key, statistic in BETTER_BY.items()
     ]
     return Evaluation(rows=whole, levels=levels, scenario=scenario, episodes=episodes, seed=seed)
-
-
-def told_of_outage(results: Results, scenario: Scenario) -> tuple[str, ...]:
-    """How many requests no decision could serve, a line for each number of users; none without an outage.
-
-    Args:
-        results: of an evaluation.
-        scenario: what was evaluated on.
-    """
-    radio = scenario.settings.radio
-    return tuple(
-        f"{n} users: {results.value(results.policies[0], n, OUTAGE).mean:.2%} of the requests are in an outage "
-        f"(gains below {radio.outage_gain_db:g} dB), and cost {radio.outage_delay_s:g} s each, whoever decides."
-        for n in results.users
-        if OUTAGE in results.of(results.policies[0], n).samples
-    )
-
-
-def outage_as_json(results: Results) -> dict[str, Any]:
-    """The same for a program.
-
-    Args:
-        results: of an evaluation.
-    """
-    first = results.policies[0]
-    shares = [
-        {"users": n, "share": results.value(first, n, OUTAGE)}
-        for n in results.users
-        if OUTAGE in results.of(first, n).samples
-    ]
-    return {"outage": shares} if shares else {}
-
-
-# --- Boxes --------------------------------------------------------------------------------------------------
-
-EXACT, BOUND = "optimum, exact", "lower bound"
-BOX_METRICS = {
-    "utility": Metric("utility", ".1f", "", "lower", "Σ U_n of a slot, lower is better"),
-    "delay_s": Metric("delay", ".2f", "s", "lower", "mean delay of a request [s]"),
-    "delay_p95_s": Metric("p95 delay", ".1f", "s", "lower", "95 % quantile of the delays of an episode [s]"),
-    "queue_s": Metric("cloud's queue", ".2f", "s", "lower", "mean wait of a request for the cloud [s]"),
-    "tv": Metric("TV", ".1f", "", "lower", "mean TV of a request, lower is better"),
-    "hit_ratio": Metric("hit ratio", ".3f", "", "higher", "share of the requests that the box serves"),
-    "loads_per_hour": Metric("loads per hour", ".0f", "", "lower", "models that begin to load, in an hour"),
-    "loaded_gb_per_hour": Metric("loaded", ".0f", "GB/h", "lower", "weights read to load them [GB]"),
-    "loading_s_per_hour": Metric(
-        "loading", ".0f", "s/h", "lower", "time that models take to load, in an hour, all of them together [s]"
-    ),
-}
-
-# How a policy's distance from the optimum splits.
-LOSSES = {
-    "cache": "lost by what is held, Σ U_n of a slot in expectation",
-    "steps": "lost by who is served with how many steps",
-    "radio": "lost by the shares of the bandwidth",
-}
-
-
-class FirstEpisode(NamedTuple):
-    """What a policy did in the first episode.
-
-    Attributes:
-        slots: with its memories.
-        decision: what was decided.
-        outcome: what came of it.
-    """
-
-    slots: Slot
-    decision: Decision
-    outcome: Outcome
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class BoxEvaluation(Results):
-    """All results of an evaluation.
-
-    Attributes:
-        rows: one for each policy: a value per episode of each metric, and what follows.
-        levels: the optimum, where it is known.
-        scenario: what was evaluated on.
-        episodes: number of episodes.
-        seed: of the slots.
-        optimum: least cost of a slot, expected over all requests that may come; the radio's part, which no cache
-            changes, on the channels and sizes met. None where it is not known.
-        exact: whether a policy attains it; else nothing is below it.
-        why_not: why it is not known; empty where it is.
-        first: by policy, its first episode.
-    """
-
-    scenario: Scenario
-    episodes: int
-    seed: int
-    optimum: float | None
-    exact: bool
-    why_not: str
-    first: Mapping[str, FirstEpisode]
-
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """What the numbers say, by the keys of the rows' values."""
-        gap = "gap to optimum" if self.exact else "gap to bound, at most"
-        return (
-            BOX_METRICS
-            | OF_OUTAGE
-            | {
-                "expected_utility": Metric("expected utility", ".1f", "", "lower"),
-                "gap": Metric(gap, ".2%", "", "lower"),
-                **{lost_by(part): Metric(f"lost by {part}", ".2f", "", "lower") for part in LOSSES},
-                "decision_ms": Metric("decision", ".3f", "ms", "lower"),
-            }
-        )
-
-    def title(self, named: Callable[[str], str]) -> str:
-        """What was compared on what, for a figure.
-
-        Args:
-            named: how somebody's name for something is shown there.
-        """
-        return (
-            f"scenario {named(self.scenario.name)}, {self.users[0]} users, {self.episodes} episodes of "
-            f"{self.scenario.settings.cell.slots_per_episode} slots, 95 % intervals"
-        )
-
-    @property
-    def sheets(self) -> list[Sheet]:
-        """The means; and where the optimum is known, what each policy's decisions lost against it."""
-        title = (
-            f"{self.scenario.name}, {self.users[0]} users: mean and 95 % interval over {self.episodes} episodes "
-            "(utility, delay, TV and loads: lower is better)"
-        )
-        sheets = [Sheet(title, self.users[0], (*BOX_METRICS, "decision_ms"))]
-        if self.optimum is not None:
-            title = (
-                "in expectation over all requests that may come, on the channels met: from what each decision lost"
-            )
-            columns = ("expected_utility", "gap", *map(lost_by, LOSSES))
-            sheets.append(Sheet(title, self.users[0], columns))
-        return sheets
-
-    @property
-    def panels(self) -> tuple[str, ...]:
-        """The metrics that a figure shows; the optimum is one in expectation, and so is what stands beside it."""
-        utility = "utility" if self.optimum is None else "expected_utility"
-        return (utility, "delay_s", "hit_ratio", "loads_per_hour")
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader should know besides, a line each."""
-        if self.optimum is None:
-            return (*told_of_outage(self, self.scenario), f"The optimum is not known: {self.why_not}.")
-        if not self.exact:
-            return (
-                "The sizes of requests vary: nothing is below the bound, which counts each as the least; `optimal` "
-                "too.",
-            )
-        return ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for a program to read."""
-        known = self.optimum is not None
-        document: dict[str, Any] = plain(
-            {
-                "scenario": self.scenario.name,
-                "scenario_id": self.scenario.id,
-                "users": self.users[0],
-                "episodes": self.episodes,
-                "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
-                "seed": self.seed,
-                "metrics": {key: metric.words for key, metric in BOX_METRICS.items()},
-                "losses": LOSSES,
-                "optimum": {"utility": self.optimum, "attained": self.exact} if known else None,
-                "no_optimum": self.why_not or None,
-                **outage_as_json(self),
-                "results": [
-                    {
-                        "policy": row.policy,
-                        **{metric: row.value(metric) for metric in BOX_METRICS},
-                        "lost": {part: row.value(lost_by(part)) for part in LOSSES} if known else {},
-                        "expected_utility": row.value("expected_utility") if known else None,
-                        "gap": row.value("gap") if known else None,
-                        "decision_ms": row.value("decision_ms").mean,
-                    }
-                    for row in self.rows
-                ],
-            }
-        )
-        return document
-
-
-def lost_by(part: str) -> str:
-    """Under what key a part of what was lost stands among a policy's values.
-
-    Args:
-        part: a key of LOSSES.
-    """
-    return f"lost by {part}"

@@ -65,7 +65,8 @@ def _demo(out: Path) -> None:
     with whole_file(out / "evaluation.json") as file:
         file.write(json.dumps(results.as_json(), indent=1).encode())
     levels = {name: results.value(name, users, "utility").mean for name in POLICIES}
-    levels |= {name: at["utility"].mean for name, at in results.levels_at(users).items() if "utility" in at}
+    drawn = [level for level in results.levels if level.drawn and level.metric == "utility"]
+    levels |= {level.name: level.quantity.interval.mean for level in drawn}
     title = f"Learning on scenario {scenario.name}, {users} users (assumed values: see the README)"
     note = f"evaluated on {EVALUATION_EPISODES} fixed episodes; the lines on the {EPISODES} of the comparison"
     write_figure(learning_figure({"DDPG": rows}, levels, title, note), out / "learning_curve.png", LOOK)
