@@ -205,7 +205,9 @@ def refuse_all_fields(call, name, whole, skip=()):
 
 def test_a_zoo_in_place_of_each_field_of_params():
     for call in (score, serve):
-        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box", "outage"))
+        refuse_all_fields(
+            lambda params, call=call: call(params=params), "params", PARAMS, ("box", "outage", "costs")
+        )
         refuse_all_fields(
             lambda models, call=call: call(params=PARAMS._replace(models=models)), "params.models", PARAMS.models
         )
@@ -218,8 +220,8 @@ def test_a_zoo_in_place_of_each_field_of_params():
         lambda box: genedge.sample_episode(BOX.params._replace(box=box), KEY, 3, 4, 2), "params.box", BOX.params.box
     )
     for label, value in ZOO.items():
-        for field in ("models", "box", "outage", "channel", "mobility"):
-            if (field, label) not in (("box", "none"), ("outage", "none")):
+        for field in ("models", "box", "outage", "costs", "channel", "mobility"):
+            if (field, label) not in (("box", "none"), ("outage", "none"), ("costs", "none")):
                 params = PARAMS._replace(**{field: value})
                 assert refuses(lambda params=params: score(params=params), f"params.{field}", label), label
 

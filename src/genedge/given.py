@@ -13,11 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.core import Tracer
+from jax.tree_util import Partial
 
 from genedge.cell.feasible import breaches
 from genedge.cell.types import (
     Box,
     Channel,
+    Costs,
     Decision,
     LastingChannel,
     LastingMobility,
@@ -135,7 +137,11 @@ def check_params(params: Params) -> None:
         raise InputError(f"params must be a genedge.Params, such as scenario.params, not {what(params)}")
     if not isinstance(params.models, Models):
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
-    for name, optional, of in (("box", params.box, Box), ("outage", params.outage, Outage)):
+    for name, optional, of in (
+        ("box", params.box, Box),
+        ("outage", params.outage, Outage),
+        ("costs", params.costs, Costs),
+    ):
         if not (optional is None or isinstance(optional, of)):
             raise InputError(f"params.{name} must be None or such as scenario.params.{name}, not {what(optional)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
@@ -157,10 +163,11 @@ def check_params(params: Params) -> None:
     parts: dict[str, tuple[Any, ...] | None] = {
         **{"": params[:_OWN_FIELDS], "models": params.models},
         **{"box": params.box, "outage": params.outage},
+        "costs": None if params.costs is None else _numbers_of(params.costs),
     }
     there = [zip(_PARAMS[name], values, strict=True) for name, values in parts.items() if values is not None]
     for (name, kind, axes), value in chain.from_iterable(there):
-        if value is None and name == "box.every":
+        if value is None and name in _OPTIONAL:
             continue
         # What a scenario gives; a hot loop has no time for more.
         if kind == NUMBERS and type(value) is np.ndarray and value.shape == shapes[axes] and value.dtype == float:
@@ -210,6 +217,7 @@ def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
             part: tuple(f"{part}.{field}" for field in kind._fields)
             for part, kind in (("models", Models), ("box", Box), ("outage", Outage))
         },
+        "costs": tuple(f"costs.{field}" for field in Costs._fields[:-1]),
     }
     axes = {
         "area_m": "2",
@@ -231,6 +239,19 @@ def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
 # The fields before the channel are arrays themselves.
 _OWN_FIELDS = Params._fields.index("channel")
 _PARAMS = _table_of_params()
+_OPTIONAL = ("box.every", *(name for name, *_ in _PARAMS["costs"]))
+
+
+def _numbers_of(costs: Costs) -> tuple[Any, ...]:
+    """The costs that are numbers; refuses a function that is none, and a deadline that costs nothing."""
+    if not (costs.function is None or isinstance(costs.function, Partial)):
+        raise InputError(
+            f"params.costs.function must be None or such as scenario.params.costs.function, a "
+            f"jax.tree_util.Partial, not {what(costs.function)}"
+        )
+    if (costs.deadline_s is None) != (costs.late is None):
+        raise InputError("params.costs: deadline_s and late go together; give both, or neither")
+    return costs[:-1]
 
 
 def _check_numbers(known: dict[str, np.ndarray]) -> None:

@@ -32,7 +32,9 @@ class OwnCost:
     def __call__(self, delay_s: Array, tv: Array, hit: Array, steps: Array, active: Array) -> Array:
         """The cost of each user, or of the slot; each argument has an entry for each place."""
         try:
-            cost = jnp.asarray(self.function(delay_s=delay_s, tv=tv, hit=hit, steps=steps, active=active))
+            # Whatever JAX is set to, booleans may be counted and whole numbers divided by.
+            with jax.numpy_dtype_promotion("standard"):
+                cost = jnp.asarray(self.function(delay_s=delay_s, tv=tv, hit=hit, steps=steps, active=active))
         except (Exception, SystemExit) as e:
             raise failure(self.name, e) from e
         if cost.shape not in ((), delay_s.shape):
