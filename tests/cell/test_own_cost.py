@@ -59,7 +59,7 @@ def file(tmp_path_factory):
 
 def decided(scenario, seed):
     slots = sample_episode(scenario.params, jax.random.key(seed), USERS, USERS, COUNT)
-    slots = jax.tree.map(np.asarray, slots)
+    slots = jax.tree.map(np.array, slots)
     action = np.random.default_rng(seed).uniform(-1, 1, (COUNT, action_size(10, USERS))).astype(np.float32)
     return slots, jax.tree.map(np.asarray, decode(scenario.params, slots, action))
 
@@ -129,8 +129,8 @@ def test_it_can_be_traced_and_is_the_same_function_in_every_scenario(file):
         ("fails", "{file} line 11: fails fails: NameError: name 'undefined' is not defined"),
         (
             "wide",
-            "{file}:wide gives an array of shape (2, 1) for a slot of 1 places; it must give the cost of each, (1,), "
-            "or one number, of the slot",
+            "{file}:wide gives an array of shape (2, 1) for a slot of 1 places; it must give the cost of each, "
+            "(1,), or one number, of the slot",
         ),
         ("counts", "{file}:counts gives int32; a cost must be a real number"),
         ("endless", "{file}:endless gives inf for some users; it must be finite"),

@@ -19,9 +19,11 @@ def test_without_a_certificate_none_is_shown(file, genedge):
     asked = ("evaluate", *FEW, "--set", f"objective.function={file}:each", "--policies", "rcars,knapsack")
     told = genedge(*asked)
     assert told.status == 0, told.err
-    for word in ("optimum ", "gap to", "bound ", "most any policy"):
-        assert word not in told.out, word
-    assert "The cost is a function of your own, of which no optimum is known: there are no gaps." in told.out
+    remark = "The cost is a function of your own, of which no optimum is known: there are no gaps."
+    tables, found, _ = told.out.partition(remark)
+    assert found
+    for word in ("optimum", "gap", "bound", "most any policy"):
+        assert word not in tables, word
     found = json.loads(genedge(*asked, "--json").out)
     assert found["certified"] == "none"
     assert found["optimum"] == found["largest_advantage"] == found["radio"] == []

@@ -162,7 +162,7 @@ class BoxEvaluation(Results):
                 "metrics": {key: metric.words for key, metric in BOX_METRICS.items()},
                 "losses": LOSSES,
                 "optimum": {"utility": self.optimum, "attained": self.exact} if known else None,
-                "radio": self.levels_at(self.users[0])[RADIO],
+                "radio": self.levels_at(self.users[0]).get(RADIO),
                 "no_optimum": self.why_not or None,
                 **outage_as_json(self),
                 "results": [

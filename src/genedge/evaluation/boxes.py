@@ -20,6 +20,7 @@ from genedge.evaluation.outages import OUTAGE
 from genedge.evaluation.results import RADIO
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.optimum.bandwidth import Radio, least_radio
+from genedge.optimum.certificate import certified
 from genedge.optimum.dynamic import Dynamic, Solver, regret
 from genedge.results import Level, Measured, Quantity, mean_of, single
 from genedge.scenario import Scenario
@@ -77,7 +78,9 @@ def evaluate_box(
         rows.append(Measured(name, users, met.metrics, follows, met.equals))
         first[name] = met.first
     best = EXACT if exact else BOUND
-    levels = [Level(RADIO, users, "utility", mean_of(radio.cost.mean(axis=1)), drawn=False)]
+    levels = []
+    if certified(params) != "none":
+        levels.append(Level(RADIO, users, "utility", mean_of(radio.cost.mean(axis=1)), drawn=False))
     if optimum is not None:
         levels.append(Level(best, users, "expected_utility", single(optimum)))
         levels.append(Level(RADIO, users, "expected_utility", single(float(radio.cost.mean())), drawn=False))

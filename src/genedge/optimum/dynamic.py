@@ -234,7 +234,7 @@ def _small_box(params: Params, users: int, slots: int) -> Box:
     if params.outage is not None:
         raise InputError("the optimum of a box is known where everybody is served; leave radio.outage_gain_db out")
     if params.costs is not None and params.costs.function is not None:
-        raise InputError("of a cost of your own, objective.function, no optimum is known")
+        raise InputError("objective.function is a cost of your own")
     if not bool(box.offload) or not (np.asarray(m.floor_steps) >= np.asarray(m.A1)).all():
         raise InputError(
             "the optimum of a box needs server.offload and a server.quality_floor that no model reaches with fewer "
