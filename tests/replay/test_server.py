@@ -15,9 +15,9 @@ from genedge.replay.idle import Idle
 from genedge.replay.policies import CostAware, Popularity
 from genedge.replay.server import Server
 from genedge.replay.sketch import QuantileSketch
-from genedge.spread import tail
 from genedge.replay.tally import Course
 from genedge.replay.trace import Chunk
+from genedge.spread import tail
 
 ONLINE = [name for name, entry in named("trace policy").items() if "foresees" not in entry.traits]
 
