@@ -159,7 +159,7 @@ class Evaluation(Results):
         """
         of_slots = f"episodes of {self.scenario.settings.cell.slots_per_episode} slots"
         users = f"{self.users[0]} users, " if len(self.users) == 1 else ""
-        return f"scenario {named(self.scenario.name)}, {users}{of_slots}; {self.over}"
+        return f"scenario {named(self.scenario.name)}, {users}{of_slots}; {stated(self.rows, self.episodes)}"
 
     @property
     def sheets(self) -> list[Sheet]:

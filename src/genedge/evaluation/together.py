@@ -149,9 +149,8 @@ def told_over(rows: Sequence[Measured], episodes: int) -> str:
         rows: of all policies.
         episodes: how many there are.
     """
-    alone, runs = (
-        dict.fromkeys(over(row, episodes) for row in rows if bool(row.runs) is several) for several in (0, 1)
-    )
+    alone = dict.fromkeys(over(row, episodes) for row in rows if not row.runs)
+    runs = dict.fromkeys(over(row, episodes) for row in rows if row.runs)
     return ", of runs ".join(" or ".join(told) for told in (alone, runs) if told)
 
 
