@@ -109,7 +109,8 @@ def test_a_table_has_a_row_for_each_policy_and_level_and_says_their_values(capsy
     values = [results.of("mine", 3).value(key) for key in against_rcars.columns]
     digits = ("+.1f", "+.1%", "+.1%", "+.1%")
     assert lines[9] == ["mine", *(cell(value, each) for value, each in zip(values, digits, strict=True))]
-    assert against_hcras.title == "against hcras on the same slots, 3 users"
+    over = "mean and 95 % interval over 5 episodes"
+    assert against_hcras.title == f"against hcras on the same slots, 3 users: {over}"
     most = results.largest_advantage("rcars", 3)
     assert lines[10][1:] == ["", *(cell(value, "+.1%") for value in most.values()), ""]
     assert "delay [s]" in out
@@ -162,11 +163,13 @@ def test_dots_lie_at_the_values_and_lines_at_the_levels():
         assert dots(axes) == {i: value.mean for i, value in enumerate(values)}
         assert intervals(axes) == {i: (value.low, value.high) for i, value in enumerate(values)}
         assert numbers(axes) == [f"{value.mean:{results.metrics[metric].digits}}" for value in values]
-        assert axes.get_xlabel() == results.metrics[metric].axis
+        assert axes.get_xlabel() == results.axis(metric)
         assert levels(axes) == ({OPTIMUM: results.optimum(3).mean} if metric == "utility" else {})
     assert names(figure.axes[0]) == ["rcars", "hcras", "My own"]
     assert legend(figure) == [OPTIMUM]
-    assert figure.get_suptitle() == "scenario paper, 3 users, 5 episodes of 50 slots, 95 % intervals"
+    assert figure.get_suptitle() == (
+        "scenario paper, 3 users, episodes of 50 slots; mean and 95 % interval over 5 episodes"
+    )
 
 
 def test_where_there_is_no_value_there_is_no_dot():
@@ -186,7 +189,7 @@ def test_over_users_there_is_a_line_for_each_policy_and_one_for_the_optimum():
             {"mine": "My own"}.get(name, name): [results.value(name, n, metric).mean for n in (3, 5, 9)]
             for name in POLICIES
         }
-        assert axes.get_ylabel() == results.metrics[metric].axis
+        assert axes.get_ylabel() == results.axis(metric)
         optimum = [line for line in axes.get_lines() if line.get_label() == OPTIMUM]
         assert len(optimum) == (metric == "utility")
         for line in optimum:
@@ -198,6 +201,7 @@ def test_headings_and_axes_say_unit_and_direction():
     metric = Metric("delay", ".2f", "s", "lower")
     assert (metric.heading, metric.axis) == ("delay [s]", "delay [s]\n(lower is better)")
     assert Metric("share", ".2f").axis == "share"
+    assert invented().axis("delay_s") == "delay [s]\n(lower is better)\nover 5 episodes"
 
 
 def test_json_has_null_where_nothing_is_defined():

@@ -61,6 +61,11 @@ class Quantity:
     samples: tuple[Float[np.ndarray, "E"], ...]
 
     @cached_property
+    def value(self) -> float:
+        """The statistic of all samples."""
+        return float(self.statistic(*self.samples))
+
+    @cached_property
     def interval(self) -> Interval:
         """Its value with its interval."""
         return interval_of(self.statistic, *self.samples)
@@ -94,6 +99,8 @@ class Measured:
         samples: by metric, a value for each episode; NaN where undefined.
         derived: by metric, what follows from several samples, or was measured once.
         equals: simple policies that its decisions come down to.
+        runs: what was measured of each training run that stands in this row; none of a policy.
+        seeds: with which they were trained.
     """
 
     policy: str
@@ -101,6 +108,13 @@ class Measured:
     samples: Mapping[str, Float[np.ndarray, "E"]]
     derived: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
     equals: tuple[str, ...] = ()
+    runs: tuple["Measured", ...] = ()
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def members(self) -> tuple["Measured", ...]:
+        """Its runs, or itself."""
+        return self.runs or (self,)
 
     @cached_property
     def quantities(self) -> Mapping[str, Quantity]:
@@ -236,7 +250,7 @@ def equal_remarks(rows: Sequence[Measured]) -> list[str]:
 
 def _in_tail(metric: str, part: str) -> str:
     """Under what key a part of a tail stands among a policy's values."""
-    return f"{part} of the requests' {metric}"
+    return f"{metric}_{part}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -255,6 +269,32 @@ class Results(ABC):
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
+
+    @property
+    def measures(self) -> Mapping[str, Metric]:
+        """Those of one row alone, without its comparisons with others."""
+        return self.metrics
+
+    @property
+    @abstractmethod
+    def over(self) -> str:
+        """What means and intervals are over."""
+
+    def axis(self, metric: str) -> str:
+        """The label of an axis: name, unit, which way is better, and what means and intervals are over.
+
+        Args:
+            metric: a key of `metrics`.
+        """
+        return f"{self.metrics[metric].axis}\nover {self.over}"
+
+    @abstractmethod
+    def over_of(self, row: Measured) -> str:
+        """What the mean and the interval of one row are over.
+
+        Args:
+            row: one of these.
+        """
 
     @abstractmethod
     def title(self, named: Callable[[str], str]) -> str:
@@ -329,6 +369,28 @@ class Results(ABC):
             if level.users == users:
                 found.setdefault(level.name, {})[level.metric] = level.quantity.interval
         return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """The values as one table, such as `pandas.DataFrame` takes it.
+
+        Returns:
+            A mapping for each policy, users and metric: `policy`, `users` (None of a trace), `metric`, its
+            `unit`, `mean`, the ends of the 95 % interval, `low` and `high`, and what both are `over`. What is
+            undefined is NaN.
+        """
+        return [
+            {
+                "policy": row.policy,
+                "users": row.users,
+                "metric": key,
+                "unit": metric.unit,
+                **row.value(key)._asdict(),
+                "over": self.over_of(row),
+            }
+            for row in self.rows
+            for key, metric in self.measures.items()
+            if key in row.quantities
+        ]
 
     def headings(self, sheet: Sheet) -> list[str]:
         """What stands above the columns of a table, the policies' names first.

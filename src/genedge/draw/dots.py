@@ -106,5 +106,5 @@ def _panel(axes: Axes, results: Results, metric: str) -> None:
         number.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     axes.grid(alpha=0.3, axis="y")
     axes.set_ylim(len(results.rows) - 0.5, -0.8)
-    axes.set_xlabel(results.metrics[metric].axis)
+    axes.set_xlabel(results.axis(metric))
     axes.margins(x=0.2)

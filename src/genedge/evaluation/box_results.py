@@ -7,11 +7,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genedge.cell.types import Decision, Outcome, Slot
-from genedge.evaluation.decided import COUNTS
+from genedge.evaluation.decided import COUNTS, counts_as_json
 from genedge.evaluation.outages import OF_OUTAGE, outage_as_json, told_of_outage
 from genedge.evaluation.results import RADIO, TAILED
+from genedge.evaluation.together import over, seed_columns, seed_metrics, seeds_as_json, stated, told_over
 from genedge.optimum.certificate import certified
-from genedge.results import Metric, Results, Sheet, equal_remarks, plain, tail_metrics, tail_sheets, tails_of
+from genedge.results import (
+    Measured,
+    Metric,
+    Results,
+    Sheet,
+    equal_remarks,
+    plain,
+    tail_metrics,
+    tail_sheets,
+    tails_of,
+)
 from genedge.scenario import Scenario
 
 EXACT, BOUND = "optimum, exact", "lower bound"
@@ -88,9 +99,10 @@ class BoxEvaluation(Results):
                 "gap": Metric(gap, ".2%", "", "lower"),
                 "beyond_radio": Metric("gap beyond the radio", ".2%", "", "lower"),
                 **{lost_by(part): Metric(f"lost by {part}", ".2f", "", "lower") for part in LOSSES},
-                **{key: Metric(f"different {key}", ".0f") for key in COUNTS},
+                **{key: Metric(f"different {key}", "g") for key in COUNTS},
                 "decision_ms": Metric("decision", ".3f", "ms", "lower"),
                 **tail_metrics(TAILED),
+                **seed_metrics(self.rows, BOX_METRICS),
             }
         )
 
@@ -101,28 +113,45 @@ class BoxEvaluation(Results):
             named: how somebody's name for something is shown there.
         """
         return (
-            f"scenario {named(self.scenario.name)}, {self.users[0]} users, {self.episodes} episodes of "
-            f"{self.scenario.settings.cell.slots_per_episode} slots, 95 % intervals"
+            f"scenario {named(self.scenario.name)}, {self.users[0]} users, episodes of "
+            f"{self.scenario.settings.cell.slots_per_episode} slots; {stated(self.rows, self.episodes)}"
         )
 
     @property
     def sheets(self) -> list[Sheet]:
         """The means; and where the optimum is known, what each policy's decisions lost against it."""
+        stands = stated(self.rows, self.episodes)
         title = (
-            f"{self.scenario.name}, {self.users[0]} users: mean and 95 % interval over {self.episodes} episodes "
-            "(utility, delay, TV and loads: lower is better)"
+            f"{self.scenario.name}, {self.users[0]} users: {stands} (utility, delay, TV and loads: lower is better)"
         )
         sheets = [Sheet(title, self.users[0], (*BOX_METRICS, "decision_ms"))]
         slots = self.episodes * self.scenario.settings.cell.slots_per_episode
         sheets.append(Sheet(f"how many different decisions in {slots} slots", self.users[0], tuple(COUNTS)))
         sheets += tail_sheets(self.rows, self.users[0], tuple(TAILED))
+        if columns := seed_columns(self.rows):
+            title = "over training seeds, and how probably a run has a lower utility"
+            sheets.append(Sheet(title, self.users[0], columns))
         if self.optimum is not None:
             title = (
-                "in expectation over all requests that may come, on the channels met: from what each decision lost"
+                "in expectation over all requests that may come, on the channels met: what each decision lost, "
+                f"{stands}"
             )
             columns = ("expected_utility", "gap", "beyond_radio", *map(lost_by, LOSSES))
             sheets.append(Sheet(title, self.users[0], columns))
         return sheets
+
+    @property
+    def over(self) -> str:
+        """What means and intervals are over."""
+        return told_over(self.rows, self.episodes)
+
+    def over_of(self, row: Measured) -> str:
+        """What the mean and the interval of one row are over.
+
+        Args:
+            row: one of these.
+        """
+        return over(row, self.episodes)
 
     @property
     def panels(self) -> tuple[str, ...]:
@@ -173,9 +202,11 @@ class BoxEvaluation(Results):
                         "expected_utility": row.value("expected_utility") if known else None,
                         "gap": row.value("gap") if known else None,
                         "gap_beyond_radio": row.value("beyond_radio") if known else None,
-                        **{key: int(row.value(key).mean) for key in COUNTS},
+                        **counts_as_json(row),
                         "equals": row.equals,
                         "tail": tails_of(row, tuple(TAILED)),
+                        "over": self.over_of(row),
+                        **dict(seeds_as_json(row)),
                         "decision_ms": row.value("decision_ms").mean,
                     }
                     for row in self.rows

@@ -13,8 +13,9 @@ from genedge.cell.types import Decision, Outcome, Params, Slot, present
 from genedge.errors import InputError
 from genedge.evaluation.decided import equals, facts
 from genedge.evaluation.outages import OUTAGE
-from genedge.evaluation.results import Bounds, Evaluation, assembled
+from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
+from genedge.evaluation.together import Entry, together
 from genedge.given import check_count, check_decision, check_seed, what
 from genedge.limits import MOST_DRAWS
 from genedge.optimum.bandwidth import least_radio
@@ -54,6 +55,29 @@ def evaluate(
             constraint, which is a defect of that policy.
     """
     _check_arguments(scenario, policies, users, episodes, seed, report)
+    return compare(scenario, policies, [Entry(name, (name,)) for name in policies], users, episodes, seed, report)
+
+
+def compare(
+    scenario: Scenario,
+    policies: Mapping[str, Policy],
+    entries: Sequence[Entry],
+    users: Sequence[int],
+    episodes: int,
+    seed: int,
+    report: Callable[[str], None],
+) -> Evaluation:
+    """Evaluates policies of which several may stand in one row, as runs that differ in their seed alone.
+
+    Args:
+        scenario: the cell.
+        policies: by name.
+        entries: the rows, made of all of them.
+        users: numbers of users.
+        episodes: E, episodes for each number of users.
+        seed: of the slots.
+        report: called with a short text before each piece of work, see `evaluate`.
+    """
     refuse_box(scenario)
     rows: list[Measured] = []
     bounds: list[Bounds] = []
@@ -64,7 +88,7 @@ def evaluate(
             bounds.append(_bound(scenario, count, slots, policy_key))
         for name, policy in policies.items():
             rows.append(_one(scenario, name, policy, count, slots, policy_key, report))
-    return assembled(scenario, episodes, seed, rows, bounds)
+    return assembled(scenario, episodes, seed, together(rows, entries, tuple(METRICS)), bounds)
 
 
 def _check_arguments(

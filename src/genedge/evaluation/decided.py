@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from genedge.cell.types import Decision, Outcome, Params, Slot, present
 from genedge.evaluation.scoring import outcome as outcome_of
-from genedge.results import Quantity, single, tail_quantities
+from genedge.results import Measured, Quantity, single, tail_quantities
 from genedge.spread import tail
 
 # Shares that differ by less are the same.
@@ -36,6 +36,15 @@ def facts(slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, Quanti
         **{key: single(count) for key, count in counted.items()},
         **{key: value for metric, each in hidden.items() for key, value in tail_quantities(metric, each).items()},
     }
+
+
+def counts_as_json(row: Measured) -> dict[str, float]:
+    """How many different decisions a policy made; of several runs the mean.
+
+    Args:
+        row: of a policy, or of runs.
+    """
+    return {key: row.value(key).mean if row.runs else int(row.value(key).mean) for key in COUNTS}
 
 
 def equals(

@@ -4,6 +4,7 @@ from typing import Any
 
 from genedge.results import Metric, Results
 from genedge.scenario import Scenario
+from genedge.statistics import Interval
 
 OUTAGE = "outage_ratio"
 OF_OUTAGE = {
@@ -20,9 +21,9 @@ def told_of_outage(results: Results, scenario: Scenario) -> list[str]:
     """
     radio = scenario.settings.radio
     return [
-        f"{n} users: {results.value(results.policies[0], n, OUTAGE).mean:.2%} of the requests are in an outage "
-        f"(gains below {radio.outage_gain_db:g} dB), and cost {radio.outage_delay_s:g} s each, whoever decides."
-        for n in _users(results)
+        f"{n} users: {share.mean:.2%} of the requests are in an outage (gains below {radio.outage_gain_db:g} dB), and "
+        f"cost {radio.outage_delay_s:g} s each, whoever decides."
+        for n, share in _shares(results)
     ]
 
 
@@ -32,9 +33,11 @@ def outage_as_json(results: Results) -> dict[str, Any]:
     Args:
         results: of an evaluation.
     """
-    shares = [{"users": n, "share": results.value(results.policies[0], n, OUTAGE)} for n in _users(results)]
+    shares = [{"users": n, "share": share} for n, share in _shares(results)]
     return {"outage": shares} if shares else {}
 
 
-def _users(results: Results) -> list[int]:
-    return [n for n in results.users if OUTAGE in results.of(results.policies[0], n).samples]
+def _shares(results: Results) -> list[tuple[int, Interval]]:
+    # All runs of a row met the same slots.
+    first = [(n, results.of(results.policies[0], n).members[0]) for n in results.users]
+    return [(n, row.value(OUTAGE)) for n, row in first if OUTAGE in row.samples]

@@ -7,8 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genedge.errors import InputError
-from genedge.evaluation.decided import COUNTS
+from genedge.evaluation.decided import COUNTS, counts_as_json
 from genedge.evaluation.outages import OF_OUTAGE, outage_as_json, told_of_outage
+from genedge.evaluation.together import (
+    over,
+    over_seeds,
+    paired,
+    seed_columns,
+    seed_metrics,
+    seeds_as_json,
+    stated,
+    told_over,
+)
 from genedge.optimum.certificate import Certified, certified
 from genedge.results import (
     Level,
@@ -20,6 +30,7 @@ from genedge.results import (
     equal_remarks,
     mean_of,
     plain,
+    single,
     tail_metrics,
     tail_sheets,
     tails_of,
@@ -51,8 +62,8 @@ DERIVED = {
     "of_optimum": Metric("gap to optimum", ".2%", "", "lower"),
     "beyond_radio": Metric("gap beyond the radio", ".2%", "", "lower"),
     "of_distance": Metric("left of RCARS to optimum", ".2%", "", "lower"),
-    "caches": Metric("different caches", ".0f"),
-    "decisions": Metric("different decisions", ".0f"),
+    "caches": Metric("different caches", "g"),
+    "decisions": Metric("different decisions", "g"),
     "decision_ms": Metric("decision", ".3f", "ms", "lower"),
     "first_s": Metric("first batch", ".3f", "s", "lower"),
 }
@@ -160,8 +171,13 @@ class Evaluation(Results):
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
         against = {_against(key, base): metric for base in self.policies for key, (_, _, metric) in AGAINST.items()}
+        return {**self.measures, **against}
+
+    @property
+    def measures(self) -> Mapping[str, Metric]:
+        """Those of one row alone, without its comparisons with others."""
         derived = DERIVED | (AT_MOST if self.known == "bound" else {})
-        return METRICS | OF_OUTAGE | derived | against | tail_metrics(TAILED)
+        return METRICS | OF_OUTAGE | derived | tail_metrics(TAILED) | seed_metrics(self.rows, METRICS)
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -169,29 +185,45 @@ class Evaluation(Results):
         Args:
             named: how somebody's name for something is shown there.
         """
-        of_slots = f"{self.episodes} episodes of {self.scenario.settings.cell.slots_per_episode} slots"
+        of_slots = f"episodes of {self.scenario.settings.cell.slots_per_episode} slots"
         users = f"{self.users[0]} users, " if len(self.users) == 1 else ""
-        return f"scenario {named(self.scenario.name)}, {users}{of_slots}, 95 % intervals"
+        return f"scenario {named(self.scenario.name)}, {users}{of_slots}; {stated(self.rows, self.episodes)}"
 
     @property
     def sheets(self) -> list[Sheet]:
         """At each number of users the means, and a table for each base that was evaluated."""
         sheets = []
+        stands = stated(self.rows, self.episodes)
         for users in self.users:
-            title = (
-                f"{self.scenario.name}, {users} users: mean and 95 % interval over {self.episodes} episodes "
-                "(utility, delay and TV: lower is better)"
-            )
+            title = f"{self.scenario.name}, {users} users: {stands} (utility, delay and TV: lower is better)"
             sheets.append(Sheet(title, users, COLUMNS))
             gaps = "" if self.known == "none" else "gaps, and "
-            title = f"{gaps}how many different decisions in {self.slots} slots, {users} users"
+            title = f"{gaps}how many different decisions in {self.slots} slots, {users} users: {stands}"
             sheets.append(Sheet(title, users, tuple(key for key in GAP_COLUMNS if gaps or key not in GAPS)))
             sheets += tail_sheets(self.rows, users, tuple(TAILED))
+            if columns := seed_columns(self.rows):
+                title = f"over training seeds, and how probably a run has a lower utility, {users} users"
+                sheets.append(Sheet(title, users, columns))
             for base in BASES:
                 if base in self.policies and len(self.policies) > 1:
                     columns = tuple(_against(key, base) for key in AGAINST_COLUMNS)
-                    sheets.append(Sheet(f"against {base} on the same slots, {users} users", users, columns))
+                    sheets.append(
+                        Sheet(f"against {base} on the same slots, {users} users: {stands}", users, columns)
+                    )
         return sheets
+
+    @property
+    def over(self) -> str:
+        """What means and intervals are over."""
+        return told_over(self.rows, self.episodes)
+
+    def over_of(self, row: Measured) -> str:
+        """What the mean and the interval of one row are over.
+
+        Args:
+            row: one of these.
+        """
+        return over(row, self.episodes)
 
     @property
     def slots(self) -> int:
@@ -294,9 +326,11 @@ class Evaluation(Results):
                         "users": row.users,
                         **{metric: row.value(metric) for metric in METRICS},
                         "gap": {key: row.value(key) for key in GAPS if some},
-                        **{key: int(row.value(key).mean) for key in COUNTS},
+                        **counts_as_json(row),
                         "equals": row.equals,
                         "tail": tails_of(row, tuple(TAILED)),
+                        "over": self.over_of(row),
+                        **dict(seeds_as_json(row)),
                         **{key: row.value(key).mean for key in ("decision_ms", "first_s")},
                     }
                     for row in self.rows
@@ -328,16 +362,6 @@ def _least(known: Certified) -> str:
     return OPTIMUM if known == "exact" else BOUND
 
 
-def _gaps(utility: np.ndarray, bounds: Bounds) -> dict[str, Quantity]:
-    _, optimum, rcars, radio = bounds
-    return {
-        "of_optimum": Quantity(lambda ours, best: -saved_of_base(ours, best), (utility, optimum)),
-        # As far from the radio as the optimum is, but on the other side.
-        "beyond_radio": Quantity(lambda *costs: -left_of_distance(*costs), (utility, optimum, radio)),
-        "of_distance": Quantity(left_of_distance, (utility, optimum, rcars)),
-    }
-
-
 def assembled(
     scenario: Scenario, episodes: int, seed: int, rows: Sequence[Measured], bounds: Sequence[Bounds]
 ) -> Evaluation:
@@ -354,29 +378,52 @@ def assembled(
     whole = []
     for row in rows:
         assert row.users is not None
-        gaps = _gaps(row.samples["utility"], at[row.users]) if at else {}
-        against = {
-            _against(key, other.policy): Quantity(statistic, (row.samples[metric], other.samples[metric]))
+        beside = {
+            _against(key, other.policy): _compared(row, other, metric, statistic)
             for other in rows
-            if (other.users, other.policy) != (row.users, row.policy) and other.users == row.users
+            if other.policy != row.policy and other.users == row.users
             for key, (metric, statistic, _) in AGAINST.items()
         }
-        whole.append(replace(row, derived={**row.derived, **gaps, **against}))
+        gaps = [_gaps(run.samples["utility"], at[row.users]) if at else {} for run in row.members]
+        whole.append(replace(row, derived={**row.derived, **_of_members(row, gaps), **beside}))
     least = _least(certified(scenario.params))
     levels = [Level(least, each.users, "utility", mean_of(each.optimum)) for each in bounds]
     for each in bounds:
         delay_s = each.radio / (float(scenario.params.delay_weight) * each.users)
         levels.append(Level(RADIO, each.users, "utility", mean_of(each.radio), drawn=False))
         levels.append(Level(RADIO, each.users, "delay_s", mean_of(delay_s), drawn=False))
-    levels += [
-        Level(
-            MOST,
-            row.users,
-            _against(f"utility_{key}", row.policy),
-            Quantity(statistic, (at[row.users].optimum, row.samples["utility"])),
-        )
-        for row in rows
-        if row.users in at
-        for key, statistic in BETTER_BY.items()
-    ]
+    for row in rows if at else ():
+        assert row.users is not None
+        best = at[row.users].optimum
+        most = [
+            {key: Quantity(statistic, (best, run.samples["utility"])) for key, statistic in BETTER_BY.items()}
+            for run in row.members
+        ]
+        for key, quantity in _of_members(row, most).items():
+            levels.append(Level(MOST, row.users, _against(f"utility_{key}", row.policy), quantity))
     return Evaluation(rows=whole, levels=levels, scenario=scenario, episodes=episodes, seed=seed)
+
+
+def _of_members(row: Measured, each: Sequence[Mapping[str, Quantity]]) -> Mapping[str, Quantity]:
+    """What was found of each of a row's runs, together; of a policy, just that."""
+    return over_seeds(each) if row.runs else each[0]
+
+
+def _gaps(utility: np.ndarray, bounds: Bounds) -> dict[str, Quantity]:
+    _, optimum, rcars, radio = bounds
+    return {
+        "of_optimum": Quantity(lambda ours, best: -saved_of_base(ours, best), (utility, optimum)),
+        # As far from the radio as the optimum is, but on the other side.
+        "beyond_radio": Quantity(lambda *costs: -left_of_distance(*costs), (utility, optimum, radio)),
+        "of_distance": Quantity(left_of_distance, (utility, optimum, rcars)),
+    }
+
+
+def _compared(ours: Measured, base: Measured, metric: str, statistic: Callable[..., np.ndarray]) -> Quantity:
+    """A row against another on the same slots."""
+    pairs, independent = paired(ours, base)
+    each = [Quantity(statistic, (a.samples[metric], b.samples[metric])) for a, b in pairs]
+    if not (ours.runs or base.runs):
+        return each[0]
+    values = np.array([quantity.value for quantity in each])
+    return mean_of(values) if independent else single(float(mean(values)))

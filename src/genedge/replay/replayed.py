@@ -94,6 +94,19 @@ class Replayed(Results):
         """What the numbers say, by the keys of the rows' values."""
         return TRACE_METRICS | DISTANCES | tail_metrics(TAILED)
 
+    @property
+    def over(self) -> str:
+        """What means are over; they have no intervals."""
+        return f"{self.requests} requests"
+
+    def over_of(self, row: Measured) -> str:
+        """The same of one row.
+
+        Args:
+            row: one of these.
+        """
+        return self.over
+
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
 
