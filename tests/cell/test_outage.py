@@ -54,8 +54,9 @@ def test_off_it_is_nowhere(paper):
 def test_the_same_users_are_drawn_and_the_weak_ones_not_served(paper, scenario, slots):
     everybody = sample_episode(paper.params, jax.random.key(3), USERS, USERS, COUNT)
     for field in ("gain", "requests", "input_bits", "position_m", "skew"):
-        assert np.array_equal(getattr(everybody, field), getattr(slots, field)), field
-    weak = np.asarray(everybody.gain) < 10**-9.7
+        # Of two compiled programs, which round differently.
+        np.testing.assert_allclose(getattr(everybody, field), getattr(slots, field), rtol=1e-5, err_msg=field)
+    weak = slots.gain < 10**-9.7
     assert np.array_equal(slots.outage, weak)
     assert np.array_equal(slots.active, ~weak)
 

@@ -21,8 +21,8 @@ def told_of_outage(results: Results, scenario: Scenario) -> list[str]:
     """
     radio = scenario.settings.radio
     return [
-        f"{n} users: {share.mean:.2%} of the requests are in an outage (gains below {radio.outage_gain_db:g} dB), and "
-        f"cost {radio.outage_delay_s:g} s each, whoever decides."
+        f"{n} users: {share.mean:.2%} of the requests are in an outage (gains below {radio.outage_gain_db:g} dB), "
+        f"and cost {radio.outage_delay_s:g} s each, whoever decides."
         for n, share in _shares(results)
     ]
 

@@ -38,6 +38,7 @@ SOURCES = (
 )
 STUDY_SOURCES = (
     "evaluation/cells.py",
+    "evaluation/outages.py",
     "evaluation/results.py",
     "evaluation/scoring.py",
     "paper/tasks.py",
