@@ -17,10 +17,11 @@ except ModuleNotFoundError as e:
         raise
     raise ModuleNotFoundError('genedge.gym needs Gymnasium: pip install "genedge[gym]"', name=e.name) from None
 
+from genedge.gym.sb3 import save_sb3
 from genedge.gym.single import CellEnv
 from genedge.gym.vector import CellVectorEnv
 
-__all__ = ["CellEnv", "CellVectorEnv"]
+__all__ = ["CellEnv", "CellVectorEnv", "save_sb3"]
 
 gymnasium.register(
     id="genedge/Cell-v0",

@@ -6,6 +6,7 @@ a preset (`paper` unless it says otherwise). Units stand in the settings' names.
 """
 
 import importlib.resources
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -45,12 +46,13 @@ def presets() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
-def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
+def load_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Scenario:
     """Loads a preset or a scenario file.
 
     Args:
         scenario: a preset's name, or the path of a YAML file.
-        overrides: `key=value` each, with dotted keys and YAML values, applied in this order.
+        overrides: `key=value` each, with dotted keys and YAML values, applied in this order; or a mapping of dotted
+            keys to values.
 
     Returns:
         The validated scenario.
@@ -58,7 +60,31 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenar
     Raises:
         InputError: the file is missing or broken, a key is unknown, or a value makes no sense.
     """
-    return read_scenario(scenario, overrides, {})
+    return read_scenario(scenario, as_texts(overrides), {})
+
+
+def as_texts(overrides: Sequence[str] | Mapping[str, Any]) -> Sequence[str]:
+    """Overrides as `key=value` each.
+
+    Args:
+        overrides: the same, or a mapping of dotted keys to values.
+
+    Raises:
+        InputError: a key is no text, or a value is nothing that a scenario file could hold.
+    """
+    if not isinstance(overrides, Mapping):
+        return overrides
+    texts = []
+    for key, value in overrides.items():
+        if not isinstance(key, str):
+            raise InputError(f"overrides: a key must be text, such as 'objective.alpha', not {shortened(key)}")
+        try:
+            # What JSON says, YAML reads; NumPy's numbers and arrays have their own way to become plain ones.
+            texts.append(f"{key}={json.dumps(getattr(value, 'tolist', lambda: value)())}")  # noqa: B023
+        except Exception:
+            kind = type(value).__name__
+            raise InputError(f"overrides: {key} must be a value of a scenario file, not of {kind}") from None
+    return texts
 
 
 def read_scenario(scenario: str | Path, overrides: Sequence[str], own: Own) -> Scenario:
