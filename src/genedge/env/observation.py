@@ -8,6 +8,7 @@ from jaxtyping import Float
 from genedge.cell.popularity import popularity
 from genedge.cell.sight import seen_bounds
 from genedge.cell.types import AnyArray, Memory, Params, Slot, as_seen
+from genedge.limits import GAIN
 
 # Values scaled to −1 and 1 may miss them by this much in single precision.
 ROUNDING = 1e-4
@@ -42,7 +43,7 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
     """
     slot, active = as_seen(slot), jnp.asarray(slot.active)
     typical_db = params.channel.typical_db(params.area_m)
-    gain_db = 10 * jnp.log10(jnp.maximum(slot.gain, 1e-30))
+    gain_db = 10 * jnp.log10(jnp.maximum(slot.gain, GAIN[0]))
     output_bits = jnp.asarray(params.models.output_bits)
     one_hot = jnp.asarray(slot.requests)[..., None] == jnp.arange(output_bits.shape[0])
     per_user = [

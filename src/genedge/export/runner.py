@@ -43,7 +43,7 @@ ACTORS = {"actor.onnx", "actor.npz"}
 
 # What single precision computes with, far beyond any real request or channel.
 BITS = (1.0, 1e15)
-GAIN = (1e-30, 1e6)
+GAIN = (1e-34, 1e6)
 LARGEST_SKEW = 1e15
 
 # What the base station sees of the channels, where that is something else.
