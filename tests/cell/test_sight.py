@@ -37,8 +37,9 @@ def test_stale_gains_are_those_of_so_many_slots_ago(stale):
     """In the first slots that of the first; and nothing else changes."""
     plain, (_, slots) = drawn()[1], drawn(f"stale_slots={stale}")
     np.testing.assert_array_equal(slots.seen_gain, slots.gain[np.maximum(np.arange(T) - stale, 0)])
-    for field, value in plain._asdict().items():
-        np.testing.assert_array_equal(getattr(slots, field) if field != "seen_gain" else None, value)
+    for field, value in plain._replace(seen_gain=slots.seen_gain)._asdict().items():
+        # Compiled with what is seen, gains may differ in their last bits.
+        np.testing.assert_allclose(getattr(slots, field), value, rtol=1e-5) if value is not None else None
 
 
 def test_errors_are_normal_and_each_its_own():
@@ -97,10 +98,11 @@ def test_policies_are_given_what_is_seen_and_pay_for_what_is():
     found = genedge.evaluate(scenario, policies, [USERS], 1, 0, lambda text: None)
     best = genedge.evaluate(exact, {"rcars": genedge.policy("rcars", exact)}, [USERS], 1, 0, lambda text: None)
     # What cannot be better than with perfect observation, and is measured from it.
-    assert found.optimum(USERS) == best.optimum(USERS)
+    assert found.optimum(USERS).mean == pytest.approx(best.optimum(USERS).mean, rel=1e-6)
     assert found.value("optimal", USERS, "utility").mean > best.optimum(USERS).mean * 1.0001
     # RCARS looks at no gain.
-    assert found.value("spy", USERS, "utility").mean == best.value("rcars", USERS, "utility").mean
+    paid = [e.value(name, USERS, "utility").mean for e, name in ((found, "spy"), (best, "rcars"))]
+    assert paid[0] == pytest.approx(paid[1], rel=1e-6)
     truth = sample_episodes(scenario.params, jax.random.key(0), USERS, USERS, T, 1)
     np.testing.assert_array_equal(given[0].gain, truth.seen_gain[0])
     assert given[0].seen_gain is None

@@ -52,9 +52,9 @@ def sb3(file: Path, scenario: Scenario) -> Callable[[Params, Slot, Array], Decis
     models = len(scenario.models)
     places = _places(file, model, models, scenario.params.box is not None)
     if description is None:
-        _refuse_other_bounds(file, model, scenario, places)
+        _refuse_no_bare_cell(file, model, scenario, places)
         _tell(
-            f"sb3:{file}: does not say what it saw in training; it is taken for trained in the bare cell. {_SAVE}"
+            f"sb3:{file}: does not say what it saw in training; it is taken for trained in the bare cell; {_SAVE}"
         )
     else:
         _refuse_unknown(file, description, scenario)
@@ -76,7 +76,7 @@ def sb3(file: Path, scenario: Scenario) -> Callable[[Params, Slot, Array], Decis
     return policy
 
 
-_SAVE = "Save it with genedge.gym.save_sb3(model, file), and it does"
+_SAVE = "genedge.gym.save_sb3(model, file) saves it with what it saw"
 
 
 def _tell(text: str) -> None:
@@ -134,22 +134,34 @@ def _places(file: Path, model: Any, models: int, box: bool) -> int:
     return places
 
 
-def _refuse_other_bounds(file: Path, model: Any, scenario: Scenario, places: int) -> None:
-    """Refuses a model whose spaces say that it was not trained in the bare cell of the scenario.
+def _refuse_no_bare_cell(file: Path, model: Any, scenario: Scenario, places: int) -> None:
+    """Refuses a model whose file shows that it was not trained in the bare cell of the scenario.
+
+    The file has the bounds of what was seen and done, and what was seen last.
 
     Raises:
-        InputError: they have other bounds, as those of `VecNormalize` have.
+        InputError: other bounds, or what no cell shows.
     """
-    seen, done = model.observation_space, model.action_space
     low, high = observation_bounds(scenario.params, places)
+    seen, done, last = model.observation_space, model.action_space, model._last_obs
+    original = getattr(model, "_last_original_obs", None)
     same = np.allclose(seen.low, low, atol=1e-5) and np.allclose(seen.high, high, atol=1e-5)
-    if not (same and (done.low == -1).all() and (done.high == 1).all()):
-        raise InputError(
-            f"sb3:{file}: sees numbers from {seen.low.min():g} to {seen.high.max():g} and answers with "
-            f"{done.low.min():g} to {done.high.max():g}, where this scenario's cell shows {low.min():g} to "
-            f"{high.max():g} and takes -1 to 1: it was trained behind a wrapper such as VecNormalize, or on "
-            f"another scenario. {_SAVE}"
+    if original is not None and not np.array_equal(original, last):
+        why = "it was trained behind VecNormalize, whose statistics are not in the file"
+    elif not same:
+        why = (
+            f"it saw numbers from {seen.low.min():g} to {seen.high.max():g}, where this scenario's cell shows "
+            f"{low.min():g} to {high.max():g}: it was trained behind a wrapper, or on another scenario"
         )
+    elif not ((done.low == -1).all() and (done.high == 1).all()):
+        why = (
+            f"it answers with {done.low.min():g} to {done.high.max():g}: it was trained behind a wrapper of actions"
+        )
+    elif last is not None and not ((last >= low) & (last <= high)).all():
+        why = "what it saw last is no observation of this scenario's cell: it was trained behind a wrapper"
+    else:
+        return
+    raise InputError(f"sb3:{file}: {why}; {_SAVE}")
 
 
 def _refuse_unknown(file: Path, description: Mapping[str, Any], scenario: Scenario) -> None:
