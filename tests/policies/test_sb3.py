@@ -180,7 +180,7 @@ def test_trained_behind_a_wrapper_of_the_observation_it_is_refused(small, tmp_pa
 
 @heavy
 def test_trained_behind_wrappers_of_rewards_it_decides_as_in_the_bare_cell(small, slots, tmp_path):
-    agent = ppo(cells(Cheaper, gymnasium.wrappers.ClipAction, reward_scale=0.01))
+    agent = ppo(cells(Cheaper, lambda env: gymnasium.wrappers.TimeLimit(env, 5), reward_scale=0.01))
     genedge.gym.save_sb3(agent, tmp_path / "mine.zip")
     decide = policy(f"sb3:{tmp_path / 'mine.zip'}", small)
     assert not breaches(small.params, slots, in_float64(decide(small.params, slots, jax.random.key(0))))

@@ -7,8 +7,8 @@
     envs = gymnasium.make_vec("genedge/Cell-v0", num_envs=64, scenario="paper")
 
 Gymnasium no longer looks for environments in installed packages, so somebody has to import this module. Where only
-a name can be given, `gymnasium.make("genedge.gym:genedge/Cell-v0")` imports it. `CellParallelEnv` is PettingZoo's view
-of the cell, and `save_sb3` saves a model of Stable-Baselines3 with what it saw.
+a name can be given, `gymnasium.make("genedge.gym:genedge/Cell-v0")` imports it. `CellParallelEnv` is the cell for
+PettingZoo, and `save_sb3` saves a model of Stable-Baselines3 with what it saw.
 """
 
 from typing import TYPE_CHECKING, Any

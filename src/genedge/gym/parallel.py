@@ -11,7 +11,7 @@ from genedge.errors import InputError
 from genedge.given import what
 from genedge.gym.calls import OF_USERS, Overrides
 from genedge.gym.single import CellEnv
-from genedge.gym.spaces import checked
+from genedge.gym.spaces import checked, observation_space
 
 try:
     from pettingzoo import ParallelEnv
@@ -73,7 +73,7 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
         self._places, self._models = self.scenario.settings.cell.places, len(self.scenario.models)
         users_of = [f"user_{n}" for n in range(self._places)]
         self.possible_agents, self.agents = [CACHE, *users_of], list[str]()
-        seen = self._env.observation_box
+        seen = observation_space(self.scenario.params, self._places)
         own = Box(self._of_user(seen.low, 0), self._of_user(seen.high, 0))
         of_users = {agent: (own, Box(-1.0, 1.0, (2,), np.float32)) for agent in users_of}
         self._spaces = {CACHE: (seen, Box(-1.0, 1.0, (self._models,), np.float32))} | of_users

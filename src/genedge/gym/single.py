@@ -102,11 +102,6 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         self.action_space = self._cell.action_space
         self.render_mode = render_mode
 
-    @property
-    def observation_box(self) -> Box:
-        """The observation's bounds."""
-        return self._cell.observation_space
-
     @at_once()
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
