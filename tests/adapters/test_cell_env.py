@@ -148,7 +148,7 @@ def test_users_reward_scale_and_a_mapping_of_settings():
     action = np.linspace(-1, 1, SIZE, dtype=np.float32)
     assert env.step(action)[1] == other.step(action)[1] * 0.01
     for given, said in (
-        ({"users": 19}, r"users must be a whole number from 1 to 18, cell\.places, not 19"),
+        ({"users": 19}, r"users \(19\) must not exceed places \(18\)"),
         (
             {"overrides": {"objective.alpha": object()}},
             r"overrides: objective\.alpha must be a value",

@@ -66,6 +66,9 @@ def test_what_is_wrong_is_said():
     with pytest.raises(InputError, match="actions must be of nobody: call reset"):
         env.step({"cache": np.zeros(MODELS)})
     env.reset(seed=0)
+    with pytest.raises(InputError, match=r"options\['users'\] is 5; there are agents for 4: make it with users=5"):
+        env.reset(options={"users": 5})
+    env.reset(seed=0)
     right = {agent: np.zeros(env.action_space(agent).shape) for agent in env.agents}
     for wrong, said in (
         (right | {"user_1": np.zeros(3)}, r"action has shape \(3,\)"),

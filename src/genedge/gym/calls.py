@@ -18,7 +18,8 @@ from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
 from genedge.errors import InputError
-from genedge.gym.spaces import action_space, check_options, check_users, observation_space
+from genedge.given import check_count
+from genedge.gym.spaces import action_space, check_options, observation_space
 from genedge.optimum import certify
 from genedge.optimum.solve import solve_best
 from genedge.precision import in_single
@@ -198,10 +199,10 @@ def set_up(
         InputError: an argument has another type or value.
     """
     check_options(reward_scale, gap, render_mode)
-    loaded = load_scenario(scenario, overrides)
     if users is not None:
-        check_users("users", users, loaded.settings.cell.places)
-        loaded = load_scenario(scenario, [*as_texts(overrides), f"cell.users={users}"])
+        check_count("users", users)
+        overrides = [*as_texts(overrides), f"cell.users={users}"]
+    loaded = load_scenario(scenario, overrides)
     check_gap(loaded, gap)
     places = loaded.settings.cell.places
     return Cell(

@@ -71,7 +71,7 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
         self._env = CellEnv(scenario, overrides, users, reward_scale, gap, render_mode)
         self.scenario, self.render_mode, self._shared = self._env.scenario, render_mode, shared
         self._places, self._models = self.scenario.settings.cell.places, len(self.scenario.models)
-        users_of = [f"user_{n}" for n in range(self._places)]
+        users_of = [f"user_{n}" for n in range(self.scenario.settings.cell.users)]
         self.possible_agents, self.agents = [CACHE, *users_of], list[str]()
         seen = observation_space(self.scenario.params, self._places)
         own = Box(self._of_user(seen.low, 0), self._of_user(seen.high, 0))
@@ -103,16 +103,23 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
 
         Args:
             seed: of this and all following episodes; None goes on with the random numbers at hand.
-            options: None, or `{"users": 8}` for an episode of so many users.
+            options: None, or `{"users": 8}` for an episode of so many users; others are of no account, as
+                PettingZoo's checker asks for.
 
         Returns:
             The first observation of each agent, and an empty `info`.
 
         Raises:
-            InputError: the seed is no whole number from 0, or there are other options.
+            InputError: the seed is no whole number from 0, or there are not agents for so many users.
         """
-        self._seen, _ = self._env.reset(seed=seed, options=options)
-        users = self.scenario.settings.cell.users if not options else int(options["users"])
+        known = {key: value for key, value in (options or {}).items() if key == "users"}
+        self._seen, _ = self._env.reset(seed=seed, options=known)
+        most = self.scenario.settings.cell.users
+        users = int(known.get("users", most))
+        if users > most:
+            raise InputError(
+                f"options['users'] is {users}; there are agents for {most}: make it with users={users}"
+            )
         self.agents = self.possible_agents[: 1 + users]
         return self._observations(), {agent: {} for agent in self.agents}
 

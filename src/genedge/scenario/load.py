@@ -60,20 +60,25 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, 
     Raises:
         InputError: the file is missing or broken, a key is unknown, or a value makes no sense.
     """
-    return read_scenario(scenario, as_texts(overrides), {})
+    return read_scenario(scenario, overrides, {})
 
 
-def as_texts(overrides: Sequence[str] | Mapping[str, Any]) -> Sequence[str]:
+def as_texts(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:
     """Overrides as `key=value` each.
 
     Args:
         overrides: the same, or a mapping of dotted keys to values.
 
     Raises:
-        InputError: a key is no text, or a value is nothing that a scenario file could hold.
+        InputError: they are neither, a key is no text, or a value is nothing that a scenario file could hold.
     """
+    if isinstance(overrides, Sequence) and not isinstance(overrides, str):
+        return list(overrides)
     if not isinstance(overrides, Mapping):
-        return overrides
+        raise InputError(
+            f"overrides must be a list of settings, such as ['objective.alpha=0.5'], or a mapping, such as "
+            f"{{'objective.alpha': 0.5}}, not {shortened(overrides)}"
+        )
     texts = []
     for key, value in overrides.items():
         if not isinstance(key, str):
@@ -87,12 +92,13 @@ def as_texts(overrides: Sequence[str] | Mapping[str, Any]) -> Sequence[str]:
     return texts
 
 
-def read_scenario(scenario: str | Path, overrides: Sequence[str], own: Own) -> Scenario:
+def read_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any], own: Own) -> Scenario:
     """The same, for hyperparameters too that a reader's own file declares.
 
     Args:
         scenario: a preset's name, or the path of a YAML file.
-        overrides: `key=value` each, with dotted keys and YAML values, applied in this order.
+        overrides: `key=value` each, with dotted keys and YAML values, applied in this order; or a
+            mapping of dotted keys to values.
         own: sections that only this reader knows, by name.
 
     Raises:
@@ -100,10 +106,7 @@ def read_scenario(scenario: str | Path, overrides: Sequence[str], own: Own) -> S
     """
     if not isinstance(scenario, str | Path) or "\0" in str(scenario):
         raise InputError(f"scenario must be a preset's name or the path of a file, not {shortened(scenario)}")
-    if isinstance(overrides, str) or not isinstance(overrides, Sequence):
-        raise InputError(
-            f"overrides must be a list of settings, such as ['objective.alpha=0.5'], not {shortened(overrides)}"
-        )
+    overrides = as_texts(overrides)
     for override in overrides:
         if not isinstance(override, str):
             raise InputError(
