@@ -46,6 +46,8 @@ PAPER_TABLE = [
     ("requests.rank_drift", 0, "1", "restored"),
     ("models.working_gb", 0, "GB", "restored"),
     ("models.load_s", 0, "s", "restored"),
+    ("observation.stale_slots", 0, "slots", "restored"),
+    ("observation.gain_noise_db", 0, "dB", "restored"),
     ("objective.alpha", 0.7, "1", "paper"),
     ("objective.alpha_weighs", "delay", "1", "assumed"),
     ("objective.energy_per_step", 0, "1/step", "restored"),
@@ -605,6 +607,9 @@ PHYSICAL = [
     "objective.fairness_per_s=1",
     "radio.outage_gain_db=-100",
     "radio.outage_gain_db=-101",
+    "observation.stale_slots=1",
+    "observation.stale_slots=2",
+    "observation.gain_noise_db=3",
     # Of a box
     "server.pinned=[0]",
     "server.pinned=[1]",

@@ -26,6 +26,7 @@ from genedge.cell.types import (
     Memory,
     Mobility,
     Models,
+    Observation,
     Outage,
     Params,
     Slot,
@@ -157,6 +158,7 @@ def check_params(params: Params) -> None:
         ("box", params.box, Box),
         ("outage", params.outage, Outage),
         ("costs", params.costs, Costs),
+        ("observation", params.observation, Observation),
     ):
         if not (optional is None or isinstance(optional, of)):
             raise InputError(f"params.{name} must be None or such as scenario.params.{name}, not {what(optional)}")
@@ -176,8 +178,10 @@ def check_params(params: Params) -> None:
         if not _is_one_of(type(given), kinds):
             raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
         known |= _parts(part, given)
+    if params.observation is not None:
+        known |= _parts("observation", params.observation)
     parts: dict[str, tuple[Any, ...] | None] = {
-        **{"": params[:_OWN_FIELDS], "models": params.models},
+        **{"": params[: len(_PLAIN)], "models": params.models},
         **{"box": params.box, "outage": params.outage},
         "costs": None if params.costs is None else _numbers_of(params.costs),
     }
@@ -225,10 +229,14 @@ def _single_numbers(kind: type) -> frozenset[str]:
     return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
 
 
+# The fields of params that are arrays; those after them are named tuples.
+_PLAIN = Params._fields[: Params._fields.index("channel")]
+
+
 def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
     """Each field of the parts of params in their order: its name, what it holds, and its axes."""
     parts = {
-        "": Params._fields[:_OWN_FIELDS],
+        "": _PLAIN,
         **{
             part: tuple(f"{part}.{field}" for field in kind._fields)
             for part, kind in (("models", Models), ("box", Box), ("outage", Outage))
@@ -252,8 +260,6 @@ def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
     }
 
 
-# The fields before the channel are arrays themselves.
-_OWN_FIELDS = Params._fields.index("channel")
 _PARAMS = _table_of_params()
 _OPTIONAL = ("box.every", *(name for name, *_ in _PARAMS["costs"]))
 
@@ -339,7 +345,12 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
     no_model = nobody if requests is None else nobody & (requests == -1)
     index = f"a model's index, from 0 to {models - 1}"
     check("requests", requests, lambda x: (x >= 0) & (x < models), index, no_model)
-    for field, value, (least, most) in (("input_bits", slots.input_bits, BITS), ("gain", slots.gain, GAIN)):
+    seen = () if slots.seen_gain is None else (("seen_gain", slots.seen_gain, GAIN),)
+    for field, value, (least, most) in (
+        ("input_bits", slots.input_bits, BITS),
+        ("gain", slots.gain, GAIN),
+        *seen,
+    ):
         numbers = look(field, value, whole, NUMBERS)
         check(field, numbers, lambda x: (x >= least) & (x <= most), f"from {least:g} to {most:g}", nobody)  # noqa: B023
     position_m = look("position_m", slots.position_m, (*whole, 2), NUMBERS)
@@ -367,7 +378,9 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
 def _check_outage(params: Params, slots: Slot, name: str, active: np.ndarray, look: Callable[..., Any]) -> None:
     """Refuses slots in which those are served whose channels are too weak, or others are not."""
     outage = None if slots.outage is None else look("outage", slots.outage, np.shape(slots.requests), BOOLEANS)
-    if outage is None or params.outage is None or _is_traced((params.outage, slots.gain)):
+    # Gains that are seen otherwise than they are tell nothing.
+    as_it_is = params.observation is None and not _is_traced((params.outage, slots.gain))
+    if outage is None or params.outage is None or not as_it_is:
         return
     must = "False where a user is active"
     _check_values(f"{name}.outage", outage, ~(outage & active), must)

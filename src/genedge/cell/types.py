@@ -101,6 +101,19 @@ class Costs(NamedTuple):
     function: Any = None
 
 
+class Observation(NamedTuple):
+    """How the base station sees its users' channels, where that is not as they are.
+
+    Attributes:
+        stale: an entry for each slot that gains are old when they are seen; how many there are is all that counts,
+            as compiled code must know it.
+        noise_db: standard deviation of what is seen of a gain around it [dB].
+    """
+
+    stale: Float[AnyArray, "k"]
+    noise_db: Float[AnyArray, ""]
+
+
 @runtime_checkable
 class AnyChannel(Protocol):
     """What every channel can tell of the gains that it makes."""
@@ -249,6 +262,7 @@ class Params(NamedTuple):
         box: what sets a real box apart; None for a cell like the paper's.
         outage: when a user is not served at all; None where everybody is.
         costs: what a slot costs beyond Eq. (14); None if nothing.
+        observation: how channels are seen; None where they are seen as they are.
     """
 
     W_up: Float[AnyArray, ""]
@@ -275,6 +289,7 @@ class Params(NamedTuple):
     box: Box | None = None
     outage: Outage | None = None
     costs: Costs | None = None
+    observation: Observation | None = None
 
 
 class Memory(NamedTuple):
@@ -308,6 +323,8 @@ class Slot(NamedTuple):
         memory: of a box whose episode is under way, what its memory holds.
         outage: of a scenario with an outage, whether there is a user at this place who cannot be served, and
             hence is not `active`.
+        seen_gain: what the base station sees in place of `gain`, and policies are given; None where it sees the
+            gain itself.
     """
 
     skew: Float[AnyArray, "*batch"]
@@ -319,6 +336,7 @@ class Slot(NamedTuple):
     ranking: Int[AnyArray, "*batch M"] | None = None
     memory: Memory | None = None
     outage: Bool[AnyArray, "*batch N"] | None = None
+    seen_gain: Float[AnyArray, "*batch N"] | None = None
 
 
 class Decision(NamedTuple):
@@ -395,6 +413,15 @@ def lasts(params: Params) -> bool:
     return isinstance(params.mobility, LastingMobility) or isinstance(params.channel, LastingChannel)
 
 
+def as_seen(slot: Slot) -> Slot:
+    """The slot as the base station sees it: with the gains that it sees for those that there are.
+
+    Args:
+        slot: slots, leading axes *batch.
+    """
+    return slot if slot.seen_gain is None else slot._replace(gain=slot.seen_gain, seen_gain=None)
+
+
 def with_places(slot: Slot, places: int) -> Slot:
     """The same slot with more places, the further ones inactive.
 
@@ -416,6 +443,7 @@ def with_places(slot: Slot, places: int) -> Slot:
         position_m=widen(slot.position_m, -2),
         active=widen(slot.active),
         outage=None if slot.outage is None else widen(slot.outage),
+        seen_gain=None if slot.seen_gain is None else widen(slot.seen_gain),
     )
 
 

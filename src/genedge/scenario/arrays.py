@@ -14,6 +14,7 @@ from genedge.cell.types import (
     LastingMobility,
     Mobility,
     Models,
+    Observation,
     Outage,
     Params,
 )
@@ -22,6 +23,7 @@ from genedge.scenario.sections import (
     DrawnModels,
     GivenModel,
     ObjectiveSettings,
+    ObservationSettings,
     QualityFloor,
     RadioSettings,
     RequestsSettings,
@@ -120,6 +122,7 @@ def params_of(
         box=_box(s, weights_gb, load_s),
         outage=_outage(s.radio),
         costs=_costs(s.objective),
+        observation=_observation(s.observation),
     )
 
 
@@ -172,6 +175,13 @@ def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:
         ),
         rank_drift=np.array(s.requests.rank_drift, np.float64),
     )
+
+
+def _observation(s: ObservationSettings) -> Observation | None:
+    """How channels are seen; None where they are seen as they are, as in the paper's cell."""
+    if s.stale_slots == 0 and s.gain_noise_db == 0:
+        return None
+    return Observation(np.zeros(s.stale_slots), np.array(s.gain_noise_db, np.float64))
 
 
 def _first_skew(requests: RequestsSettings) -> np.ndarray:
