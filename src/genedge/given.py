@@ -154,13 +154,8 @@ def check_params(params: Params) -> None:
         raise InputError(f"params must be a genedge.Params, such as scenario.params, not {what(params)}")
     if not isinstance(params.models, Models):
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
-    for name, optional, of in (
-        ("box", params.box, Box),
-        ("outage", params.outage, Outage),
-        ("costs", params.costs, Costs),
-        ("observation", params.observation, Observation),
-    ):
-        if not (optional is None or isinstance(optional, of)):
+    for name, of in _OPTIONAL_PARTS.items():
+        if not ((optional := getattr(params, name)) is None or isinstance(optional, of)):
             raise InputError(f"params.{name} must be None or such as scenario.params.{name}, not {what(optional)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
     for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
@@ -229,6 +224,7 @@ def _single_numbers(kind: type) -> frozenset[str]:
     return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
 
 
+_OPTIONAL_PARTS = {"box": Box, "outage": Outage, "costs": Costs, "observation": Observation}
 # The fields of params that are arrays; those after them are named tuples.
 _PLAIN = Params._fields[: Params._fields.index("channel")]
 
@@ -267,10 +263,10 @@ _OPTIONAL = ("box.every", *(name for name, *_ in _PARAMS["costs"]))
 def _numbers_of(costs: Costs) -> tuple[Any, ...]:
     """The costs that are numbers; refuses a function that is none, and a deadline that costs nothing."""
     if not (costs.function is None or isinstance(costs.function, Partial)):
-        raise InputError(
-            f"params.costs.function must be None or such as scenario.params.costs.function, a "
-            f"jax.tree_util.Partial, not {what(costs.function)}"
+        must = (
+            "params.costs.function must be None or such as scenario.params.costs.function, a jax.tree_util.Partial"
         )
+        raise InputError(f"{must}, not {what(costs.function)}")
     if (costs.deadline_s is None) != (costs.late is None):
         raise InputError("params.costs: deadline_s and late go together; give both, or neither")
     return costs[:-1]
@@ -382,8 +378,7 @@ def _check_outage(params: Params, slots: Slot, name: str, active: np.ndarray, lo
     as_it_is = params.observation is None and not _is_traced((params.outage, slots.gain))
     if outage is None or params.outage is None or not as_it_is:
         return
-    must = "False where a user is active"
-    _check_values(f"{name}.outage", outage, ~(outage & active), must)
+    _check_values(f"{name}.outage", outage, ~(outage & active), "False where a user is active")
     least, gain = float(params.outage.least_gain), np.asarray(slots.gain, np.float64)
     # Slots are in single precision.
     served, weak = gain >= least * (1 - 1e-6), gain <= least * (1 + 1e-6)
