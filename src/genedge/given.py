@@ -231,14 +231,9 @@ _PLAIN = Params._fields[: Params._fields.index("channel")]
 
 def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
     """Each field of the parts of params in their order: its name, what it holds, and its axes."""
-    parts = {
-        "": _PLAIN,
-        **{
-            part: tuple(f"{part}.{field}" for field in kind._fields)
-            for part, kind in (("models", Models), ("box", Box), ("outage", Outage))
-        },
-        "costs": tuple(f"costs.{field}" for field in Costs._fields[:-1]),
-    }
+    parts = {"": _PLAIN, "costs": tuple(f"costs.{field}" for field in Costs._fields[:-1])}
+    for part, kind in (("models", Models), ("box", Box), ("outage", Outage)):
+        parts[part] = tuple(f"{part}.{field}" for field in kind._fields)
     axes = {
         "area_m": "2",
         "input_bits": "2",
