@@ -10,10 +10,10 @@ import numpy as np
 from genedge.evaluation.results import METRICS
 from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
-from genedge.paper.folder import keep
+from genedge.paper.folder import keep, load
 from genedge.paper.plan import QUICK, changed
 from genedge.paper.records import Record
-from genedge.paper.report import tasks_of, write_report
+from genedge.paper.report import shown_with, tasks_of, write_report
 from genedge.paper.sections.watch import watched
 from genedge.paper.study import study_of
 from genedge.paper.tasks import Found, Measure, Task, Train, key_of, perform
@@ -53,10 +53,12 @@ def write_made_up_report(folder: Path, names: Iterable[str], own: Mapping[str, s
     sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
     sizes += ["episodes=10", "learner_episodes=10", "watched_slots=2"]
     study = study_of(changed(QUICK, sizes), [])._replace(own=own)
-    for task in tasks_of(study, list(names)):
+    names = shown_with(study, folder, list(names))
+    for task in tasks_of(study, names):
         record, files = made_up(task), {}
         if isinstance(task, Train) and task in watched(study).values():
             files = perform(task, folder / "unfinished").files
         keep(folder, task, Found(record["found"], record["times"], files))
-    write_report(study, folder, ["genedge", "paper", "--out", str(folder)], lambda text: None)
+    records = {task: load(folder, task) for task in tasks_of(study, names)}
+    write_report(study, folder, ["genedge", "paper", "--out", str(folder)], names, records, lambda text, work: None)
     return folder / "report.html"

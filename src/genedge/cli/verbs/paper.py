@@ -19,7 +19,9 @@ def paper(
     plan: Annotated[
         list[str], typer.Option(metavar="KEY=VALUE", help="Change a size, such as seeds=[0,1,2,3,4]. Repeatable.")
     ] = [],
-    only: Annotated[str | None, typer.Option(metavar="A,B", help="Do the work of these sections alone.")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Train and measure for these sections alone.")
+    ] = None,
     policies: Annotated[
         str | None, typer.Option(metavar="A,B", help=f"Your own beside the paper's; each {POLICY_HELP}")
     ] = None,
@@ -35,14 +37,14 @@ def paper(
     sensitivity, watch.
     """
     from genedge.cli.console import say
-    from genedge.cli.progress import counter, progress
+    from genedge.cli.progress import progress
     from genedge.errors import InputError
     from genedge.folders import one_writer
     from genedge.interruption import resumable
     from genedge.paper.engines import on_cores, on_ray
     from genedge.paper.folder import do
     from genedge.paper.plan import PLANS, changed
-    from genedge.paper.report import section_names, tasks_of, write_report
+    from genedge.paper.report import section_names, shown_with, tasks_of, write_report
     from genedge.paper.sections import SECTIONS
     from genedge.paper.study import study_of, try_out
     from genedge.xla import set_up_jax
@@ -67,9 +69,10 @@ def paper(
     if own:
         command += ["--policies", ",".join(own)]
     with one_writer(out), resumable("the same command goes on from here"):
-        tasks = tasks_of(study, names)
-        with progress(sum(task.work for task in tasks)) as tick:
-            do(out, tasks, work, tick)
-        with counter(len(SECTIONS), "written") as report:
-            shown = write_report(study, out, command, report)
+        shown = shown_with(study, out, names)
+        tasks = tasks_of(study, shown)
+        done = sum(task.work for task in tasks)
+        with progress(done + sum(SECTIONS[name].work for name in shown)) as tick:
+            records = do(out, tasks, work, tick)
+            write_report(study, out, command, shown, records, lambda text, drawn: tick(text, done + drawn))
     say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")
