@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from genedge.engines import perform
 from genedge.evaluation.results import METRICS
 from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
@@ -16,12 +17,12 @@ from genedge.paper.records import Record
 from genedge.paper.report import shown_with, tasks_of, write_report
 from genedge.paper.sections.watch import watched
 from genedge.paper.study import study_of
-from genedge.paper.tasks import Found, Measure, Task, Train, key_of, perform
+from genedge.paper.tasks import Found, Measure, Task, Train
 
 
 def made_up(task: Task) -> Record:
     """What a task might have found."""
-    rng = np.random.default_rng(zlib.crc32(key_of(task).encode()))
+    rng = np.random.default_rng(zlib.crc32(task.key.encode()))
 
     def metrics(episodes: int) -> dict[str, list[float]]:
         return {metric: rng.uniform(0.1, 0.9, episodes).tolist() for metric in METRICS} | {

@@ -17,7 +17,7 @@ from genedge.paper.sections import SECTIONS
 from genedge.paper.sections.claims import judged, within_reach
 from genedge.paper.sections.convergence import final_rewards
 from genedge.paper.study import AGENTS, ATTAINABLE, BEST, DDPG, PAPER, study_of
-from genedge.paper.tasks import Train, key_of
+from genedge.paper.tasks import Train
 
 SMALL = changed(
     QUICK,
@@ -55,7 +55,7 @@ def pictures(study, records):
 
 @pytest.mark.heavy
 def test_no_work_is_done_twice(study, records):
-    assert len({key_of(task) for task in records}) == len(records)
+    assert len({task.key for task in records}) == len(records)
     # The preset's own learning rate and weight are no changes.
     assert (
         trained(study, PAPER, DDPG, 10, 1, 0, "ddpg.actor_learning_rate=0.0001", "objective.alpha=0.7").changes

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from genedge.cli.app import POLICY_HELP
+from genedge.cli.engines import AddressOption, EngineOption, chosen_engine
 
 
 def register(app: typer.Typer) -> None:
@@ -25,10 +26,8 @@ def paper(
     policies: Annotated[
         str | None, typer.Option(metavar="A,B", help=f"Your own beside the paper's; each {POLICY_HELP}")
     ] = None,
-    engine: Annotated[str, typer.Option(help="Where to work: local (this machine's cores) or ray.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; else the one that Ray finds.")
-    ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
 ) -> None:
     """Run the paper's evaluation, Section V: figures, tables, and a verdict on every claim, in one HTML report.
 
@@ -41,7 +40,6 @@ def paper(
     from genedge.errors import InputError
     from genedge.folders import one_writer
     from genedge.interruption import resumable
-    from genedge.paper.engines import on_cores, on_ray
     from genedge.paper.folder import do
     from genedge.paper.plan import PLANS, changed
     from genedge.paper.report import section_names, shown_with, tasks_of, write_report
@@ -50,13 +48,9 @@ def paper(
     from genedge.xla import set_up_jax
 
     set_up_jax()
-    if engine not in ("local", "ray"):
-        raise InputError(f"--engine {engine}: no such engine; there are local and ray")
-    if address is not None and engine != "ray":
-        raise InputError("--address is that of a Ray cluster; give --engine ray with it")
+    work = chosen_engine(engine, address)
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: a file, not a folder; choose another name")
-    work = on_ray(address) if engine == "ray" else on_cores
     names = list(SECTIONS) if only is None else section_names(only)
     own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
     study = study_of(changed(PLANS[quick], plan), own)
