@@ -99,10 +99,11 @@ def train_many(folder: Path, engine: "Engine") -> None:
 
 def _train(folder: Path, runs: Sequence[Run], engine: "Engine") -> None:
     with progress(sum(run.episodes for run in runs)) as tick:
-        for line in train_all(runs, engine, tick):
-            say(line)
-    diverged = sum(run.ended == "diverged" for run in runs)
-    say(f"{folder}: {len(runs)} runs" + (f", {diverged} of them diverged" if diverged else ""))
+        train_all(runs, engine, tick)
+    diverged = [run for run in runs if run.ended == "diverged"]
+    for run in diverged:
+        say(f"{run.folder}: training diverged; it is not trained again")
+    say(f"{folder}: {len(runs)} runs" + (f", {len(diverged)} of them diverged" if diverged else ""))
     say("next: " + _next(folder, runs))
 
 

@@ -103,4 +103,6 @@ def _is_plain(value: Any) -> bool:
 def _in_words(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "-".join(map(repr, value)) if _are_numbers(value) else json.dumps(value, separators=(",", ":"))
+    if type(value) is float and float(f"{value:g}") == value:
+        return f"{value:g}" + (".0" if value.is_integer() and abs(value) < 1e6 else "")
+    return "-".join(map(_in_words, value)) if _are_numbers(value) else json.dumps(value, separators=(",", ":"))

@@ -3,11 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import NamedTuple
 
 from genedge.engines import Engine
 from genedge.errors import InputError
@@ -23,18 +22,6 @@ TRAINED = ("metrics.jsonl", *ARRAYS, "card.md", "ended.json")
 
 # How often the counter looks how far the runs are.
 LOOK_EVERY_S = 1.0
-
-
-class Trained(NamedTuple):
-    """What became of a run.
-
-    Attributes:
-        diverged: what is to be said if training diverged; else nothing.
-        files: what training wrote, by name, where it was elsewhere than in the run's own folder.
-    """
-
-    diverged: str
-    files: dict[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -55,11 +42,14 @@ class Training:
         told = json.dumps([program(), str(self.home), [(name, text.hex()) for name, text in self.description]])
         return hashlib.sha256(told.encode()).hexdigest()[:24]
 
-    def run(self, folder: Path) -> Trained:
-        """Trains it to its end, from where it stands.
+    def run(self, folder: Path) -> dict[str, bytes]:
+        """Trains it to its end, from where it stands; that it diverged is an end too.
 
         Args:
             folder: its own, or one on a machine that has no other.
+
+        Returns:
+            What training wrote, by name, where it was elsewhere than in the run's own folder.
 
         Raises:
             InputError: see `train_run`.
@@ -68,13 +58,10 @@ class Training:
         for name, text in self.description if away else ():
             with whole_file(folder / name) as file:
                 file.write(text)
-        run, diverged = open_run(folder), ""
-        try:
-            train_run(run, lambda row: None)
-        except DivergedError as e:
-            diverged = str(e).replace(str(folder), str(self.home))
+        with suppress(DivergedError):  # The folder says so.
+            train_run(open_run(folder), lambda row: None)
         written = [folder / name for name in TRAINED if away and (folder / name).exists()]
-        return Trained(diverged, {path.name: path.read_bytes() for path in written})
+        return {path.name: path.read_bytes() for path in written}
 
 
 def training_of(run: Run) -> Training:
@@ -122,7 +109,7 @@ def _refuse_foreign(folder: Path) -> None:
         refuse_taken(folder)
 
 
-def train_all(runs: Sequence[Run], engine: Engine, report: Callable[[str, int], None]) -> list[str]:
+def train_all(runs: Sequence[Run], engine: Engine, report: Callable[[str, int], None]) -> None:
     """Trains runs to their ends; what has ended is not trained again.
 
     Args:
@@ -130,32 +117,30 @@ def train_all(runs: Sequence[Run], engine: Engine, report: Callable[[str, int], 
         engine: where to train.
         report: called with a text and the number of episodes that are done or will never be, in all runs.
 
-    Returns:
-        What is to be said of those that diverged now; those that had before are told by `Run.ended`.
-
     Raises:
         InputError: a run is damaged, or its folder cannot be written or is being written.
     """
     left = [run for run in runs if not _is_done(run)]
-    done, diverged = len(runs) - len(left), []
+    done, told = len(runs) - len(left), -1
 
     def tell() -> None:
+        nonlocal told
         # The last episode is done when all that it came to is written.
-        episodes = sum(map(_episodes, runs)) - (done < len(runs))
-        report(f"{done} of {len(runs)} runs done", max(0, episodes))
+        episodes = max(0, sum(map(_episodes, runs)) - (done < len(runs)))
+        if episodes != told:
+            report(f"{done} of {len(runs)} runs done", episodes)
+        told = episodes
 
     tell()
     if not left:
-        return []
+        return
     with _repeated(tell):
-        for training, trained in engine({training_of(run): run.folder for run in left}):
-            for name, content in trained.files.items():
+        for training, files in engine({training_of(run): run.folder for run in left}):
+            for name, content in files.items():
                 with whole_file(training.home / name) as file:
                     file.write(content)
-            diverged += [trained.diverged] if trained.diverged else []
             done += 1
     tell()
-    return diverged
 
 
 def _is_done(run: Run) -> bool:

@@ -121,7 +121,7 @@ def _print(described: Sequence[Mapping[str, Any]], unlike: Mapping[str, Sequence
         )
     out.print(table)
     if unlike:
-        table = Table("setting", *(row["run"] for row in described), title="settings that differ")
-        for key, values in unlike.items():
-            table.add_row(key, *map(str, values))
+        table = Table("run", *unlike, title="settings that differ")
+        for i, row in enumerate(described):
+            table.add_row(row["run"], *(str(values[i]) for values in unlike.values()))
         out.print(table)
