@@ -90,7 +90,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _are_numbers(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 1 and all(map(_is_number, value))
+    return isinstance(value, list) and bool(value) and all(map(_is_number, value))
 
 
 def _is_plain(value: Any) -> bool:
@@ -105,4 +105,7 @@ def _in_words(value: Any) -> str:
         return value
     if type(value) is float and float(f"{value:g}") == value:
         return f"{value:g}" + (".0" if value.is_integer() and abs(value) < 1e6 else "")
-    return "-".join(map(_in_words, value)) if _are_numbers(value) else json.dumps(value, separators=(",", ":"))
+    if _are_numbers(value):
+        # A list of one number is not that number.
+        return "-".join(map(_in_words, value)) if len(value) > 1 else f"+{_in_words(value[0])}"
+    return json.dumps(value, separators=(",", ":"))

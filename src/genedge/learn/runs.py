@@ -231,7 +231,8 @@ def describe(run: Run) -> None:
         **_of_own_agent(run),
     }
     with whole_file(run.folder / "scenario.yaml") as file:
-        file.write(replace(run.scenario, own={}).as_yaml().encode())
+        bare = replace(run.scenario, own={}) if run.scenario.own else run.scenario
+        file.write(bare.as_yaml().encode())
     # Last, because a folder counts as a run once this file is there.
     with whole_file(run.folder / "run.json") as file:
         file.write((json.dumps(description, indent=2) + "\n").encode())

@@ -61,7 +61,10 @@ class Training:
         with suppress(DivergedError):  # The folder says so.
             train_run(open_run(folder), lambda row: None)
         written = [folder / name for name in TRAINED if away and (folder / name).exists()]
-        return {path.name: path.read_bytes() for path in written}
+        files = {path.name: path.read_bytes() for path in written}
+        if "card.md" in files:  # It tells a command with the run's folder in it.
+            files["card.md"] = files["card.md"].replace(str(folder).encode(), str(self.home).encode())
+        return files
 
 
 def training_of(run: Run) -> Training:
