@@ -5,7 +5,7 @@ Shapes and types are known while a function is traced; values are looked at wher
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ from genedge.cell.types import (
     Memory,
     Mobility,
     Models,
+    Observation,
     Params,
     Slot,
 )
@@ -30,6 +31,9 @@ from genedge.errors import InputError
 from genedge.limits import BITS, GAIN, MOST_DRAWS
 from genedge.text import shortened
 from genedge.xla import at_once, require_device
+
+# Of a training run: the actor with the best evaluation, or the one at the end.
+Weights = Literal["best", "last"]
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -81,6 +85,19 @@ def check_count(name: str, value: object) -> None:
     """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 1 <= value <= MOST_DRAWS:
         raise InputError(f"{name} must be a whole number from 1 to {MOST_DRAWS}, not {what(value)}")
+
+
+def check_weights(value: object) -> None:
+    """Refuses what tells no actor of a training run.
+
+    Args:
+        value: what was given.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(value, str) or value not in get_args(Weights):
+        raise InputError(f"weights must be 'best' or 'last', not {what(value)}")
 
 
 def check_seed(name: str, value: object) -> None:
@@ -135,6 +152,9 @@ def check_params(params: Params) -> None:
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
     if not (params.box is None or isinstance(params.box, Box)):
         raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
+    if not (params.observation is None or isinstance(params.observation, Observation)):
+        must = "params.observation must be None or such as scenario.params.observation"
+        raise InputError(f"{must}, not {what(params.observation)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
     for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
         if len(shape) != 1 or shape == (0,):
@@ -151,8 +171,10 @@ def check_params(params: Params) -> None:
         if not _is_one_of(type(given), kinds):
             raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
         known |= _parts(part, given)
+    if params.observation is not None:
+        known |= _parts("observation", params.observation)
     for (name, kind, axes), value in zip(
-        _PARAMS, (*params[:-4], *params.models, *(params.box or ())), strict=False
+        _PARAMS, (*params[: len(_PLAIN)], *params.models, *(params.box or ())), strict=False
     ):
         if value is None and name == "box.every":
             continue
@@ -196,9 +218,13 @@ def _single_numbers(kind: type) -> frozenset[str]:
     return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
 
 
+# The fields of params that are arrays; those after them are named tuples.
+_PLAIN = Params._fields[: Params._fields.index("channel")]
+
+
 def _table_of_params() -> tuple[tuple[str, str, str], ...]:
     """Each field of params in their order: its name, what it holds, and its axes."""
-    names = [*Params._fields[:-4], *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
+    names = [*_PLAIN, *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
     axes = {
         "area_m": "2",
         "input_bits": "2",
@@ -283,7 +309,12 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
     no_model = nobody if requests is None else nobody & (requests == -1)
     index = f"a model's index, from 0 to {models - 1}"
     check("requests", requests, lambda x: (x >= 0) & (x < models), index, no_model)
-    for field, value, (least, most) in (("input_bits", slots.input_bits, BITS), ("gain", slots.gain, GAIN)):
+    seen = () if slots.seen_gain is None else (("seen_gain", slots.seen_gain, GAIN),)
+    for field, value, (least, most) in (
+        ("input_bits", slots.input_bits, BITS),
+        ("gain", slots.gain, GAIN),
+        *seen,
+    ):
         numbers = look(field, value, whole, NUMBERS)
         check(field, numbers, lambda x: (x >= least) & (x <= most), f"from {least:g} to {most:g}", nobody)  # noqa: B023
     position_m = look("position_m", slots.position_m, (*whole, 2), NUMBERS)

@@ -11,7 +11,7 @@ from genedge.errors import InputError
 from genedge.folders import one_writer
 from genedge.interruption import resumable
 from genedge.learn.agents import agent_class, own_section, section_of
-from genedge.learn.runs import Row, Run, open_run, refuse_taken, run_folders
+from genedge.learn.runs import Row, Run, find_runs, refuse_taken
 from genedge.learn.side_by_side import make, train_all
 from genedge.learn.training import train_run
 from genedge.scenario import Scenario
@@ -94,7 +94,7 @@ def train_many(folder: Path, engine: "Engine") -> None:
         InputError: it holds none or is being written, or a run could not be trained.
     """
     with one_writer(folder), resumable(f"'genedge train --resume {folder}' goes on"):
-        _train(folder, [open_run(each) for each in run_folders([folder])], engine)
+        _train(folder, find_runs([folder]), engine)
 
 
 def _train(folder: Path, runs: Sequence[Run], engine: "Engine") -> None:

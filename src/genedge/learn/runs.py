@@ -350,6 +350,18 @@ def run_folders(folders: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
+def find_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs in some folders, however deep, by name.
+
+    Args:
+        folders: runs, or folders that hold runs.
+
+    Raises:
+        InputError: a folder is missing or holds no run, or a run's description is damaged.
+    """
+    return [open_run(folder) for folder in run_folders(folders)]
+
+
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     """Settings that are not the same in all runs, with each run's value.
 

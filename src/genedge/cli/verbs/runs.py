@@ -104,24 +104,23 @@ def _described(run: "Run", rows: Sequence["Row"]) -> dict[str, Any]:
 
 def _print(described: Sequence[Mapping[str, Any]], unlike: Mapping[str, Sequence[Any]]) -> None:
     """Prints the runs, and the settings in which they differ."""
-    from rich.table import Table
-
     from genedge.cli.console import console
+    from genedge.cli.table import print_table
 
     out = console()
     columns = ("run", "agent", "scenario", "users", "seed")
-    table = Table(*columns, "episodes", "best Σ U_n", "last Σ U_n", "time [s]")
+    rows = []
     for row in described:
         utilities = (row["best_utility"], row["last_utility"])
-        table.add_row(
-            *(str(row[key]) for key in columns),
-            f"{row['episode']} of {row['episodes']}" + (", diverged" if row["ended"] == "diverged" else ""),
-            *("–" if utility is None else f"{utility:.2f}" for utility in utilities),
-            f"{row['seconds']:.0f}",
+        rows.append(
+            [
+                *(str(row[key]) for key in columns),
+                f"{row['episode']} of {row['episodes']}" + (", diverged" if row["ended"] == "diverged" else ""),
+                *("–" if utility is None else f"{utility:.2f}" for utility in utilities),
+                f"{row['seconds']:.0f}",
+            ]
         )
-    out.print(table)
+    print_table(out, "", (*columns, "episodes", "best Σ U_n", "last Σ U_n", "time [s]"), rows)
     if unlike:
-        table = Table("run", *unlike, title="settings that differ")
-        for i, row in enumerate(described):
-            table.add_row(row["run"], *(str(values[i]) for values in unlike.values()))
-        out.print(table)
+        rows = [[row["run"], *(str(values[i]) for values in unlike.values())] for i, row in enumerate(described)]
+        print_table(out, "settings that differ", ("run", *unlike), rows)
