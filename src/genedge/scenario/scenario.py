@@ -117,6 +117,10 @@ class Scenario:
 
     def as_yaml(self) -> str:
         """A scenario file that says the same, every setting written out with its provenance."""
+        return self._yaml
+
+    @cached_property
+    def _yaml(self) -> str:
         tree: dict[str, Any] = {"name": self.name}
         for key, setting in self.table.items():
             section, _, rest = key.partition(".")
