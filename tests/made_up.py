@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from genedge.draw.fit import AS_USUAL
 from genedge.evaluation.results import METRICS
 from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
@@ -52,11 +53,11 @@ def write_made_up_report(folder: Path, names: Iterable[str], own: Mapping[str, s
     """
     sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
     sizes += ["episodes=10", "learner_episodes=10", "watched_slots=2"]
-    study = study_of(changed(QUICK, sizes), [])._replace(own=own)
+    study = study_of(changed(QUICK, sizes), {})._replace(own=own)
     for task in tasks_of(study, list(names)):
         record, files = made_up(task), {}
         if isinstance(task, Train) and task in watched(study).values():
             files = perform(task, folder / "unfinished").files
         keep(folder, task, Found(record["found"], record["times"], files))
-    write_report(study, folder, ["genedge", "paper", "--out", str(folder)], lambda text: None)
+    write_report(study, folder, ["genedge", "paper", "--out", str(folder)], AS_USUAL, lambda text: None)
     return folder / "report.html"

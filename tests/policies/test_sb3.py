@@ -152,9 +152,8 @@ def test_in_the_papers_figures(tmp_path):
     )
     agent.learn(30)
     agent.save(tmp_path / "mine.zip")
-    study = study_of(
-        changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), [f"sb3:{tmp_path / 'mine.zip'}"]
-    )
+    name = f"sb3:{tmp_path / 'mine.zip'}"
+    study = study_of(changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), {name: name})
     task = benchmarks(study, "paper", 1, "mine")
     found = task.run(tmp_path).numbers["policies"][study.own["mine"]]
     assert 300 < np.mean(found["10"]["utility"]) < np.mean(found["18"]["utility"])

@@ -1,6 +1,6 @@
 """Policies by their names, evaluated on what a scenario describes: a cell's slots, or a box's episodes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from genedge.errors import InputError
 from genedge.evaluation import boxes, cells
@@ -14,7 +14,7 @@ from genedge.scenario import Scenario
 
 def evaluate_by_name(
     scenario: Scenario,
-    names: Sequence[str],
+    names: Mapping[str, str],
     users: Sequence[int],
     episodes: int,
     seed: int,
@@ -24,7 +24,7 @@ def evaluate_by_name(
 
     Args:
         scenario: a cell, or a box.
-        names: of the policies.
+        names: of the policies, by what to call them.
         users: numbers of users; of a box, one.
         episodes: E, for each number of users.
         seed: of the slots.
@@ -39,24 +39,24 @@ def evaluate_by_name(
             told = ",".join(map(str, users))
             raise InputError(f"--users {told}: give one number of users; a box is evaluated with one at a time")
         solve = solver(scenario.params, users[0], scenario.settings.cell.slots_per_episode)
-        rules = {name: box_policy(name, scenario, solve) for name in names}
+        rules = {label: box_policy(name, scenario, solve) for label, name in names.items()}
         return boxes.evaluate_box(scenario, rules, solve, users[0], episodes, seed, report)
-    for name in names:
+    for name in names.values():
         if name in named("box rule") and name not in named("policy"):
             raise InputError(
                 f"policy {name!r} is a rule for boxes, and scenario {scenario.name} is of none; try it with "
                 f"--scenario edge-box"
             )
-    policies = {name: policy(name, scenario) for name in names}
+    policies = {label: policy(name, scenario) for label, name in names.items()}
     return cells.evaluate(scenario, policies, users, episodes, seed, report)
 
 
-def pieces(scenario: Scenario, names: Sequence[str], users: Sequence[int], episodes: int) -> int:
+def pieces(scenario: Scenario, names: Mapping[str, str], users: Sequence[int], episodes: int) -> int:
     """How many pieces of work `evaluate_by_name` reports.
 
     Args:
         scenario: a cell, or a box.
-        names: of the policies.
+        names: of the policies, by what to call them.
         users: numbers of users.
         episodes: E.
     """

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genedge.cli.app import POLICY_HELP, FigureOption, ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.cli.app import LABEL_HELP, POLICY_HELP, ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.cli.figures import FigureOption, FontOption, NoTitleOption, WidthOption
 from genedge.registry import listed, named
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    policies: Annotated[str, typer.Option(metavar="A,B,DIR", help=f"Each {POLICY_HELP}")],
+    policies: Annotated[str, typer.Option(metavar="A,B,LABEL=DIR", help=f"Each {POLICY_HELP} {LABEL_HELP}")],
     scenario: ScenarioOption = "paper",
     users: Annotated[str | None, typer.Option(metavar="10,12,...", help="Numbers of users.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,
@@ -39,18 +40,22 @@ def evaluate(
     set_: SetOption = [],
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
     figure: FigureOption = None,
+    width: WidthOption = None,
+    font: FontOption = None,
+    no_title: NoTitleOption = False,
 ) -> None:
     """Compares policies; users read HELP."""
+    from genedge.cli.figures import room_of, write
     from genedge.cli.table import print_results
     from genedge.errors import InputError
+    from genedge.policies.labels import labelled
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
 
     set_up_jax()
+    fit = room_of(figure, width, font, no_title)
     loaded = load_scenario(scenario, set_)
-    names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
-    if not names:
-        raise InputError("--policies is empty; give names of policies, such as rcars,knapsack")
+    names = labelled(policies, "--policies")
     try:
         numbers = [loaded.settings.cell.users] if users is None else [int(n) for n in users.split(",")]
     except ValueError:
@@ -66,17 +71,15 @@ def evaluate(
     else:
         print_results(results)
     if figure is not None:
-        from genedge.draw.canvas import write_figure
-        from genedge.draw.dots import LOOK
         from genedge.draw.evaluated import evaluation_figure
 
-        write_figure(evaluation_figure(results, {}), figure, LOOK)
+        write(figure, evaluation_figure(results, fit), fit)
 
 
 def evaluate_with_progress(
-    scenario: "Scenario", names: list[str], users: list[int], episodes: int, seed: int
+    scenario: "Scenario", names: dict[str, str], users: list[int], episodes: int, seed: int
 ) -> "Results":
-    """Evaluates named policies, showing progress."""
+    """Evaluates named policies, by what to call them, showing progress."""
     from genedge.cli.progress import counter
     from genedge.evaluation.by_name import evaluate_by_name, pieces
 

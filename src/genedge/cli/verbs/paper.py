@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import POLICY_HELP
+from genedge.cli.app import LABEL_HELP, POLICY_HELP
+from genedge.cli.figures import FontOption, NoTitleOption, WidthOption
 
 
 def register(app: typer.Typer) -> None:
@@ -21,12 +22,16 @@ def paper(
     ] = [],
     only: Annotated[str | None, typer.Option(metavar="A,B", help="Do the work of these sections alone.")] = None,
     policies: Annotated[
-        str | None, typer.Option(metavar="A,B", help=f"Your own beside the paper's; each {POLICY_HELP}")
+        str | None,
+        typer.Option(metavar="A,LABEL=B", help=f"Your own beside the paper's; each {POLICY_HELP} {LABEL_HELP}"),
     ] = None,
     engine: Annotated[str, typer.Option(help="Where to work: local (this machine's cores) or ray.")] = "local",
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; else the one that Ray finds.")
     ] = None,
+    width: WidthOption = None,
+    font: FontOption = None,
+    no_title: NoTitleOption = False,
 ) -> None:
     """Run the paper's evaluation, Section V: figures, tables, and a verdict on every claim, in one HTML report.
 
@@ -35,6 +40,7 @@ def paper(
     sensitivity, watch.
     """
     from genedge.cli.console import say
+    from genedge.cli.figures import Room
     from genedge.cli.progress import counter, progress
     from genedge.errors import InputError
     from genedge.folders import one_writer
@@ -45,9 +51,12 @@ def paper(
     from genedge.paper.report import section_names, tasks_of, write_report
     from genedge.paper.sections import SECTIONS
     from genedge.paper.study import study_of, try_out
+    from genedge.policies.labels import labelled
     from genedge.xla import set_up_jax
 
     set_up_jax()
+    room = Room(width, font, no_title)
+    fit = room.fit
     if engine not in ("local", "ray"):
         raise InputError(f"--engine {engine}: no such engine; there are local and ray")
     if address is not None and engine != "ray":
@@ -56,7 +65,7 @@ def paper(
         raise InputError(f"--out {out}: a file, not a folder; choose another name")
     work = on_ray(address) if engine == "ray" else on_cores
     names = list(SECTIONS) if only is None else section_names(only)
-    own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
+    own = {} if policies is None else labelled(policies, "--policies")
     study = study_of(changed(PLANS[quick], plan), own)
     try_out(study)  # Refused before any work, not in its midst.
     command = ["genedge", "paper", "--out", str(out)]
@@ -64,12 +73,13 @@ def paper(
         command.append("--quick")
     for change in plan:
         command += ["--plan", change]
-    if own:
-        command += ["--policies", ",".join(own)]
+    if policies is not None:
+        command += ["--policies", policies]
+    command += room.told
     with one_writer(out), resumable("the same command goes on from here"):
         tasks = tasks_of(study, names)
         with progress(sum(task.work for task in tasks)) as tick:
             do(out, tasks, work, tick)
         with counter(len(SECTIONS), "written") as report:
-            shown = write_report(study, out, command, report)
+            shown = write_report(study, out, command, fit, report)
     say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")
