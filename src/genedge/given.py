@@ -135,6 +135,8 @@ def check_params(params: Params) -> None:
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
     if not (params.box is None or isinstance(params.box, Box)):
         raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
+    if not (params.recorded is None or isinstance(params.recorded, Slot)):
+        raise InputError(f"params.recorded must be None or slots, not {what(params.recorded)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
     for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
         if len(shape) != 1 or shape == (0,):
@@ -152,7 +154,7 @@ def check_params(params: Params) -> None:
             raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
         known |= _parts(part, given)
     for (name, kind, axes), value in zip(
-        _PARAMS, (*params[:-4], *params.models, *(params.box or ())), strict=False
+        _PARAMS, (*params[:_OWN_FIELDS], *params.models, *(params.box or ())), strict=False
     ):
         if value is None and name == "box.every":
             continue
@@ -198,7 +200,11 @@ def _single_numbers(kind: type) -> frozenset[str]:
 
 def _table_of_params() -> tuple[tuple[str, str, str], ...]:
     """Each field of params in their order: its name, what it holds, and its axes."""
-    names = [*Params._fields[:-4], *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
+    names = [
+        *Params._fields[:_OWN_FIELDS],
+        *(f"models.{f}" for f in Models._fields),
+        *(f"box.{f}" for f in Box._fields),
+    ]
     axes = {
         "area_m": "2",
         "input_bits": "2",
@@ -213,6 +219,8 @@ def _table_of_params() -> tuple[tuple[str, str, str], ...]:
     return tuple((name, kinds.get(name, NUMBERS), axes.get(name, "")) for name in names)
 
 
+# The fields before the channel are arrays themselves.
+_OWN_FIELDS = Params._fields.index("channel")
 _PARAMS = _table_of_params()
 
 

@@ -15,12 +15,12 @@ import pytest
 from alike import assert_same_end
 
 from genedge.cell.sampling import sample_episodes
-from genedge.evaluation.lines import slot_lines
 from genedge.evaluation.results import METRICS
 from genedge.learn import off_policy as loop
 from genedge.learn import runs, training
 from genedge.registry import named
 from genedge.scenario import load_scenario
+from genedge.scenario.lines import slot_lines
 
 USERS, PLACES, T = 2, 3, 5
 EPISODES = 3 * runs.INTERVAL

@@ -216,6 +216,8 @@ class Params(NamedTuple):
         mobility: where they are.
         models: the catalogue.
         box: what sets a real box apart; None for a cell like the paper's.
+        recorded: E episodes of T slots that are met in place of drawn ones, fields with leading axes (E, T); None
+            where slots are drawn.
     """
 
     W_up: Float[AnyArray, ""]
@@ -240,6 +242,7 @@ class Params(NamedTuple):
     mobility: Mobility | LastingMobility
     models: Models
     box: Box | None = None
+    recorded: "Slot | None" = None
 
 
 class Memory(NamedTuple):

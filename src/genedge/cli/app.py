@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -90,6 +91,16 @@ SetOption = Annotated[
         "--set",
         metavar="KEY=VALUE",
         help="Change a setting: a dotted key and a YAML value, such as objective.alpha=0.5. Repeatable.",
+    ),
+]
+SlotsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--slots",
+        dir_okay=False,
+        metavar="FILE",
+        help="Slots of a file in place of drawn ones, JSON lines as 'genedge slots' prints them; an episode is as "
+        "many in a row as the scenario's have, or those with the same 'episode'.",
     ),
 ]
 POLICY_HELP = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,6 +125,9 @@ class Evaluation(Results):
         """
         of_slots = f"{self.episodes} episodes of {self.scenario.settings.cell.slots_per_episode} slots"
         users = f"{self.users[0]} users, " if len(self.users) == 1 else ""
+        recorded = self.scenario.recorded
+        if recorded is not None:
+            users, of_slots = f"up to {users}", f"{of_slots} of {named(Path(recorded.file).name)}"
         return f"scenario {named(self.scenario.name)}, {users}{of_slots}, 95 % intervals"
 
     @property
@@ -150,7 +154,10 @@ class Evaluation(Results):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader should know besides, a line each."""
-        return ()
+        recorded = self.scenario.recorded
+        return (
+            () if recorded is None else (f"The slots are those of {recorded.told}, {recorded.episodes} episodes.",)
+        )
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.
@@ -203,6 +210,7 @@ class Evaluation(Results):
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program to read."""
+        recorded = self.scenario.recorded
         document: dict[str, Any] = plain(
             {
                 "scenario": self.scenario.name,
@@ -210,6 +218,7 @@ class Evaluation(Results):
                 "episodes": self.episodes,
                 "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
                 "seed": self.seed,
+                **({} if recorded is None else {"slots": {"file": recorded.file, "sha256": recorded.sha256}}),
                 "metrics": {key: metric.words for key, metric in METRICS.items()},
                 "results": [
                     {

@@ -132,19 +132,22 @@ class Cell(NamedTuple):
     render_mode: str | None
 
 
-def set_up(scenario: str | Path, overrides: Sequence[str], gap: bool, render_mode: str | None) -> Cell:
+def set_up(
+    scenario: str | Path, overrides: Sequence[str], slots: str | Path | None, gap: bool, render_mode: str | None
+) -> Cell:
     """Reads and checks what an environment is made of.
 
     Args:
         scenario: a preset's name, or the path of a scenario file.
         overrides: settings to change, `key=value` each.
+        slots: a file whose episodes are met in place of drawn ones.
         gap: whether `info` tells the gap to the optimum.
         render_mode: None, or "rgb_array".
 
     Raises:
         InputError: an argument has another type or value.
     """
-    loaded = load_scenario(scenario, overrides)
+    loaded = load_scenario(scenario, overrides, slots)
     check_options(gap, render_mode)
     check_gap(loaded, gap)
     places = loaded.settings.cell.places

@@ -67,7 +67,9 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     `info` of a step, about the slot decided: `delay_s` and `tv`, means over the users, and `hit_ratio`. With
     `gap=True` also `optimum`, the certified least Σ_n U_n of that slot, and `gap`, Σ_n U_n over it, minus 1.
 
-    `reset(seed=...)` seeds `np_random`, from which the key of each episode is drawn.
+    `reset(seed=...)` seeds `np_random`, from which the key of each episode is drawn. With `slots`, the key chooses
+    an episode of the file, each as likely as the others; what came after its last slot nobody knows, and the last
+    observation repeats that slot's.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012, as in the base class
@@ -79,6 +81,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         self,
         scenario: str | Path = "paper",
         overrides: Sequence[str] = (),
+        slots: str | Path | None = None,
         gap: bool = False,
         render_mode: str | None = None,
     ) -> None:
@@ -87,13 +90,14 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         Args:
             scenario: a preset's name, or the path of a scenario file.
             overrides: settings to change, `key=value` each, such as `cell.users=14`.
+            slots: a file whose episodes are met in place of drawn ones, JSON lines as `genedge slots` prints them.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
 
         Raises:
             InputError: an argument has another type or value.
         """
-        self._cell = set_up(scenario, overrides, gap, render_mode)
+        self._cell = set_up(scenario, overrides, slots, gap, render_mode)
         self.scenario = self._cell.scenario
         self.observation_space = self._cell.observation_space
         self.action_space = self._cell.action_space

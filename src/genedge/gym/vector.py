@@ -64,6 +64,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         num_envs: int = 1,
         scenario: str | Path = "paper",
         overrides: Sequence[str] = (),
+        slots: str | Path | None = None,
         gap: bool = False,
         render_mode: str | None = None,
     ) -> None:
@@ -73,6 +74,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             num_envs: E, number of cells.
             scenario: a preset's name, or the path of a scenario file.
             overrides: settings to change, `key=value` each, such as `cell.users=14`.
+            slots: a file whose episodes are met in place of drawn ones, JSON lines as `genedge slots` prints them.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
 
@@ -80,7 +82,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             InputError: an argument has another type or value.
         """
         check_count("num_envs", num_envs)
-        self._cell = set_up(scenario, overrides, gap, render_mode)
+        self._cell = set_up(scenario, overrides, slots, gap, render_mode)
         self.scenario = self._cell.scenario
         if num_envs * self.scenario.settings.cell.places > MOST_DRAWS:
             raise InputError(

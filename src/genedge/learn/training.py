@@ -15,7 +15,7 @@ from genedge.folders import one_writer
 from genedge.learn.agents import told_in_words
 from genedge.learn.arrays import restore, restore_actor, save
 from genedge.learn.card import card
-from genedge.learn.runs import Row, Run, evaluated_after, rows_of
+from genedge.learn.runs import Row, Run, evaluated_after, rows_of, with_its_slots
 from genedge.registry import listed
 from genedge.xla import at_once
 
@@ -43,7 +43,7 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
         KeyboardInterrupt: the run can go on from its last checkpoint.
     """
     with one_writer(run.folder), told_in_words(run.agent):
-        _train(run, report)
+        _train(with_its_slots(run), report)
 
 
 def _train(run: Run, report: Callable[[Row], None]) -> None:

@@ -99,6 +99,7 @@ def params_of(
         mobility=mobility,
         models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
         box=_box(s, weights_gb, load_s),
+        recorded=None,
     )
 
 

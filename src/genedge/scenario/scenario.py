@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from genedge.cell.mobility.uniform import Uniform
-from genedge.cell.types import Params, lasts
+from genedge.cell.types import Params, Slot, lasts
 from genedge.errors import InputError
 from genedge.registry import Entry, Kind, named
 from genedge.scenario.arrays import draw_models, log_distance_of, params_of
@@ -18,6 +19,35 @@ from genedge.settings.fields import Section
 from genedge.settings.provenance import Setting, defaults
 from genedge.settings.reading import write_yaml
 from genedge.settings.words import unit_of, validated
+
+
+class Recorded(NamedTuple):
+    """Episodes of a file.
+
+    Attributes:
+        file: where it is, from the root on.
+        sha256: a hash of what it holds.
+        slots: E episodes of T slots, fields with leading axes (E, T), in float64.
+    """
+
+    file: str
+    sha256: str
+    slots: Slot
+
+    @property
+    def users(self) -> int:
+        """The most users of a slot."""
+        return int(self.slots.requests.shape[-1])
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes there are."""
+        return len(self.slots.skew)
+
+    @property
+    def told(self) -> str:
+        """Which file it was, for people."""
+        return f"{Path(self.file).name} (sha256 {self.sha256[:12]})"
 
 
 @dataclass(frozen=True)
@@ -30,6 +60,7 @@ class Scenario:
         told: hyperparameters by dotted key that files or the user have set; all others have their defaults.
         chosen: what sections that name a model have chosen, by section.
         own: sections of hyperparameters that a reader's own file declares, by name.
+        recorded: slots of a file, in place of those that would be drawn; the id knows nothing of them.
     """
 
     settings: Settings
@@ -37,6 +68,7 @@ class Scenario:
     told: Mapping[str, Setting]
     chosen: Mapping[str, Chosen] = field(default_factory=dict)
     own: Mapping[str, type[Section]] = field(default_factory=dict)
+    recorded: Recorded | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -56,7 +88,8 @@ class Scenario:
         if "channel" in self.chosen:
             channel = self.chosen["channel"].arrays(channel)
         mobility = self.chosen["mobility"].arrays() if "mobility" in self.chosen else Uniform()
-        return params_of(self.settings, self.models, channel, mobility)
+        params = params_of(self.settings, self.models, channel, mobility)
+        return params if self.recorded is None else params._replace(recorded=self.recorded.slots)
 
     @cached_property
     def id(self) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genedge.cli.app import LABEL_HELP, POLICY_HELP, ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.cli.app import LABEL_HELP, POLICY_HELP, ScenarioOption, SeedOption, SetOption, SlotsOption, check_draws
 from genedge.cli.figures import FigureOption, FontOption, NoTitleOption, WidthOption
 from genedge.registry import listed, named
 
@@ -35,9 +35,12 @@ def evaluate(
     policies: Annotated[str, typer.Option(metavar="A,B,LABEL=DIR", help=f"Each {POLICY_HELP} {LABEL_HELP}")],
     scenario: ScenarioOption = "paper",
     users: Annotated[str | None, typer.Option(metavar="10,12,...", help="Numbers of users.")] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="Episodes for each number of users; else 20, or all of --slots.")
+    ] = None,
     seed: SeedOption = 0,
     set_: SetOption = [],
+    slots: SlotsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
     figure: FigureOption = None,
     width: WidthOption = None,
@@ -47,25 +50,21 @@ def evaluate(
     """Compares policies; users read HELP."""
     from genedge.cli.figures import room_of, write
     from genedge.cli.table import print_results
-    from genedge.errors import InputError
     from genedge.policies.labels import labelled
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
 
     set_up_jax()
     fit = room_of(figure, width, font, no_title)
-    loaded = load_scenario(scenario, set_)
+    loaded = load_scenario(scenario, set_, slots)
     names = labelled(policies, "--policies")
-    try:
-        numbers = [loaded.settings.cell.users] if users is None else [int(n) for n in users.split(",")]
-    except ValueError:
-        raise InputError(f"--users {users}: give whole numbers separated by commas, such as 10,14,18") from None
+    numbers = _numbers(loaded, users)
+    if episodes is None:
+        episodes = 20 if loaded.recorded is None else loaded.recorded.episodes
     for number in numbers:
-        if number < 1:
-            raise InputError(f"--users {number}: at least one user is needed")
         at_once = loaded.settings.cell.slots_per_episode
         check_draws(number, len(loaded.models), episodes * at_once, at_once)
-    results = evaluate_with_progress(loaded, names, list(dict.fromkeys(numbers)), episodes, seed)
+    results = evaluate_with_progress(loaded, names, numbers, episodes, seed)
     if as_json:
         print(json.dumps(results.as_json()))
     else:
@@ -74,6 +73,26 @@ def evaluate(
         from genedge.draw.evaluated import evaluation_figure
 
         write(figure, evaluation_figure(results, fit), fit)
+
+
+def _numbers(scenario: "Scenario", users: str | None) -> list[int]:
+    """The numbers of users that were asked for; of slots of a file, what it has."""
+    from genedge.errors import InputError
+
+    if scenario.recorded is not None:
+        if users is not None:
+            raise InputError(f"--users {users}: the slots of --slots have their own users; leave it out")
+        return [scenario.recorded.users]
+    if users is None:
+        return [scenario.settings.cell.users]
+    try:
+        numbers = [int(n) for n in users.split(",")]
+    except ValueError:
+        raise InputError(f"--users {users}: give whole numbers separated by commas, such as 10,14,18") from None
+    for number in numbers:
+        if number < 1:
+            raise InputError(f"--users {number}: at least one user is needed")
+    return list(dict.fromkeys(numbers))
 
 
 def evaluate_with_progress(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption, SlotsOption
 from genedge.registry import listed, named
 
 HELP = f"""Train an agent; the folder then serves as a policy in 'decide' and 'evaluate'.
@@ -32,6 +32,7 @@ def train(
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's.")] = None,
     seed: SeedOption = 0,
     set_: SetOption = [],
+    slots: SlotsOption = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run where it was interrupted; no other option.")
     ] = None,
@@ -43,12 +44,12 @@ def train(
     from genedge.interruption import resumable
     from genedge.learn.agents import agent_class, own_section, section_of
     from genedge.learn.runs import create_run, open_run
-    from genedge.scenario.load import read_scenario
+    from genedge.scenario import read_scenario, with_slots
     from genedge.xla import set_up_jax
 
     set_up_jax()
     if resume is not None:
-        if any((out, users, network, episodes, seed, set_)) or (scenario, agent) != ("paper", "ddpg"):
+        if any((out, users, network, episodes, seed, set_, slots)) or (scenario, agent) != ("paper", "ddpg"):
             raise InputError("--resume goes on with the run's own settings; give no other option")
         run = open_run(resume)
     elif out is None:
@@ -59,6 +60,7 @@ def train(
                 raise InputError(f"--network: --agent {agent} has none to choose; leave it out")
             set_ = [*set_, f"{section_of(agent)}.network={network}"]
         told = read_scenario(scenario, set_, own_section(agent))
+        told = told if slots is None else with_slots(told, slots)
         run = create_run(out, told, users, agent, episodes, seed)
     with resumable(f"'genedge train --resume {run.folder}' goes on"):
         rows = train_with_progress(run)
