@@ -26,7 +26,7 @@ from genedge.optimum import solve_optimal
 from genedge.policies import policy
 from genedge.policies.learned import WEIGHTS, WEIGHTS_ID, searched, shipped_actor
 from genedge.scenario import load_scenario
-from genedge.statistics import Interval, interval, mean
+from genedge.statistics import Interval, interval_of, mean
 from genedge.xla import set_up_jax
 
 POLICIES = ("learned", "learned-search", "knapsack", "cloud-only", "rcars")
@@ -93,7 +93,7 @@ def measure(users: tuple[int, int], models: tuple[int, int], seed: int) -> Band:
 
 def row(band: Band) -> str:
     """A line of the table."""
-    found = {name: interval(mean, 100 * values) for name, values in band.gaps.items()}
+    found = {name: interval_of(mean, 100 * values) for name, values in band.gaps.items()}
     ratio = [found[name].mean / found["knapsack"].mean for name in ("learned", "learned-search")]
     cells = [f"{low}–{high}" for low, high in (band.users, band.models)]
     cells += [_cell(value) for value in found.values()]

@@ -31,7 +31,7 @@ from genedge.learn.training import train_run
 from genedge.optimum import solve_optimal
 from genedge.policies import policy
 from genedge.scenario import Scenario, load_scenario
-from genedge.statistics import interval, mean
+from genedge.statistics import interval_of, mean, over_groups
 from genedge.xla import set_up_jax
 
 matplotlib.use("Agg")
@@ -159,20 +159,22 @@ def do(all_jobs: Sequence[Job]) -> dict[Job, float]:
     return {job: gaps[job] for job in all_jobs}
 
 
-def by_row(gaps: Mapping[Job, float], row: str, users: int) -> np.ndarray:
-    """The gaps of one row at one number of users."""
-    return np.array([gap for job, gap in gaps.items() if (job.row, job.users) == (row, users)])
+def by_row(gaps: Mapping[Job, float], row: str, users: int) -> list[np.ndarray]:
+    """The gaps of one row at one number of users: of each catalogue those of its training seeds."""
+    jobs = [job for job in gaps if (job.row, job.users) == (row, users)]
+    catalogues = dict.fromkeys(job.catalogue for job in jobs)
+    return [np.array([gaps[job] for job in jobs if job.catalogue == catalogue]) for catalogue in catalogues]
 
 
-def cell(gaps: np.ndarray) -> str:
-    """A mean with its 95 % bootstrap interval over runs, in per cent."""
+def cell(gaps: Sequence[np.ndarray]) -> str:
+    """A mean with its 95 % interval over catalogues, in per cent."""
     if not len(gaps):
         return "–"
-    found = interval(mean, 100 * gaps)
+    found = over_groups([100 * of_one for of_one in gaps])
     return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
-def table(title: str, gaps: Mapping[Job, float], extra: Mapping[str, Mapping[int, np.ndarray]]) -> None:
+def table(title: str, gaps: Mapping[Job, float], extra: Mapping[str, Mapping[int, list[np.ndarray]]]) -> None:
     """Prints the gaps of all rows, in Markdown."""
     users = sorted({job.users for job in gaps})
     rows = dict.fromkeys(job.row for job in gaps)
@@ -180,12 +182,13 @@ def table(title: str, gaps: Mapping[Job, float], extra: Mapping[str, Mapping[int
     print("|---" * (len(users) + 2) + "|")
     for row in rows:
         each = [by_row(gaps, row, n) for n in users]
-        print(f"| {row} | " + " | ".join(map(cell, each)) + f" | {'+'.join(str(len(x)) for x in each)} |")
+        counts = (str(sum(map(len, gaps_of_one))) for gaps_of_one in each)
+        print(f"| {row} | " + " | ".join(map(cell, each)) + f" | {'+'.join(counts)} |")
     for row, values in extra.items():
         print(f"| {row} | " + " | ".join(cell(values[n]) for n in users) + " | |")
 
 
-def knapsack(users: Iterable[int], changes: Sequence[str]) -> dict[int, np.ndarray]:
+def knapsack(users: Iterable[int], changes: Sequence[str]) -> dict[int, list[np.ndarray]]:
     """The gaps of `knapsack` on the same catalogues and slots."""
     found = {}
     for n in users:
@@ -194,8 +197,8 @@ def knapsack(users: Iterable[int], changes: Sequence[str]) -> dict[int, np.ndarr
             scenario = load_scenario("paper", [f"seed={catalogue}", *changes])
             decide, key = policy("knapsack", scenario), jax.random.key(0)
             cost, optimum = cost_of(scenario, n, lambda slots: decide(scenario.params, slots, key))  # noqa: B023
-            gaps.append(cost / optimum - 1)
-        found[n] = np.array(gaps)
+            gaps.append(np.array([cost / optimum - 1]))
+        found[n] = gaps
     return found
 
 
@@ -325,8 +328,8 @@ def _logged(folder: Path) -> list[dict[str, Any]]:
 
 
 def _over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over runs and its 95 % bootstrap interval, for each column."""
-    found = [interval(mean, column) for column in values.T]
+    """Mean over runs and its 95 % interval, for each column."""
+    found = [interval_of(mean, column) for column in values.T]
     return tuple(np.array(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
 
 

@@ -132,6 +132,7 @@ TRACED = {
     "load_scenario, its overrides": lambda x: genedge.load_scenario("paper", [x]),
     "policy": lambda x: genedge.policy(x, SCENARIO),
     "evaluate": lambda x: evaluated(seed=x),
+    "interval": lambda x: genedge.interval([x, 2.0, 3.0]).mean,
     "functional": moved,
     "solve_optimal": lambda x: solve_optimal(PARAMS, with_gain(x)).lower_bound,
     "solve_priced": lambda x: solve_priced(PARAMS, with_gain(x)).lower_bound,
@@ -144,7 +145,7 @@ TRACED = {
 }
 REFUSED = {
     *("score", "sample_episode, its users", "load_scenario", "load_scenario, its overrides", "policy", "evaluate"),
-    *("solve_optimal", "solve_priced", "certify"),
+    *("interval", "solve_optimal", "solve_priced", "certify"),
     *("CellEnv", "CellVectorEnv", "policy optimal", "policy priced"),
 }
 AROUND = {
@@ -153,6 +154,7 @@ AROUND = {
     "sample_episode": lambda: genedge.sample_episode(PARAMS, KEY, 3, 4, 2),
     "load_scenario": lambda: genedge.load_scenario("paper", SMALL).params,
     "evaluate": evaluated,
+    "interval": lambda: genedge.interval([1.0, 2.0, 4.0]),
     "functional": lambda: moved(1.0),
     "solve_optimal": lambda: solve_optimal(PARAMS, SLOTS).lower_bound,
     "certify": lambda: certified(SLOTS),

@@ -15,7 +15,7 @@ from genedge.errors import InputError
 from genedge.evaluation.results import METRICS, OPTIMUM, Bounds, assembled
 from genedge.results import Measured, Metric, mean_of, plain, single
 from genedge.scenario import load_scenario
-from genedge.statistics import Interval, interval, mean
+from genedge.statistics import Interval, interval_of, mean
 
 POLICIES = ("rcars", "hcras", "mine")
 
@@ -42,9 +42,9 @@ def test_every_interval_is_computed_once_whoever_reads_it(monkeypatch, capsys):
 
     def counted(statistic, *samples):
         computed[id(statistic), *map(id, samples)] += 1
-        return interval(statistic, *samples)
+        return interval_of(statistic, *samples)
 
-    monkeypatch.setattr(module, "interval", counted)
+    monkeypatch.setattr(module, "interval_of", counted)
     results.as_json()
     everything = computed.total()
     assert everything == len(computed) > 100
@@ -60,7 +60,7 @@ def test_values_are_those_of_the_samples():
     results = invented()
     for row in results.rows:
         for metric, sample in row.samples.items():
-            assert results.value(row.policy, 3, metric) == interval(mean, sample)
+            assert results.value(row.policy, 3, metric) == interval_of(mean, sample)
         assert row.value("decision_ms")[0] == 0.125
         assert np.isnan(row.value("decision_ms")[1:]).all()
 

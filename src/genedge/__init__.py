@@ -7,6 +7,7 @@ The public names, each documented with its shapes and units:
 - `policy`: a function from `Params`, `Slot` and a random key to a `Decision`;
 - `score`, `serve`: what decisions mean to each user, an `Outcome`, in float64 NumPy or in JAX's precision;
 - `evaluate`: policies side by side on the very same slots;
+- `interval`: a mean with its 95 % interval, an `Interval`, over one level or two;
 - `Section`: what settings of a channel or a mobility of one's own are derived from;
 - `InputError`: what these raise where something that was given is wrong.
 
@@ -32,16 +33,20 @@ if TYPE_CHECKING:
     from genedge.scenario import Scenario as Scenario
     from genedge.scenario import load_scenario as load_scenario
     from genedge.settings.fields import Section as Section
+    from genedge.statistics import Interval as Interval
+    from genedge.statistics import interval as interval
 
 _HOMES = {
     "Decision": "genedge.cell.types",
     "InputError": "genedge.errors",
+    "Interval": "genedge.statistics",
     "Outcome": "genedge.cell.types",
     "Params": "genedge.cell.types",
     "Scenario": "genedge.scenario",
     "Section": "genedge.settings.fields",
     "Slot": "genedge.cell.types",
     "evaluate": "genedge.evaluation.cells",
+    "interval": "genedge.statistics",
     "load_scenario": "genedge.scenario",
     "policy": "genedge.policies",
     "sample_episode": "genedge.public",

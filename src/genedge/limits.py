@@ -4,7 +4,7 @@ from genedge.errors import InputError
 
 # What a line of slots may hold: sizes of requests [bit], and channel gains.
 BITS = (1.0, 1e15)
-GAIN = (1e-30, 1e6)
+GAIN = (1e-34, 1e6)
 
 # Places of a slot.
 MOST_PLACES = 100_000

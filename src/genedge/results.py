@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from genedge.errors import InputError
-from genedge.statistics import Interval, interval, mean
+from genedge.statistics import Interval, interval_of, mean
 
 
 class Metric(NamedTuple):
@@ -61,7 +61,7 @@ class Quantity:
     @cached_property
     def interval(self) -> Interval:
         """Its value with its interval."""
-        return interval(self.statistic, *self.samples)
+        return interval_of(self.statistic, *self.samples)
 
 
 def mean_of(sample: Float[np.ndarray, "E"]) -> Quantity:

@@ -1,21 +1,34 @@
-"""Means with bootstrap intervals, paired across policies that met the same slots."""
+"""Means with intervals that hold what they should, of few values and of skewed ones too.
 
-from collections.abc import Callable
-from typing import NamedTuple
+Of three values a percentile bootstrap holds the mean 75 times in a hundred where they are normal, and a t interval
+88 times where they are exponential. The one here is a t interval joined with Hall's (1992), which follows the
+values' skewness, with critical values a little wider where values are few: it holds at least 93 in a hundred from
+three values on, for both. It is drawn by no chance: the same values have the same interval.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-RESAMPLES = 2000
+from genedge.errors import InputError
+from genedge.text import shortened
+
+# Two values say next to nothing of how far a third would lie.
+FEWEST = 3
+# How often a statistic is computed again for an interval; beyond, more would change nothing that is shown.
+MOST_LEFT_OUT = 500
 
 
 class Interval(NamedTuple):
     """A value with its 95 % interval.
 
     Attributes:
-        mean: the value on all episodes.
-        low: 2.5 % quantile over bootstrap resamples of the episodes; NaN with fewer than two episodes.
-        high: 97.5 % quantile.
+        mean: the value on all samples.
+        low: its lower end; NaN with fewer than three samples.
+        high: its upper end.
     """
 
     mean: float
@@ -27,50 +40,129 @@ class Interval(NamedTuple):
         return {key: value if np.isfinite(value) else None for key, value in self._asdict().items()}
 
 
-def interval(
-    statistic: Callable[..., Float[np.ndarray, "*resamples"]], *samples: Float[np.ndarray, "E"]
+def interval(values: Sequence[float] | Sequence[Sequence[float]]) -> Interval:
+    """The mean of values with its 95 % interval.
+
+    It holds the true mean in at least 93 of 100 cases, from three values on, whether they are normal or skewed as
+    exponential ones are: a t interval joined with Hall's, which follows the values' skewness. With several values
+    of each of several groups, such as training seeds on each of several catalogues, it is over the groups: their
+    means are the values.
+
+    Args:
+        values: numbers, independent of each other; or of each group its numbers, which need not be equally many.
+            NaN is undefined, and left out.
+
+    Returns:
+        Mean, low and high. Of groups the mean is that of their means. The ends are NaN with fewer than three
+        values, or groups; of a single group they are those over its values.
+
+    Raises:
+        InputError: values are no numbers, or infinite, or there are none.
+
+    Source:
+        P. Hall, "On the removal of skewness by transformation", J. R. Statist. Soc. B 54 (1992), Eq. (2.3).
+    """
+    numbers = _numbers(values)
+    return over_groups(numbers) if isinstance(numbers, list) else interval_of(mean, numbers)
+
+
+def interval_of(
+    statistic: Callable[..., Float[np.ndarray, "*batch"]], *samples: Float[np.ndarray, "E"]
 ) -> Interval:
-    """A statistic of paired samples with its percentile bootstrap interval.
+    """A statistic of paired samples with its 95 % interval, see `interval`.
+
+    Of a mean, the values are the samples; of what follows from several means, a ratio say, they are jackknife
+    pseudo-values: E times the statistic of all, less E − 1 times that of all but one. Of very many samples, each
+    value stands for several.
 
     Args:
-        statistic: takes arrays whose last axis is episodes, and reduces that axis.
-        samples: one array each, all over the same E episodes; NaN where an episode has no value.
+        statistic: takes arrays whose last axis is samples, and reduces that axis.
+        samples: one array each, all over the same E, such as episodes; NaN where undefined.
 
     Returns:
-        The statistic of all episodes, and its 95 % interval over 2,000 resamples of them (seed 0).
+        The statistic of all samples, and its interval.
     """
-    episodes = samples[0].shape[0]
-    value = float(statistic(*samples))
-    if episodes < 2:
-        return Interval(value, float("nan"), float("nan"))
-    draws = np.random.default_rng(0).integers(0, episodes, (RESAMPLES, episodes))
-    resampled = statistic(*(sample[draws] for sample in samples))
-    low, high = np.nanquantile(resampled, [0.025, 0.975]) if np.isfinite(resampled).any() else (np.nan, np.nan)
-    return Interval(value, float(low), float(high))
+    together = np.stack(samples)
+    together = together[:, np.isfinite(together).any(axis=0)]
+    n = together.shape[1]
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    value = float(statistic(*together))
+    if n < FEWEST:
+        return Interval(value, np.nan, np.nan)
+    parts = min(n, MOST_LEFT_OUT)
+    part = np.arange(n) % parts
+    others = np.array([float(statistic(*together[:, part != i])) for i in range(parts)])
+    return _around(value, (parts - 1) * (value - others))
 
 
-def interval_over_runs(values: Float[np.ndarray, "C R"]) -> Interval:
-    """The mean over catalogues and runs with its percentile bootstrap interval.
-
-    A resample draws catalogues, and within each of them its runs (training seeds): the interval covers both. The
-    draws depend on the shape alone, so that policies which met the same catalogues stay paired.
+def over_groups(groups: Iterable[Float[np.ndarray, "_"]]) -> Interval:
+    """The mean over groups with its 95 % interval, see `interval`.
 
     Args:
-        values: one for each catalogue and run; NaN where undefined.
-
-    Returns:
-        The mean of what is defined, and its 95 % interval over 2,000 resamples (seed 0); NaN with a single value.
+        groups: of each its values; NaN where undefined.
     """
-    catalogues, runs = values.shape
-    value = float(mean(values.ravel()))
-    if values.size < 2:
-        return Interval(value, float("nan"), float("nan"))
-    rng = np.random.default_rng(0)
-    chosen = rng.integers(0, catalogues, (RESAMPLES, catalogues))[..., None]
-    within = rng.integers(0, runs, (RESAMPLES, catalogues, runs))
-    resampled = mean(values[chosen, within].reshape(RESAMPLES, -1))
-    low, high = np.nanquantile(resampled, [0.025, 0.975]) if np.isfinite(resampled).any() else (np.nan, np.nan)
-    return Interval(value, float(low), float(high))
+    rows = [np.asarray(group, float) for group in groups]
+    if len(rows) == 1:
+        return interval_of(mean, rows[0])
+    return interval_of(mean, np.array([mean(row) for row in rows]))
+
+
+def _around(value: float, deviations: Float[np.ndarray, "E"]) -> Interval:
+    """The interval around a value, given by how much each of E independent samples is beyond it."""
+    n = len(deviations)
+    deviations = deviations - deviations.mean()
+    spread = np.sqrt((deviations**2).sum() / (n - 1))
+    # Equal values differ by rounding alone.
+    if not np.isfinite(spread) or spread <= 1e-12 * abs(value):
+        return Interval(value, value, value) if np.isfinite(spread) else Interval(value, np.nan, np.nan)
+    skewness = n / ((n - 1) * (n - 2)) * ((deviations / spread) ** 3).sum()
+    reach = _critical(n) / np.sqrt(n)
+    # Of few values the skewness is half chance, so neither end goes twice as far as Student's.
+    below, above = (np.clip(side * _unskewed(side * reach, skewness, n), reach, 2 * reach) for side in (1, -1))
+    return Interval(value, float(value - spread * below), float(value + spread * above))
+
+
+@cache
+def _critical(n: int) -> float:
+    """Student's t for 95 %, a little wider where values are few: so that three exponential ones suffice."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, 0.975) * (1 + 3 / n**2))
+
+
+def _unskewed(reach: float, skewness: float, n: int) -> float:
+    """Hall's transformation inverted: x with x + g x²/3 + g² x³/27 + g/6n = reach, for the skewness g."""
+    if abs(skewness) < 1e-9:
+        return reach
+    return float(3 / skewness * (np.cbrt(1 + skewness * (reach - skewness / (6 * n))) - 1))
+
+
+def _numbers(values: Any) -> Float[np.ndarray, "E"] | list[Float[np.ndarray, "_"]]:
+    """What somebody gave as one array of numbers, or one for each group."""
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
+        raise InputError(
+            f"values must be numbers, such as [3.1, 2.9, 3.4], or lists of them, not {shortened(values)}"
+        )
+    nested = [isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes) for value in values]
+    nested = [yes and np.ndim(value) > 0 for yes, value in zip(nested, values, strict=True)]
+    if all(nested):
+        return [_row(f"values[{i}]", value) for i, value in enumerate(values)]
+    if any(nested):
+        raise InputError("values must be all numbers, or all lists of numbers, not some of each")
+    return _row("values", values)
+
+
+def _row(name: str, values: Any) -> Float[np.ndarray, "_"]:
+    for i, value in enumerate(values):
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+            raise InputError(f"{name}[{i}] must be a number, not {shortened(value)}")
+        if np.isinf(value):
+            raise InputError(f"{name}[{i}] is infinite; an interval is of finite numbers")
+    row = np.asarray(values, float)
+    if not np.isfinite(row).any():
+        raise InputError(f"{name} must hold at least one number")
+    return row
 
 
 def mean(sample: Float[np.ndarray, "*resamples E"]) -> Float[np.ndarray, "*resamples"]:

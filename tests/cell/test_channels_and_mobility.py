@@ -232,6 +232,7 @@ def test_no_gain_is_beyond_its_bounds(channel, sides, seed, at, number):
     rng = np.random.default_rng(seed)
     u = np.floor(rng.uniform(0, 1, (4, 50, 4)) * 2**24).astype(np.float32) / 2**24
     u[:, 0], u[:, 1] = 0, 1 - 2.0**-24
+    u[:, 2, 0] = 2.0**-37
     here_m = rng.uniform(-0.5, 0.5, (4, 50, 2)) * area_m
     here_m[:, :2], here_m[:, 2:4], here_m[:, 4] = 0, area_m / 2, at * area_m / 2
     here_m = here_m.astype(np.float32)

@@ -191,7 +191,7 @@ SLOTS = {
         "missing": (None, "'channel_gain' is missing"),
         "zero": ([0.0, 1, 1], "channel_gain[0] is 0"),
         "negative zero": ([-0.0, 1, 1], "channel_gain[0] is -0"),
-        "subnormal": ([5e-324, 1, 1], "channel_gain[0] is 4.94066e-324", "from 1e-30"),
+        "subnormal": ([5e-324, 1, 1], "channel_gain[0] is 4.94066e-324", "from 1e-34"),
         "too long": ([1.0] * 4, "channel_gain has 4 entries", "a list of 3"),
     },
     "output_bits": {

@@ -332,7 +332,7 @@ BAD_SLOTS = [
     ({**GOOD, "input_bits": [5e7]}, "input_bits must be a list of 2, numbers"),
     ({**GOOD, "input_bits": ["5", "6"]}, "input_bits must be a list of 2, numbers"),
     ({**GOOD, "input_bits": [5e7, math.nan]}, r"input_bits\[1\] is nan; it must be from 1 to 1e\+15"),
-    ({**GOOD, "channel_gain": [0, 1e-9]}, r"channel_gain\[0\] is 0; it must be from 1e-30"),
+    ({**GOOD, "channel_gain": [0, 1e-9]}, r"channel_gain\[0\] is 0; it must be from 1e-34"),
     ({**GOOD, "channel_gain": [1e-9, math.inf]}, r"channel_gain\[1\] is inf"),
     ({**GOOD, "active": [True]}, "active must be a list of 2, true or false"),
     ({**GOOD, "active": [0, 2]}, r"active\[1\] is 2; it must be from 0 to 1"),

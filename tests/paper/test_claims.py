@@ -17,11 +17,12 @@ def measured(**costs: list[list[float]]):
 @pytest.mark.parametrize(
     ("ours", "most", "verdict", "says"),
     [
-        ([[70.0], [80.0], [75.0]], 60.0, "reproduced", "lies within the interval"),
+        ([[74.0], [76.0], [75.0]], 60.0, "reproduced", "lies within the interval"),
         ([[70.0], [70.0], [70.0]], 60.0, "exceeded", "more than the 25 % claimed"),
         ([[90.0], [91.0], [90.0]], 60.0, "not reproduced", "not 25 %; no policy could have more than 66.7 %"),
         ([[90.0], [91.0], [90.0]], 85.0, "impossible", "above what the certificate allows"),
         ([[60.0], [90.0], [90.0]], 55.0, "undecided", "too wide to tell"),
+        ([[75.0], [75.0], [np.nan]], 60.0, "not reproduced", "undefined"),
     ],
 )
 def test_verdicts(ours, most, verdict, says):
@@ -30,8 +31,8 @@ def test_verdicts(ours, most, verdict, says):
     assert found.verdict == verdict
     assert says in found.why
     first, second = found.found
-    assert first.measured.mean == pytest.approx(np.mean([100 - x[0] for x in ours]))
-    assert second.measured.mean == pytest.approx(np.mean([100 * (100 / x[0] - 1) for x in ours]))
+    assert first.measured.mean == pytest.approx(np.mean([100 - x[0] for x in ours]), nan_ok=True)
+    assert second.measured.mean == pytest.approx(np.mean([100 * (100 / x[0] - 1) for x in ours]), nan_ok=True)
     assert first.largest.mean == pytest.approx(100 - most)
     assert second.largest.mean == pytest.approx(100 * (100 / most - 1))
 
@@ -39,20 +40,28 @@ def test_verdicts(ours, most, verdict, says):
 def test_the_reading_counts_that_favours_the_paper():
     """20 % of the base's is 25 % of ours."""
     found = judge(
-        CLAIM, 10, measured(DDPG=[[79.0], [81.0]], RCARS=[[100.0], [100.0]], most=[[79.0], [79.0]]), "DDPG"
+        CLAIM, 10, measured(DDPG=[[79.5], [80.5], [80.0]], RCARS=[[100.0]] * 3, most=[[79.0]] * 3), "DDPG"
     )
     assert found.verdict == "reproduced"
     assert "base / ours − 1" in found.why
 
 
 def test_a_claim_possible_in_one_reading_is_not_impossible():
-    found = judge(CLAIM, 10, measured(DDPG=[[99.0]], RCARS=[[100.0]], most=[[79.0]]), "DDPG")
+    found = judge(CLAIM, 10, measured(DDPG=[[99.0]] * 3, RCARS=[[100.0]] * 3, most=[[79.0]] * 3), "DDPG")
     assert found.verdict == "not reproduced"
+
+
+@pytest.mark.parametrize("most", [60.0, 85.0])
+def test_two_catalogues_decide_nothing(most):
+    """Not even what is impossible: a third might allow it."""
+    found = judge(CLAIM, 10, measured(DDPG=[[75.0]] * 2, RCARS=[[100.0]] * 2, most=[[most]] * 2), "DDPG")
+    assert found.verdict == "undecided"
+    assert "fewer than three catalogues or seeds have no interval" in found.why
 
 
 def test_hit_ratios_rise():
     claim = Claim("hit ratio", "DDPG", "RCARS", (50.0, 50.0))
-    found = judge(claim, 18, measured(DDPG=[[0.61], [0.59]], RCARS=[[0.4], [0.4]], most=[[0.7], [0.7]]), "DDPG")
+    found = judge(claim, 18, measured(DDPG=[[0.61], [0.59], [0.6]], RCARS=[[0.4]] * 3, most=[[0.7]] * 3), "DDPG")
     assert found.verdict == "reproduced"
     assert len(found.found) == 4  # Two meanings of the metric, two readings of "better by".
     assert {round(f.measured.mean, 1) for f in found.found} == {50.0, 33.3}
@@ -69,7 +78,7 @@ def test_no_hits_on_one_catalogue_leave_a_reading_undefined():
 
 def test_undefined_hit_ratios_are_told_so():
     claim = Claim("hit ratio", "DDPG", "RCARS", (50.0, 50.0))
-    found = judge(claim, 10, measured(DDPG=[[np.nan]], RCARS=[[0.4]], most=[[0.7]]), "DDPG")
+    found = judge(claim, 10, measured(DDPG=[[np.nan]] * 3, RCARS=[[0.4]] * 3, most=[[0.7]] * 3), "DDPG")
     assert found.verdict == "not reproduced"
     assert "undefined" in found.why
 
@@ -115,17 +124,17 @@ def test_divergence_is_worse_than_any_reward():
 
 
 def test_rises_with_the_number_of_users():
-    values = {10: np.array([[1.0, 1.1]]), 18: np.array([[2.0, 2.1]])}  # Of the best, too.
+    values = {10: np.array([[1.0, 1.1, 1.05]]), 18: np.array([[2.0, 2.1, 2.2]])}  # Of the best, too.
     up = judge_rise("x", "utility", "DDPG", lambda who, metric, n: values[n])
     down = judge_rise("x", "utility", "DDPG", lambda who, metric, n: values[28 - n])
     assert (up.verdict, down.verdict) == ("reproduced", "not reproduced")
 
 
 def test_lower_than_a_benchmark():
-    values = measured(DDPG=[[1.0, 1.2], [1.1, 1.0]], RCARS=[[2.0], [2.0]], most=[[0.5], [0.5]])
+    values = measured(DDPG=[[1.0, 1.2], [1.1, 1.0], [1.1, 1.1]], RCARS=[[2.0]] * 3, most=[[0.5]] * 3)
     assert judge_lower("less", "tv", "DDPG", "RCARS", 10, values).verdict == "reproduced"
     assert judge_lower("less", "tv", "RCARS", "DDPG", 10, values).verdict == "not reproduced"
-    mixed = measured(DDPG=[[1.0], [2.5]], RCARS=[[2.0], [2.0]], most=[[0.5], [0.5]])
+    mixed = measured(DDPG=[[1.0], [2.5], [2.0]], RCARS=[[2.0]] * 3, most=[[0.5]] * 3)
     assert judge_lower("less", "tv", "DDPG", "RCARS", 10, mixed).verdict == "undecided"
-    best = measured(DDPG=[[2.5], [2.5]], RCARS=[[2.0], [2.0]], most=[[2.0], [2.0]])
+    best = measured(DDPG=[[2.5]] * 3, RCARS=[[2.0]] * 3, most=[[2.0]] * 3)
     assert judge_lower("less", "tv", "DDPG", "RCARS", 10, best).verdict == "impossible"

@@ -59,10 +59,11 @@ def lookup(**values: list[float]):
 def test_a_conclusion_holds_fails_or_stays_open():
     above = Conclusion("x", lambda v: v("a", "b", 10, False), 5.0, True, ".1f")
     below = above._replace(above=False)
-    for values, holds in (([6, 7, 8], True), ([1, 2, 3], False), ([2, 8, 5], None)):
+    for values, holds in (([7, 7.1, 7.2], True), ([1, 1.1, 1.2], False), ([2, 8, 5], None)):
         assert above.judge(lookup(a_b=values))[1] is holds
         assert below.judge(lookup(a_b=values))[1] is (None if holds is None else not holds)
-    assert above.judge(lookup(a_b=[6]))[1] is True
+    # Two catalogues do not tell.
+    assert above.judge(lookup(a_b=[7, 7.1]))[1] is None
     # What was not measured neither holds nor fails.
     assert above.judge(lookup(a_b=[np.nan]))[1] is None
     assert below.judge(lookup(a_b=[np.nan]))[1] is None

@@ -8,9 +8,10 @@ from jaxtyping import Float
 
 from genedge.cell.types import AnyArray
 
-# Uniform numbers have 24 bits, so the power of Rayleigh fading lies between these. The least one keeps a number of
-# exactly 0 from making the delay infinite.
-LEAST_POWER, LARGEST_POWER = 2.0**-24, 24 * math.log(2)
+# The power of Rayleigh fading lies between these. One number in 70 billion would be below the least, which keeps
+# gains within single precision and a number of exactly 0 from making the delay infinite. No float lies between
+# 1 − 2⁻²⁴ and 1, hence the largest.
+LEAST_POWER, LARGEST_POWER = 2.0**-36, 24 * math.log(2)
 
 # What lasts is kept to so many standard deviations: one number in five hundred million lies beyond.
 FARTHEST = 6.0

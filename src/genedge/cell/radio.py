@@ -30,7 +30,7 @@ def rate(
     """
     own_hz = share * band_hz
     noise_hz = jnp.where(noise_over_own_band, own_hz, band_hz)
-    return jnp.asarray(own_hz * jnp.log1p(power_w * gain / (N0 * noise_hz)) / jnp.log(2.0))
+    return jnp.asarray(own_hz * jnp.log1p(gain * (power_w / (N0 * noise_hz))) / jnp.log(2.0))
 
 
 def uplink_delay(

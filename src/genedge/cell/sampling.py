@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.extend.random import threefry_2x32
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt32
 
 from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.popularity import zipf
@@ -25,6 +25,7 @@ USERS_AT_ONCE = 10_000
 class Draws(NamedTuple):
     """Two uniform numbers in [0, 1) for each place, a stream for each component of the cell.
 
+    They have 24 bits, and so has the second of the fading; its first has all that a float has, see `fine_uniform`.
     The last two are drawn only where something lasts from slot to slot.
 
     Attributes:
@@ -77,8 +78,23 @@ def draw(key: Array, t: Int[Array, "*slots"], places: int, lasting: bool = False
     low = jnp.arange(places, dtype=jnp.uint32).reshape(-1, *(1 for _ in t.shape))
     counters = jnp.stack(jnp.broadcast_arrays(high, low))
     words = threefry_2x32(jax.random.key_data(key), counters)
-    uniform = (words >> 8).astype(jnp.float32) * 2.0**-24
-    return Draws(*jnp.moveaxis(uniform, 0, 2))
+    drawn = Draws(*jnp.moveaxis((words >> 8).astype(jnp.float32) * 2.0**-24, 0, 2))
+    fade = fine_uniform(*words[:, Draws._fields.index("fading")])
+    return drawn._replace(fading=jnp.stack([fade, drawn.fading[:, 1]], axis=1))
+
+
+def fine_uniform(high: UInt32[Array, "*batch"], low: UInt32[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """A uniform number in [0, 1) of 64 bits, as near to 0 as a float can tell.
+
+    How deep a fade can be decides the mean of a delay, which goes as 1/h: of 24 bits it would be cut off at 6e-8.
+
+    Args:
+        high: 32 random bits; those that count.
+        low: 32 more, which tell numbers apart that the others leave near 0. A channel that reads them as a number
+            of its own finds it independent, but for digits that no float shows.
+    """
+    number = high.astype(jnp.float32) * 2.0**-32 + low.astype(jnp.float32) * 2.0**-64
+    return jnp.minimum(number, 1 - 2.0**-24)
 
 
 def sample_slot(

@@ -6,6 +6,7 @@ from jaxtyping import Float
 
 from genedge.cell.popularity import popularity
 from genedge.cell.types import AnyArray, Memory, Params, Slot
+from genedge.limits import GAIN
 
 
 def observation_size(models: int, places: int, box: bool = False) -> int:
@@ -37,7 +38,7 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
     """
     active = jnp.asarray(slot.active)
     typical_db = params.channel.typical_db(params.area_m)
-    gain_db = 10 * jnp.log10(jnp.maximum(slot.gain, 1e-30))
+    gain_db = 10 * jnp.log10(jnp.maximum(slot.gain, GAIN[0]))
     output_bits = jnp.asarray(params.models.output_bits)
     one_hot = jnp.asarray(slot.requests)[..., None] == jnp.arange(output_bits.shape[0])
     per_user = [

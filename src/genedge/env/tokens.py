@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from genedge.cell.channels.log_distance import LogDistance
 from genedge.cell.types import Params, Slot
+from genedge.limits import GAIN
 
 USER_FEATURES = 4
 MODEL_FEATURES = 10
@@ -57,7 +58,7 @@ def tokens(params: Params, slot: Slot) -> Tokens:
         return jnp.broadcast_to(value[..., None], active.shape)
 
     users = [
-        (jnp.log10(jnp.maximum(slot.gain, 1e-30)) - usual_gain(params)) / 2,
+        (jnp.log10(jnp.maximum(slot.gain, GAIN[0])) - usual_gain(params)) / 2,
         slot.input_bits / 4e7 - 1.5,
         alike(jnp.asarray(slot.skew) - 1),
         alike(active.sum(axis=-1) / 10 - 1),

@@ -42,7 +42,7 @@ ACTORS = {"actor.onnx", "actor.npz"}
 
 # What single precision computes with, far beyond any real request or channel.
 BITS = (1.0, 1e15)
-GAIN = (1e-30, 1e6)
+GAIN = (1e-34, 1e6)
 LARGEST_SKEW = 1e15
 
 # Of a line of slots, as genedge reads it.

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from genedge.statistics import Interval, interval_over_runs
+from genedge.statistics import Interval, over_groups
 
 USERS = (10, 18)
 ClaimMetric = Literal["utility", "hit ratio"]
@@ -110,7 +110,7 @@ def compared(better_by: BetterBy, ours: np.ndarray, base: np.ndarray) -> Interva
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         values = better_by(*np.broadcast_arrays(ours, base))
-    return interval_over_runs(values if np.isfinite(values).all() else np.full(values.shape, np.nan))
+    return over_groups(values if np.isfinite(values).all() else np.full(values.shape, np.nan))
 
 
 def judge(claim: Claim, users: int, values: Values, contender: str) -> Judged:
@@ -169,12 +169,12 @@ def _verdict(claimed: float, found: Sequence[Reading]) -> tuple[Word, Reading]:
 
 
 def ends(value: Interval) -> tuple[float, float]:
-    """Both ends of an interval; of a single value, the value itself.
+    """Both ends of an interval; what has none, of fewer than three catalogues or seeds, might be anything.
 
     Args:
         value: with its interval.
     """
-    return (value.mean, value.mean) if np.isnan(value.low) else (value.low, value.high)
+    return (-np.inf, np.inf) if np.isnan(value.low) and np.isfinite(value.mean) else (value.low, value.high)
 
 
 def _why(verdict: Word, claimed: float, telling: Reading, found: Sequence[Reading]) -> str:
@@ -185,7 +185,12 @@ def _why(verdict: Word, claimed: float, telling: Reading, found: Sequence[Readin
         "reproduced": f"{measured}; {claimed:g} % lies within the interval",
         "exceeded": f"{measured}, more than the {claimed:g} % claimed",
         "impossible": f"in every reading {claimed:g} % lies above what the certificate allows: {most}",
-        "undecided": f"{measured}: the interval holds {claimed:g} %, but is too wide to tell",
+        "undecided": f"{measured}: "
+        + (
+            "fewer than three catalogues or seeds have no interval"
+            if np.isnan(telling.measured.low)
+            else f"the interval holds {claimed:g} %, but is too wide to tell"
+        ),
         "not reproduced": f"{measured}, not {claimed:g} %; {most}",
     }[verdict]
 
@@ -222,7 +227,7 @@ def judge_rise_and_fall(rates: Sequence[float], rewards: Sequence[Interval]) -> 
         verdict = "reproduced"
     elif inside:
         verdict = "undecided"
-        why += "; the intervals of the best rate and of an end overlap"
+        why += "; the intervals of the best rate and of an end overlap, or there are none"
     else:
         verdict = "not reproduced"
     return Judged(

@@ -11,7 +11,7 @@ from genedge.paper.records import Records
 from genedge.paper.study import AGENTS, ATTAINABLE, BOUND, DDPG, MOST, PAPER, POLICIES, Study, listed
 from genedge.paper.tasks import Measure, Task, Train, fingerprint
 from genedge.scenario import load_scenario
-from genedge.statistics import interval_over_runs, mean
+from genedge.statistics import mean, over_groups
 
 LEAST_TOLD = f" Gaps below {LEAST_DRAWN:g} % are drawn there."
 
@@ -189,7 +189,7 @@ def over_users(
         Series(
             label,
             study.plan.users,
-            [interval_over_runs(evidence.values(label, metric, n)) for n in study.plan.users],
+            [over_groups(evidence.values(label, metric, n)) for n in study.plan.users],
         )
         for label in (*AGENTS, *study.policies)
         if label not in without

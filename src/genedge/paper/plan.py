@@ -63,7 +63,7 @@ class Plan(BaseModel):
 
 
 FULL = Plan(
-    catalogues=(1, 2, 3),
+    catalogues=(1, 2, 3, 4, 5),
     seeds=(0, 1, 2),
     users=(10, 12, 14, 16, 18),
     episodes=500,
@@ -80,6 +80,7 @@ FULL = Plan(
 )
 QUICK = FULL.model_copy(
     update={
+        "catalogues": (1, 2, 3),
         "seeds": (0,),
         "users": (10, 14, 18),
         "episodes": 60,
@@ -88,7 +89,7 @@ QUICK = FULL.model_copy(
         "budgets": ((2, 1), (100, 1), (100, 10), (100, 50)),
         "bound_catalogues": 20,
         "bound_episodes": 2,
-        "sensitivity_catalogues": 2,
+        "sensitivity_catalogues": 3,
         "sensitivity_episodes": 1,
         "watched_slots": 10,
     }

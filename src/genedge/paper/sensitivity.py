@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genedge.statistics import Interval, interval_over_runs
+from genedge.statistics import Interval, over_groups
 from genedge.text import shown
 
 # The most that the paper's agent saves over RCARS at 10 users [%], first reading.
@@ -87,10 +87,9 @@ class Conclusion(NamedTuple):
         Args:
             values: the measurements.
         """
-        found = interval_over_runs(self.value(values))
-        ends = [x for x in (found.low, found.high) if np.isfinite(x)] or [found.mean]
-        holds = [(x > self.threshold) == self.above for x in ends]
-        clear = np.isfinite(found.mean) and (all(holds) or not any(holds))
+        found = over_groups(self.value(values))
+        holds = [(x > self.threshold) == self.above for x in (found.low, found.high)]
+        clear = np.isfinite(found.low) and holds[0] == holds[1]
         return found, holds[0] if clear else None
 
 

@@ -29,9 +29,9 @@ LEAST_SHARE = math.exp(-4)
 # Users for whom a channel or a mobility of a reader's own file is tried.
 PROBED = 100
 
-# Signal to noise ratio, and the longest that a request may be under way [s].
+# Signal to noise ratio, and the longest that a request may be under way [s], whose square single precision carries.
 MOST_SNR = 1e30
-LONGEST_S = 1e15
+LONGEST_S = 5e18
 
 
 def check_radio(p: Params) -> None:

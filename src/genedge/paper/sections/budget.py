@@ -17,7 +17,7 @@ from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, BOUND, DDPG, FEW, PAPER, Study, listed
 from genedge.paper.tasks import Measure, Task
-from genedge.statistics import interval_over_runs
+from genedge.statistics import over_groups
 
 
 def least_ms(records: Records, tasks: Iterable[Task], what: str) -> float:
@@ -47,7 +47,7 @@ def budget(study: Study, records: Records) -> list[Picture]:
         measures = [_budget_measure(study, size, c) for c in study.plan.catalogues]
         values = of_measures(measures, records)
         ladder.append(
-            interval_over_runs(-sensitivity.saved(values("hcras", "utility", FEW), values(BOUND, "utility", FEW)))
+            over_groups(-sensitivity.saved(values("hcras", "utility", FEW), values(BOUND, "utility", FEW)))
         )
         times.append(least_ms(records, measures, "hcras"))
     evidence = Evidence(study, records, PAPER)
@@ -56,11 +56,11 @@ def budget(study: Study, records: Records) -> list[Picture]:
     for label in AGENTS:
         each = [run for row in runs(study, PAPER, label, FEW) for run in row]
         at[label] = least_ms(records, each, "decision")
-        series.append(Series(label, [at[label]], [interval_over_runs(evidence.gap(label, FEW))]))
+        series.append(Series(label, [at[label]], [over_groups(evidence.gap(label, FEW))]))
     for label in ("RCARS", "cloud-only", "greedy", "knapsack", *study.own):
         measures = [benchmarks(study, PAPER, c, label) for c in study.plan.catalogues]
         at[label] = least_ms(records, measures, study.policies[label])
-        series.append(Series(label, [at[label]], [interval_over_runs(evidence.gap(label, FEW))]))
+        series.append(Series(label, [at[label]], [over_groups(evidence.gap(label, FEW))]))
     sizes = sorted(p * g for p, g in study.plan.budgets)
     in_time = [size for size, time in zip(sizes, times, strict=True) if time <= at[DDPG]]
     afford = f"{in_time[-1]:,} evaluations" if in_time else f"fewer than {sizes[0]:,} evaluations"

@@ -21,7 +21,7 @@ from genedge.paper.sections.section import ReportSection, Table
 from genedge.paper.study import AGENTS, ATTAINABLE, BOUND, DDPG, PAPER, Study
 from genedge.paper.tasks import Measure, Task
 from genedge.scenario import load_scenario
-from genedge.statistics import interval_over_runs
+from genedge.statistics import over_groups
 
 
 def _bound_measure(study: Study, preset: str, catalogue: int) -> Measure:
@@ -192,7 +192,7 @@ def _reach_row(preset: str, reach: Reach) -> tuple[str, ...]:
         reach.reading,
         str(reach.users),
         f"{reach.claimed:g} %",
-        claims.percentage(interval_over_runs(reach.most)),
+        claims.percentage(over_groups(reach.most)),
         f"{reach.most.min():.1f} to {reach.most.max():.1f} %",
         f"{np.mean(reach.most >= reach.claimed):.0%}",
     )

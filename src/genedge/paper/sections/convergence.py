@@ -12,7 +12,7 @@ from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import BEST, DDPG, FEW, PAPER, Study, listed
 from genedge.paper.tasks import Task, Train
-from genedge.statistics import Interval, interval_over_runs
+from genedge.statistics import Interval, over_groups
 
 
 def _rate_runs(study: Study, rate: float) -> list[Train]:
@@ -42,7 +42,7 @@ def final_rewards(study: Study, records: Records) -> list[Interval]:
             rewards = [row["reward"] for row in records[run]["found"]["rows"]]
             diverged = records[run]["found"]["diverged"]
             last.append(np.nan if diverged else np.mean(rewards[-max(1, len(rewards) // 5) :]))
-        found.append(interval_over_runs(np.array([last])))
+        found.append(over_groups(np.array([last])))
     return found
 
 
@@ -60,7 +60,7 @@ def convergence(study: Study, records: Records) -> list[Picture]:
         rewards = np.full((len(logged), len(longest)), np.nan)
         for i, rows in enumerate(logged):
             rewards[i, : len(rows)] = [row["reward"] for row in rows]
-        over_seeds = [interval_over_runs(column[None]) for column in rewards.T]
+        over_seeds = [over_groups(column[None]) for column in rewards.T]
         series.append(Series(label, [row["episode"] for row in longest], over_seeds))
     levels = {}
     for label, name in study.policies.items():

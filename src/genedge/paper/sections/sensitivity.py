@@ -16,7 +16,7 @@ from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import BOUND, FEW, PAPER, Study
 from genedge.paper.tasks import Measure, Task
 from genedge.registry import named
-from genedge.statistics import interval_over_runs
+from genedge.statistics import over_groups
 
 COMPARED = ("rcars", "cloud-only", "knapsack", "hcras", "learned", "optimal")
 
@@ -137,7 +137,7 @@ def _worth(study: Study, records: Records) -> HeatMap:
         for rate in sensitivity.BACKHAUL_MBIT_PER_S:
             values = of_measures([_worth_measure(study, c, speed, rate) for c in _catalogues(study)], records)
             optimum, cloud = (values(name, "utility", FEW) for name in (BOUND, "cloud-only"))
-            row.append(interval_over_runs(sensitivity.saved(optimum, cloud)))
+            row.append(over_groups(sensitivity.saved(optimum, cloud)))
         worth.append(row)
     return HeatMap(
         "worth",

@@ -15,7 +15,7 @@ from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, BOUND, FEW, PAPER, POLICIES, Study, listed
 from genedge.paper.tasks import Measure, Task, Train
-from genedge.statistics import interval_over_runs
+from genedge.statistics import over_groups
 
 
 def _alpha_measure(study: Study, alpha: float, catalogue: int, label: str) -> Measure:
@@ -79,7 +79,7 @@ def _series(study: Study, records: Records, metric: str) -> list[Series]:
     """A line for each policy and agent over the weights."""
     alphas = sorted(study.plan.alphas)
     found = [_at(study, records, alpha, metric) for alpha in alphas]
-    return [Series(label, alphas, [interval_over_runs(at[label]) for at in found]) for label in found[0]]
+    return [Series(label, alphas, [over_groups(at[label]) for at in found]) for label in found[0]]
 
 
 def _gaps(study: Study, records: Records) -> list[Series]:
@@ -91,7 +91,7 @@ def _gaps(study: Study, records: Records) -> list[Series]:
         Series(
             label,
             alphas,
-            [interval_over_runs(100 * (at[label] / best - 1)) for at, best in zip(found, optimum, strict=True)],
+            [over_groups(100 * (at[label] / best - 1)) for at, best in zip(found, optimum, strict=True)],
         )
         for label in found[0]
         if label != OPTIMUM

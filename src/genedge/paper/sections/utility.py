@@ -12,14 +12,14 @@ from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, PAPER, Study
 from genedge.paper.tasks import Task
-from genedge.statistics import interval_over_runs
+from genedge.statistics import over_groups
 
 
 def utility(study: Study, records: Records) -> list[Picture]:
     """The total utility over the number of users, and the gap to the optimum."""
     evidence = Evidence(study, records, PAPER)
     gaps = [
-        Series(label, study.plan.users, [interval_over_runs(evidence.gap(label, n)) for n in study.plan.users])
+        Series(label, study.plan.users, [over_groups(evidence.gap(label, n)) for n in study.plan.users])
         for label in (*AGENTS, *study.policies)
         if label != OPTIMUM
     ]
