@@ -205,7 +205,7 @@ def refuse_all_fields(call, name, whole, skip=()):
 
 def test_a_zoo_in_place_of_each_field_of_params():
     for call in (score, serve):
-        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box",))
+        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box", "recorded"))
         refuse_all_fields(
             lambda models, call=call: call(params=PARAMS._replace(models=models)), "params.models", PARAMS.models
         )
@@ -218,8 +218,8 @@ def test_a_zoo_in_place_of_each_field_of_params():
         lambda box: genedge.sample_episode(BOX.params._replace(box=box), KEY, 3, 4, 2), "params.box", BOX.params.box
     )
     for label, value in ZOO.items():
-        for field in ("models", "box", "channel", "mobility"):
-            if (field, label) != ("box", "none"):
+        for field in ("models", "box", "channel", "mobility", "recorded"):
+            if (field, label) not in (("box", "none"), ("recorded", "none")):
                 params = PARAMS._replace(**{field: value})
                 assert refuses(lambda params=params: score(params=params), f"params.{field}", label), label
 

@@ -85,7 +85,9 @@ def advance(
     moved = step(params, state, jnp.clip(action, -1, 1), slots_per_episode)
     per_user = jnp.stack([moved.info.delay_s, moved.info.tv, moved.info.hit.astype(moved.info.tv.dtype)])
     head = jnp.stack([moved.reward, moved.truncated.astype(moved.reward.dtype)])
-    return moved.state, jnp.concatenate([head, per_user.sum(axis=-1) / state.users, moved.observation])
+    return moved.state, jnp.concatenate(
+        [head, per_user.sum(axis=-1) / jnp.asarray(state.users, per_user.dtype), moved.observation]
+    )
 
 
 @partial(jax.jit, static_argnames="slots_per_episode")

@@ -13,6 +13,8 @@ from genedge.scenario.sections import DrawnModels, GivenModel, QualityFloor, Req
 def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
     """Draws the catalogue: a stream per property, so that a changed range leaves the others' draws alone.
 
+    What is given of a model stands in the place of what was drawn, and shifts nothing.
+
     Args:
         ranges: where each property comes from.
         seed: of the catalogue.
@@ -21,6 +23,9 @@ def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
     for i, key in enumerate(GivenModel.model_fields):
         low, high = getattr(ranges, key)
         drawn[key] = (low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)).tolist()
+        for m, model in enumerate(ranges.given):
+            known = getattr(model, key)
+            drawn[key][m] = drawn[key][m] if known is None else known
     # Not validated again: between 0 and the least number of a setting there are smaller ones.
     return tuple(
         GivenModel.model_construct(**dict(zip(drawn, model, strict=True)))

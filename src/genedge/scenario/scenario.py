@@ -81,6 +81,19 @@ class Scenario:
         models = self.settings.models
         return models if isinstance(models, tuple) else draw_models(models, self.settings.seed)
 
+    def provenance_of(self, m: int, key: str) -> str:
+        """Where a number of the catalogue comes from: that of the range it was drawn from, or of what was given.
+
+        Args:
+            m: the model.
+            key: of its number, such as `storage_gb`.
+        """
+        models = self.settings.models
+        if isinstance(models, tuple):
+            return self.of_cell["models"].provenance
+        given = m < len(models.given) and getattr(models.given[m], key) is not None
+        return self.of_cell["models.given" if given else f"models.{key}"].provenance
+
     @cached_property
     def params(self) -> Params:
         """The scenario as float64 NumPy arrays in SI units."""
