@@ -12,6 +12,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from genedge.cell.shown import slots_html
+
 # NumPy arrays come from scenarios and certificates, JAX arrays from compiled code; both are welcome.
 AnyArray = Array | np.ndarray
 
@@ -284,6 +286,9 @@ class Slot(NamedTuple):
     active: Bool[AnyArray, "*batch N"]
     ranking: Int[AnyArray, "*batch M"] | None = None
     memory: Memory | None = None
+
+    def _repr_html_(self) -> str:
+        return slots_html(self)
 
 
 class Decision(NamedTuple):

@@ -30,7 +30,7 @@ def evaluate(
     users: Sequence[int],
     episodes: int,
     seed: int,
-    report: Callable[[str], None],
+    report: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
     """Evaluates policies over numbers of users, all on the same slots.
 
@@ -40,8 +40,8 @@ def evaluate(
         users: numbers of users; of slots of a file, the most that a slot has, and nothing else.
         episodes: E, episodes for each number of users; of a file, its first ones.
         seed: of the slots, and of what policies draw; with more users, the first ones' draws stay as they were.
-        report: called with a short text before each piece of work: one for the optimum, then E for each policy,
-            at every number of users.
+        report: called with a short text before each piece of work: one for the optimum, then E for each policy, at
+            every number of users. Nothing else tells of progress.
 
     Returns:
         The results.

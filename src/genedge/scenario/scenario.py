@@ -19,6 +19,7 @@ from genedge.settings.fields import Section
 from genedge.settings.provenance import Setting, defaults
 from genedge.settings.reading import write_yaml
 from genedge.settings.words import unit_of, validated
+from genedge.text import html_table
 
 
 class Recorded(NamedTuple):
@@ -121,6 +122,18 @@ class Scenario:
                 for key, setting in self._of_section(section, kind).items()
             },
         }
+
+    def _repr_html_(self) -> str:
+        settings = [
+            (key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
+            for key, setting in self.of_cell.items()
+        ]
+        keys = tuple(GivenModel.model_fields)
+        catalogue = [(m, *(f"{getattr(model, key):.4g}" for key in keys)) for m, model in enumerate(self.models)]
+        columns = ("setting", "value", "unit", "provenance", "note")
+        return html_table(f"scenario {self.name} ({self.id})", columns, settings) + html_table(
+            "catalogue, by popularity rank", ("model", *keys), catalogue
+        )
 
     def hyperparameters(self, section: str) -> Any:
         """The hyperparameters of a learner or a policy, validated.
