@@ -1,4 +1,4 @@
-"""What a notebook shows of scenarios and slots; and what it sees of a library call: nothing that was not asked for."""
+"""What a notebook shows of scenarios and slots, and of a library call: nothing that was not asked for."""
 
 import subprocess
 import sys

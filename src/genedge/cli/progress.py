@@ -10,7 +10,7 @@ from typing import Protocol
 from genedge.cli.streams import on_terminal
 from genedge.text import shown
 
-# Where there is no terminal, a line at most this often, and the last one; none of work that is done in this time [s].
+# Without a terminal, a line at most this often, and the last one; none of work that is done in this time [s].
 LINE_EVERY_S, LEAST_S = 5.0, 1.0
 
 

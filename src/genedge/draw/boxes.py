@@ -7,7 +7,7 @@ import numpy as np
 from genedge.draw.canvas import Axes, Line2D, ListedColormap, Patch, in_figure
 from genedge.draw.dots import FONT_PT, WIDTH_IN, Below
 from genedge.draw.fit import Fit, in_lines
-from genedge.evaluation.results import BoxEvaluation, FirstEpisode
+from genedge.evaluation.box_results import BoxEvaluation, FirstEpisode
 
 # Of the models' numbers [pt].
 TINY_PT = 7.0

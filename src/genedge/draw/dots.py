@@ -89,7 +89,7 @@ def dots_figure(results: Results, below: Below = NOTHING, fit: Fit = AS_USUAL) -
 def _across(results: Results, room_in: float, pt: float) -> int:
     """How many panels stand side by side: as many as their labels have room for beside the names."""
     panels = len(results.panels)
-    labels = [line for metric in results.panels for line in results.metrics[metric].axis.split("\n")]
+    labels = [line for metric in results.panels for line in results.axis(metric).split("\n")]
     least_in = GAP_IN + max(width_in(label, pt) for label in labels)
     most = min(max(int(room_in / least_in), 1), panels)
     return ceil(panels / ceil(panels / most))
@@ -101,7 +101,7 @@ def level_styles(results: Results) -> dict[str, Mapping[str, Any]]:
     Args:
         results: with their levels.
     """
-    names = dict.fromkeys(level.name for level in results.levels if level.metric in results.panels)
+    names = dict.fromkeys(level.name for level in results.levels if level.drawn and level.metric in results.panels)
     return {name: LEVEL_STYLES[i % len(LEVEL_STYLES)] for i, name in enumerate(names)}
 
 
@@ -129,7 +129,7 @@ def _panel(axes: Axes, results: Results, metric: str, fit: Fit, panel_in: float)
         number.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     axes.grid(color=GRID, axis="y")
     axes.set_ylim(len(results.rows) - 0.5, -0.8)
-    axes.set_xlabel(results.metrics[metric].axis)
+    axes.set_xlabel(results.axis(metric))
     # So that the numbers of the outermost dots do not leave it.
     share = min(0.5 * widest_in / panel_in, 0.4) if panel_in > 0 else 0.0
     axes.margins(x=max(0.2, share / (1 - 2 * share)))
