@@ -215,8 +215,6 @@ class Evaluation(Results):
         """What a reader should know besides, a line each."""
         recorded = self.scenario.recorded
         of_file = [] if recorded is None else [f"The slots are those of {recorded.told}."]
-            [] if recorded is None else [f"The slots are those of {recorded.told}, {recorded.episodes} episodes."]
-        )
         return [*of_file, *equal_remarks(self.rows)]
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
