@@ -16,6 +16,7 @@ from genedge.cell.types import (
     Outcome,
     Params,
     Slot,
+    as_seen,
 )
 from genedge.errors import InputError
 from genedge.given import (
@@ -111,7 +112,7 @@ def compiled_policy(decide: Decide) -> Decide:
     def checked(params: Params, slots: Slot, key: Array) -> Decision:
         check_asked(params, slots, key)
         with as_stated():
-            return decide(*in_single((params, slots)), key)
+            return decide(*in_single((params, as_seen(slots))), key)
 
     return checked
 
@@ -129,7 +130,7 @@ def host_policy(decide: Decide, name: str) -> Decide:
         refuse_traced(f"policy {name!r}", instead, params=params, slots=slots, key=key)
         check_asked(params, slots, key)
         with at_once():
-            return decide(*in_double((params, slots)), key)
+            return decide(*in_double((params, as_seen(slots))), key)
 
     return checked
 
@@ -143,6 +144,6 @@ def own_policy(decide: Decide) -> Decide:
 
     def checked(params: Params, slots: Slot, key: Array) -> Decision:
         check_asked(params, slots, key)
-        return decide(params, slots, key)
+        return decide(params, as_seen(slots), key)
 
     return checked

@@ -1,9 +1,15 @@
 """The standard streams, whatever state the program was given them in."""
 
+import contextlib
 import io
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any
+
+from genedge.errors import Told
+from genedge.text import shown
 
 
 def mend_streams() -> None:
@@ -33,6 +39,24 @@ def on_terminal(stream: Any) -> bool:
     """
     notebook = any(name in os.environ for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME", "COLAB_RELEASE_TAG"))
     return bool(stream.isatty()) and not notebook
+
+
+@contextlib.contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """What is told of what the user gave is one line on standard error, without the place in the program."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, Told):
+            print(f"genedge: {shown(str(message))}", file=sys.stderr)
+        else:
+            usual(message, category, *where)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 class _Heedless(io.FileIO):

@@ -27,4 +27,9 @@ def with_slots(scenario: Scenario, slots: object) -> Scenario:
     if not file.is_file():  # Nor a pipe, which could not be read again.
         raise InputError(f"--slots {slots}: no such file")
     episodes = read_episodes(lines_of_file(file, "--slots"), str(slots), scenario)
+    if scenario.params.observation is not None and episodes.seen_gain is None:
+        raise InputError(
+            f"--slots {slots}: the scenario's observation is not of things as they are, and no line has a "
+            f"'seen_channel_gain'; give it there, or set observation.stale_slots and observation.gain_noise_db to 0"
+        )
     return replace(scenario, recorded=Recorded(str(file), digest(file), episodes))
