@@ -194,6 +194,25 @@ def test_many_cells_meet_what_one_meets(file):
         np.testing.assert_array_equal(first, one.reset(seed=3 + i)[0])
 
 
+def test_what_a_file_holds_is_within_the_space_of_observations(tmp_path):
+    row = line(2, channel_gain=[1e-25, 1e5], input_bits=[1.0, 1e12])
+    env = gymnasium.make("genedge/Cell-v0", overrides=SMALL, slots=written(tmp_path / "f.jsonl", [row] * T))
+    assert env.observation_space.contains(env.reset(seed=0)[0])
+    with pytest.raises(
+        InputError, match=r"^options\['users'\]: the slots of a file have their own users; leave it out"
+    ):
+        env.reset(options={"users": 2})
+    with pytest.raises(InputError, match=r"^users is 2, but slots of a file have their own users"):
+        gymnasium.make("genedge/Cell-v0", overrides=SMALL, users=2, slots=tmp_path / "f.jsonl")
+
+
+def test_slots_that_are_seen_otherwise_say_so(file):
+    with pytest.raises(InputError, match=r"no line has a 'seen_channel_gain'; give it there, or set observation"):
+        load_scenario(
+            "paper", [*SMALL, "observation.stale_slots=2"], written(file.parent / "f.jsonl", [line()] * T)
+        )
+
+
 def test_means_are_over_those_who_are_there(tmp_path):
     path = written(tmp_path / "f.jsonl", [line(users) for users in (2, 5, 1, 3)])
     env = gymnasium.make("genedge/Cell-v0", overrides=SMALL, slots=path)

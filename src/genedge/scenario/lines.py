@@ -191,9 +191,13 @@ def _stacked(rows: list[dict[str, Any]]) -> tuple[Slot, list[int]]:
         gain=stack("channel_gain", 1.0, float),
         position_m=stack("position_m", 0.0, float, (2,)),
         active=stack("active", False, bool),
-        seen_gain=stack(SEEN, 1.0, float) if any(row[SEEN] != row["channel_gain"] for row in rows) else None,
+        seen_gain=stack(SEEN, 1.0, float) if any(map(_seen_otherwise, rows)) else None,
     )
     return slots, widths
+
+
+def _seen_otherwise(row: dict[str, Any]) -> bool:
+    return not np.array_equal(row[SEEN], row["channel_gain"])
 
 
 def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
