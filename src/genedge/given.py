@@ -152,8 +152,9 @@ def check_params(params: Params) -> None:
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
     if not (params.box is None or isinstance(params.box, Box)):
         raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
-    if not (params.recorded is None or isinstance(params.recorded, Slot)):
-        raise InputError(f"params.recorded must be None or slots, not {what(params.recorded)}")
+    recorded = params.recorded
+    if not (recorded is None or (isinstance(recorded, Slot) and np.ndim(recorded.requests) == 3)):
+        raise InputError(f"params.recorded must be None or slots with axes (E, T, N), not {what(recorded)}")
     if not (params.observation is None or isinstance(params.observation, Observation)):
         must = "params.observation must be None or such as scenario.params.observation"
         raise InputError(f"{must}, not {what(params.observation)}")
