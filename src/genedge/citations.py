@@ -53,8 +53,8 @@ def keys_of(name: str) -> tuple[str, ...]:
     """What something that can be named rests on.
 
     Args:
-        name: a name in the registry, the folder of a run or of several, `sb3:` and a file, or a function of the reader's own,
-            which rests on what only the reader knows.
+        name: a name in the registry, the folder of a run or of several, `sb3:` and a file, or a function of the
+            reader's own, which rests on what only the reader knows.
 
     Raises:
         InputError: there is nothing of that name.
