@@ -44,6 +44,8 @@ PAPER_TABLE = [
     ("requests.rank_drift", 0, "1", "restored"),
     ("models.working_gb", 0, "GB", "restored"),
     ("models.load_s", 0, "s", "restored"),
+    ("observation.stale_slots", 0, "slots", "restored"),
+    ("observation.gain_noise_db", 0, "dB", "restored"),
     ("objective.alpha", 0.7, "1", "paper"),
     ("objective.alpha_weighs", "delay", "1", "assumed"),
     ("models.count", 10, "1", "assumed"),
@@ -592,6 +594,9 @@ PHYSICAL = [
     "objective.alpha_weighs=tv",
     "models.count=9",
     *[f"models.{key}=[100, 100.5]" for key in PROPERTIES],
+    "observation.stale_slots=1",
+    "observation.stale_slots=2",
+    "observation.gain_noise_db=3",
     # Of a box
     "server.pinned=[0]",
     "server.pinned=[1]",

@@ -106,6 +106,8 @@ def serve(**given):
     return genedge.serve(**{"params": PARAMS, "slot": SLOTS, "decision": DECISION} | given)
 
 
+RIGHT_OF_CELLS = {"render_mode": ("none",), "users": ("none",), "reward_scale": ("half",)}
+
 # Each function, each argument, and what of the zoo is right there.
 DOORS = [
     (genedge.load_scenario, "scenario", ()),
@@ -127,9 +129,9 @@ DOORS = [
         for argument in ("params", "slots", "key")
     ),
     *(
-        (lambda kind=kind, **given: made(kind, **given), argument, ("none",) if argument == "render_mode" else ())
+        (lambda kind=kind, **given: made(kind, **given), argument, RIGHT_OF_CELLS.get(argument, ()))
         for kind in (genedge.gym.CellEnv, genedge.gym.CellVectorEnv)
-        for argument in ("scenario", "overrides", "gap", "render_mode")
+        for argument in ("scenario", "overrides", "users", "reward_scale", "gap", "render_mode")
     ),
     (lambda **given: made(genedge.gym.CellVectorEnv, **given), "num_envs", ()),
     *((lambda v=v, **given: environment(v, reset=given), "seed", ("none", "huge")) for v in (False, True)),
@@ -176,7 +178,7 @@ def odd_arrays(good, right=()):
 INFINITE = ("C", "R_bc", "R_cb", "storage_gb", "floor_steps", "generators")
 
 
-def refuse_all_fields(call, name, whole, skip=()):
+def refuse_all_fields(call, name, whole, skip=(), right=()):
     for field, good in whole._asdict().items():
         if field in skip or isinstance(good, tuple):
             continue
@@ -184,7 +186,7 @@ def refuse_all_fields(call, name, whole, skip=()):
         alone = (
             {"half", "a number in an array"} if np.ndim(good) == 0 and np.asarray(good).dtype.kind == "f" else set()
         )
-        for label, value in odd_arrays(good, alone):
+        for label, value in odd_arrays(good, alone | {*right}):
             if field in INFINITE and (label.startswith("inf") and np.shape(value) == np.shape(good)):
                 continue
             if name == "params.channel" and label.startswith(("-1e", "negative")):
@@ -206,7 +208,7 @@ def refuse_all_fields(call, name, whole, skip=()):
 
 def test_a_zoo_in_place_of_each_field_of_params():
     for call in (score, serve):
-        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box",))
+        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box", "observation"))
         refuse_all_fields(
             lambda models, call=call: call(params=PARAMS._replace(models=models)), "params.models", PARAMS.models
         )
@@ -219,8 +221,8 @@ def test_a_zoo_in_place_of_each_field_of_params():
         lambda box: genedge.sample_episode(BOX.params._replace(box=box), KEY, 3, 4, 2), "params.box", BOX.params.box
     )
     for label, value in ZOO.items():
-        for field in ("models", "box", "channel", "mobility"):
-            if (field, label) != ("box", "none"):
+        for field in ("models", "box", "channel", "mobility", "observation"):
+            if (field, label) not in (("box", "none"), ("observation", "none")):
                 params = PARAMS._replace(**{field: value})
                 assert refuses(lambda params=params: score(params=params), f"params.{field}", label), label
 
@@ -230,7 +232,8 @@ def test_a_zoo_in_place_of_each_field_of_slots(call, name):
     def given(slots):
         return call("rcars", slots=slots) if call is decide else call(**{name: slots})
 
-    refuse_all_fields(given, name, SLOTS, skip=("ranking", "memory"))
+    refuse_all_fields(given, name, SLOTS, skip=("ranking", "memory", "seen_gain"))
+    refuse_all_fields(given, name, SLOTS._replace(seen_gain=SLOTS.gain), skip=SLOTS._fields[:-1], right=("none",))
     assert refuses(lambda: given(SLOTS._replace(memory="x")), f"{name}.memory", "text")
     assert refuses(lambda: given(SLOTS._replace(ranking="x")), f"{name}.ranking", "text")
 

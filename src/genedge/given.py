@@ -23,6 +23,7 @@ from genedge.cell.types import (
     Memory,
     Mobility,
     Models,
+    Observation,
     Params,
     Slot,
 )
@@ -151,6 +152,9 @@ def check_params(params: Params) -> None:
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
     if not (params.box is None or isinstance(params.box, Box)):
         raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
+    if not (params.observation is None or isinstance(params.observation, Observation)):
+        must = "params.observation must be None or such as scenario.params.observation"
+        raise InputError(f"{must}, not {what(params.observation)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
     for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
         if len(shape) != 1 or shape == (0,):
@@ -167,8 +171,10 @@ def check_params(params: Params) -> None:
         if not _is_one_of(type(given), kinds):
             raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
         known |= _parts(part, given)
+    if params.observation is not None:
+        known |= _parts("observation", params.observation)
     for (name, kind, axes), value in zip(
-        _PARAMS, (*params[:-4], *params.models, *(params.box or ())), strict=False
+        _PARAMS, (*params[: len(_PLAIN)], *params.models, *(params.box or ())), strict=False
     ):
         if value is None and name == "box.every":
             continue
@@ -212,9 +218,13 @@ def _single_numbers(kind: type) -> frozenset[str]:
     return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
 
 
+# The fields of params that are arrays; those after them are named tuples.
+_PLAIN = Params._fields[: Params._fields.index("channel")]
+
+
 def _table_of_params() -> tuple[tuple[str, str, str], ...]:
     """Each field of params in their order: its name, what it holds, and its axes."""
-    names = [*Params._fields[:-4], *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
+    names = [*_PLAIN, *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
     axes = {
         "area_m": "2",
         "input_bits": "2",
@@ -299,7 +309,12 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
     no_model = nobody if requests is None else nobody & (requests == -1)
     index = f"a model's index, from 0 to {models - 1}"
     check("requests", requests, lambda x: (x >= 0) & (x < models), index, no_model)
-    for field, value, (least, most) in (("input_bits", slots.input_bits, BITS), ("gain", slots.gain, GAIN)):
+    seen = () if slots.seen_gain is None else (("seen_gain", slots.seen_gain, GAIN),)
+    for field, value, (least, most) in (
+        ("input_bits", slots.input_bits, BITS),
+        ("gain", slots.gain, GAIN),
+        *seen,
+    ):
         numbers = look(field, value, whole, NUMBERS)
         check(field, numbers, lambda x: (x >= least) & (x <= most), f"from {least:g} to {most:g}", nobody)  # noqa: B023
     position_m = look("position_m", slots.position_m, (*whole, 2), NUMBERS)

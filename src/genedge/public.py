@@ -15,6 +15,7 @@ from genedge.cell.types import (
     Outcome,
     Params,
     Slot,
+    as_seen,
 )
 from genedge.errors import InputError
 from genedge.given import (
@@ -103,7 +104,7 @@ def compiled_policy(decide: Decide) -> Decide:
     def checked(params: Params, slots: Slot, key: Array) -> Decision:
         check_asked(params, slots, key)
         with as_stated():
-            return decide(*in_single((params, slots)), key)
+            return decide(*in_single((params, as_seen(slots))), key)
 
     return checked
 
@@ -121,7 +122,7 @@ def host_policy(decide: Decide, name: str) -> Decide:
         refuse_traced(f"policy {name!r}", instead, params=params, slots=slots, key=key)
         check_asked(params, slots, key)
         with at_once():
-            return decide(*in_double((params, slots)), key)
+            return decide(*in_double((params, as_seen(slots))), key)
 
     return checked
 
@@ -135,6 +136,6 @@ def own_policy(decide: Decide) -> Decide:
 
     def checked(params: Params, slots: Slot, key: Array) -> Decision:
         check_asked(params, slots, key)
-        return decide(params, slots, key)
+        return decide(params, as_seen(slots), key)
 
     return checked

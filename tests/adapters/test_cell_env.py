@@ -65,11 +65,17 @@ def test_an_episode_is_sample_decode_and_serve():
         "delay_s": outcome.delay_s[:, active].mean(axis=1),
         "tv": outcome.tv[:, active].mean(axis=1),
         "hit_ratio": outcome.hit[:, active].mean(axis=1),
+        "user_delay_s": outcome.delay_s,
+        "user_tv": outcome.tv,
+        "user_hit": outcome.hit,
+        "user_utility": outcome.utility,
         "optimum": optimum,
         "gap": cost / optimum - 1,
     }.items():
         np.testing.assert_allclose([step[4][key] for step in steps], expected, rtol=1e-5)
-    assert all(list(step[4]) == ["delay_s", "tv", "hit_ratio", "optimum", "gap"] for step in steps)
+    users = ["user_delay_s", "user_tv", "user_hit", "user_utility"]
+    assert all(list(step[4]) == ["delay_s", "tv", "hit_ratio", *users, "optimum", "gap"] for step in steps)
+    assert not outcome.delay_s[:, ~active].any()
 
 
 def test_seeding():
@@ -127,6 +133,53 @@ def test_what_is_wrong_is_said():
     env.reset(seed=0)
     with pytest.raises(InputError, match=rf"action has shape \(3,\); this environment takes \({SIZE},\)"):
         env.step(np.zeros(3, np.float32))
+
+
+def test_users_reward_scale_and_a_mapping_of_settings():
+    env = gymnasium.make(
+        "genedge/Cell-v0",
+        users=3,
+        reward_scale=0.01,
+        overrides={"objective.alpha": 0.5, "cell.places": PLACES, "cell.slots_per_episode": np.int64(T)},
+    )
+    other = make("objective.alpha=0.5", "cell.users=3")
+    assert env.unwrapped.scenario.settings == other.unwrapped.scenario.settings
+    np.testing.assert_array_equal(env.reset(seed=1)[0], other.reset(seed=1)[0])
+    action = np.linspace(-1, 1, SIZE, dtype=np.float32)
+    assert env.step(action)[1] == other.step(action)[1] * 0.01
+    for given, said in (
+        ({"users": 19}, r"users \(19\) must not exceed places \(18\)"),
+        (
+            {"overrides": {"objective.alpha": object()}},
+            r"overrides: objective\.alpha must be a value",
+        ),
+        ({"overrides": {7: 1}}, "overrides: a key must be text"),
+        ({"overrides": {"objective.alhpa": 1}}, r"did you mean objective\.alpha"),
+    ):
+        with pytest.raises(InputError, match=said):
+            gymnasium.make("genedge/Cell-v0", **given)
+
+
+def test_an_episode_of_other_users():
+    """They are those of a cell with so many; the next episode has the scenario's again."""
+    env, few = make(), make("cell.users=2")
+    np.testing.assert_array_equal(env.reset(seed=3, options={"users": 2})[0], few.reset(seed=3)[0])
+    action = np.full(SIZE, 0.5, np.float32)
+    np.testing.assert_array_equal(env.step(action)[4]["user_delay_s"], few.step(action)[4]["user_delay_s"])
+    assert env.reset()[0][1 + 3 * PLACES :][:PLACES].sum() == USERS
+    for options, said in (({"users": PLACES + 1}, "from 1 to 6"), ({"user": 2}, r"such as \{'users': 8\}")):
+        with pytest.raises(InputError, match=rf"options.*{said}"):
+            env.reset(options=options)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e300])
+def test_an_action_that_is_no_number_is_refused(number):
+    for env, at in ((make(), "1"), (gymnasium.make_vec("genedge/Cell-v0", num_envs=3, overrides=SMALL), "2, 1")):
+        env.reset(seed=0)
+        action = np.zeros(env.action_space.shape)
+        action.flat[-SIZE + 1] = number
+        with pytest.raises(InputError, match=rf"action has -?(nan|inf) at \[{at}\]; give numbers from -1 to 1"):
+            env.step(action)
 
 
 def test_actions_outside_the_box_are_clipped():

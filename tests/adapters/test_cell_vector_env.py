@@ -63,6 +63,25 @@ def test_seeding():
         envs.reset(seed=[1, 2])
 
 
+def test_episodes_of_other_users():
+    """As single cells have them: the episodes that begin by themselves have the scenario's again."""
+    ours, theirs = make(reward_scale=0.5), SyncVectorEnv([lambda: genedge.gym.CellEnv(overrides=SMALL)] * E)
+    for envs in (ours, theirs):
+        envs.reset(seed=2, options={"users": 2})
+    actions = np.full(ours.action_space.shape, 0.5, np.float32)
+    for t in range(T + 2):
+        (seen, rewards, *_, info), (expected, costs, *_, expected_info) = ours.step(actions), theirs.step(actions)
+        equal(seen, expected)
+        equal(rewards, 0.5 * costs)
+        assert info.keys() == expected_info.keys()
+        if info:
+            users = (info["user_delay_s"] > 0).sum(axis=1)
+            assert users.tolist() == [2 if t < T else 4] * E
+            equal(info["user_utility"], expected_info["user_utility"])
+    with pytest.raises(InputError, match=r"options\['users'\] must be a whole number from 1 to 6"):
+        ours.reset(options={"users": 7})
+
+
 def test_the_whole_batch_takes_one_compiled_call(monkeypatch):
     envs, made = make(), []
     envs.reset(seed=0)

@@ -8,12 +8,13 @@ import gymnasium
 import jax
 import numpy as np
 import pytest
+from command_line import call
 
 import genedge.gym
 from genedge.cell.feasible import breaches, decode, in_float64
 from genedge.cell.sampling import sample_episode
 from genedge.env.observation import observe
-from genedge.errors import InputError
+from genedge.errors import InputError, Told
 from genedge.evaluation.cells import evaluate
 from genedge.paper.evidence import benchmarks
 from genedge.paper.plan import QUICK, changed
@@ -64,7 +65,7 @@ def saved(tmp_path_factory):
             before = [p.detach().clone() for p in agent.policy.parameters()]
             agent.learn(60)
             assert any((a != b).any() for a, b in zip(agent.policy.parameters(), before, strict=True))
-            agent.save(folder / name)
+            genedge.gym.save_sb3(agent, folder / name)
             made[name] = folder / f"{name}.zip", agent
         return made[name]
 
@@ -129,6 +130,121 @@ def test_what_is_wrong_with_a_file_is_said(saved, small, tmp_path):
             policy(f"sb3:{damaged}", small)
 
 
+class Upside(gymnasium.ObservationWrapper):
+    """Of the same shape, and another observation."""
+
+    def observation(self, observation):
+        return -observation
+
+
+class Cheaper(gymnasium.RewardWrapper):
+    """Rewards are met in training only."""
+
+    def reward(self, reward):
+        return reward / 100
+
+
+def ppo(env):
+    """An agent that has learnt a few steps."""
+    import stable_baselines3
+    import torch
+
+    torch.set_num_threads(1)
+    more = {"n_steps": 20, "batch_size": 20, "policy_kwargs": {"net_arch": [16]}, "device": "cpu"}
+    return stable_baselines3.PPO("MlpPolicy", env, seed=0, **more).learn(40)
+
+
+def cells(*around, **more):
+    from stable_baselines3.common.env_util import make_vec_env
+
+    def wrapped(env):
+        for wrapper in around:
+            env = wrapper(env)
+        return env
+
+    return make_vec_env("genedge/Cell-v0", 2, seed=0, wrapper_class=wrapped, env_kwargs={"overrides": SMALL} | more)
+
+
+@heavy
+def test_trained_behind_a_wrapper_of_the_observation_it_is_refused(small, tmp_path):
+    genedge.gym.save_sb3(ppo(cells(Cheaper, Upside)), tmp_path / "mine")
+    with pytest.raises(
+        InputError, match=r"mine\.zip: trained behind Upside, which may change what is seen or done"
+    ):
+        policy(f"sb3:{tmp_path / 'mine.zip'}", small)
+    # Its own `save` says nothing of it; but the file holds what was seen last.
+    ppo(cells(Upside)).save(tmp_path / "mine")
+    with pytest.raises(InputError, match="what it saw last is no observation of this scenario's cell"):
+        policy(f"sb3:{tmp_path / 'mine.zip'}", small)
+
+
+@heavy
+def test_trained_behind_wrappers_of_rewards_it_decides_as_in_the_bare_cell(small, slots, tmp_path):
+    agent = ppo(cells(Cheaper, lambda env: gymnasium.wrappers.TimeLimit(env, 5), reward_scale=0.01))
+    genedge.gym.save_sb3(agent, tmp_path / "mine.zip")
+    decide = policy(f"sb3:{tmp_path / 'mine.zip'}", small)
+    assert not breaches(small.params, slots, in_float64(decide(small.params, slots, jax.random.key(0))))
+
+
+@heavy
+def test_with_vec_normalize_it_decides_as_in_training(small, tmp_path):
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    env = VecNormalize(cells(), clip_obs=2.0)
+    agent = ppo(env)
+    env.training = False
+    file = tmp_path / "mine.zip"
+    genedge.gym.save_sb3(agent, file)
+    cell = env.venv.envs[0].unwrapped
+    slot = jax.tree.map(lambda x: np.asarray(x)[None], cell._state.slot)
+    shown = np.asarray(observe(small.params, slot), np.float32)
+    assert np.abs(env.normalize_obs(shown) - shown).max() > 0.5
+    action, _ = agent.predict(env.normalize_obs(shown), deterministic=True)
+    expected = in_float64(decode(small.params, slot, action))
+    decision = in_float64(policy(f"sb3:{file}", small)(small.params, slot, jax.random.key(0)))
+    np.testing.assert_array_equal(decision.cache, expected.cache)
+    np.testing.assert_allclose(decision.bandwidth, expected.bandwidth, rtol=1e-6)
+    # A file of its own `save` has no statistics, and shows that there were some.
+    agent.save(file)
+    with pytest.raises(InputError, match=r"VecNormalize, whose statistics are not in the file; genedge\.gym\.save"):
+        policy(f"sb3:{file}", small)
+
+
+@heavy
+def test_what_a_file_does_not_say_is_told(saved, small, tmp_path):
+    file, agent = saved("PPO")
+    agent.save(tmp_path / "plain.zip")
+    with pytest.warns(Told, match=r"plain\.zip: does not say what it saw .*save_sb3"):
+        policy(f"sb3:{tmp_path / 'plain.zip'}", small)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        answer = call(
+            *("evaluate", "--policies", f"sb3:{tmp_path / 'plain.zip'}", "--users", 4, "--episodes", 1),
+            *(f"--set={setting}" for setting in SMALL),
+        )
+    assert answer.status == 0
+    lines = [line for line in answer.err.splitlines() if "does not say" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("genedge: sb3:")
+    with pytest.warns(Told, match=r"trained on scenario paper \(.*\), evaluated on paper \("):
+        policy(f"sb3:{file}", load_scenario("paper", [*SMALL, "seed=2"]))
+    with pytest.raises(InputError, match=r"'stale_slots': 0.*'stale_slots': 2.*evaluate it as it was trained"):
+        policy(f"sb3:{file}", load_scenario("paper", [*SMALL, "observation.stale_slots=2"]))
+
+
+@heavy
+def test_what_cannot_be_described_is_not_saved(saved, tmp_path):
+    import stable_baselines3
+
+    other = stable_baselines3.PPO("MlpPolicy", gymnasium.make("Pendulum-v1"), n_steps=20, batch_size=20)
+    for model, said in ((other, "no cell of genedge"), (7, "model must be one of Stable-Baselines3")):
+        with pytest.raises(InputError, match=said):
+            genedge.gym.save_sb3(model, tmp_path / "mine.zip")
+    with pytest.raises(InputError, match="file must be the path of a file"):
+        genedge.gym.save_sb3(saved("PPO")[1], 7)
+    assert not (tmp_path / "mine.zip").exists()
+
+
 def test_without_stable_baselines3_the_extra_is_named(monkeypatch, small):
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
     with pytest.raises(InputError, match=r'pip install "genedge\[bench\]"'):
@@ -151,7 +267,7 @@ def test_in_the_papers_figures(tmp_path):
         policy_kwargs={"net_arch": [8]},
     )
     agent.learn(30)
-    agent.save(tmp_path / "mine.zip")
+    genedge.gym.save_sb3(agent, tmp_path / "mine.zip")
     study = study_of(
         changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), [f"sb3:{tmp_path / 'mine.zip'}"]
     )

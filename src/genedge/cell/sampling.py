@@ -16,6 +16,7 @@ from jaxtyping import Float, Int, UInt32
 
 from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.popularity import zipf
+from genedge.cell.sight import first_sight, see
 from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts
 
 # A long episode is drawn in blocks of about so many users: they stay in a core's cache, and its memory is bounded.
@@ -53,10 +54,12 @@ class Lasting(NamedTuple):
     Attributes:
         mobility: of the mobility.
         channel: of the channel.
+        sight: gains that are measured and that the base station does not know yet.
     """
 
     mobility: Any = ()
     channel: Any = ()
+    sight: Any = ()
 
 
 def draw(key: Array, t: Int[Array, "*slots"], places: int, lasting: bool = False) -> Draws:
@@ -130,6 +133,7 @@ def sample_slot(
     ranking = None if params.box is None else _drift(params, t[None], u, before_ranking)[1]
     before_lasting = first_lasting(params, places) if before_lasting is None else before_lasting
     lasting, slots = _slots(params, t[None], u, state, ranking, users, before_lasting)
+    lasting, slots = _as_seen(params, key, t[None], lasting, before_lasting, slots)
     return state[0], jax.tree.map(lambda x: x[0], slots), lasting
 
 
@@ -145,6 +149,7 @@ def first_lasting(params: Params, places: int) -> Lasting:
     begun = Lasting(
         mobility.first(params.area_m, u) if isinstance(mobility, LastingMobility) else (),
         channel.first(nowhere, u) if isinstance(channel, LastingChannel) else (),
+        first_sight(params, places),
     )
     return jax.tree.map(jnp.asarray, begun)
 
@@ -206,6 +211,16 @@ def _slots(
         ranking=ranking,
     )
     return Lasting(of_mobility, of_channel), slots
+
+
+def _as_seen(
+    params: Params, key: Array, t: Array, lasting: Lasting, before: Lasting, slots: Slot
+) -> tuple[Lasting, Slot]:
+    """What lasts, and slots, with what the base station sees of their gains where that is something else."""
+    if params.observation is None:
+        return lasting, slots
+    sight, seen = see(params.observation, key, t, before.sight, jnp.asarray(slots.gain))
+    return lasting._replace(sight=sight), slots._replace(seen_gain=seen)
 
 
 def _positions(params: Params, t: Array, u: Draws, before: Any) -> tuple[Any, Array]:
@@ -301,6 +316,7 @@ def sample_episode(params: Params, key: Array, users: Int[Array, ""] | int, plac
         last, state = jax.lax.scan(lambda state, after: (after[state],) * 2, before[0], _next_state(params, t, u).T)
         last_ranking, ranking = (None, None) if params.box is None else _drift(params, t, u, before[1])
         lasting, slots = _slots(params, t, u, state, ranking, users, before[2])
+        lasting, slots = _as_seen(params, key, t, lasting, before[2], slots)
         return (last, last_ranking, lasting), slots
 
     in_order = None if params.box is None else jnp.arange(params.models.A1.shape[0])

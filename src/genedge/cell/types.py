@@ -70,6 +70,19 @@ class Box(NamedTuple):
     rank_drift: Float[AnyArray, ""]
 
 
+class Observation(NamedTuple):
+    """How the base station sees its users' channels, where that is not as they are.
+
+    Attributes:
+        stale: an entry for each slot that gains are old when they are seen; how many there are is all that counts,
+            as compiled code must know it.
+        noise_db: standard deviation of what is seen of a gain around it [dB].
+    """
+
+    stale: Float[AnyArray, "k"]
+    noise_db: Float[AnyArray, ""]
+
+
 @runtime_checkable
 class AnyChannel(Protocol):
     """What every channel can tell of the gains that it makes."""
@@ -216,6 +229,7 @@ class Params(NamedTuple):
         mobility: where they are.
         models: the catalogue.
         box: what sets a real box apart; None for a cell like the paper's.
+        observation: how channels are seen; None where they are seen as they are.
     """
 
     W_up: Float[AnyArray, ""]
@@ -240,6 +254,7 @@ class Params(NamedTuple):
     mobility: Mobility | LastingMobility
     models: Models
     box: Box | None = None
+    observation: Observation | None = None
 
 
 class Memory(NamedTuple):
@@ -271,6 +286,8 @@ class Slot(NamedTuple):
             and their numbers may be any.
         ranking: of a box, the model at each rank of popularity.
         memory: of a box whose episode is under way, what its memory holds.
+        seen_gain: what the base station sees in place of `gain`, and policies are given; None where it sees the
+            gain itself.
     """
 
     skew: Float[AnyArray, "*batch"]
@@ -281,6 +298,7 @@ class Slot(NamedTuple):
     active: Bool[AnyArray, "*batch N"]
     ranking: Int[AnyArray, "*batch M"] | None = None
     memory: Memory | None = None
+    seen_gain: Float[AnyArray, "*batch N"] | None = None
 
 
 class Decision(NamedTuple):
@@ -333,6 +351,15 @@ def lasts(params: Params) -> bool:
     return isinstance(params.mobility, LastingMobility) or isinstance(params.channel, LastingChannel)
 
 
+def as_seen(slot: Slot) -> Slot:
+    """The slot as the base station sees it: with the gains that it sees for those that there are.
+
+    Args:
+        slot: slots, leading axes *batch.
+    """
+    return slot if slot.seen_gain is None else slot._replace(gain=slot.seen_gain, seen_gain=None)
+
+
 def with_places(slot: Slot, places: int) -> Slot:
     """The same slot with more places, the further ones inactive.
 
@@ -353,6 +380,7 @@ def with_places(slot: Slot, places: int) -> Slot:
         gain=widen(slot.gain),
         position_m=widen(slot.position_m, -2),
         active=widen(slot.active),
+        seen_gain=None if slot.seen_gain is None else widen(slot.seen_gain),
     )
 
 

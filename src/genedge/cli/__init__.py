@@ -5,7 +5,7 @@ import os
 import sys
 
 from genedge import interruption
-from genedge.cli.streams import mend_streams
+from genedge.cli.streams import mend_streams, told_in_a_line
 from genedge.errors import InputError
 from genedge.files import remove_unfinished
 from genedge.text import shown
@@ -64,7 +64,8 @@ def _outcome() -> tuple[int, str]:
     try:
         from genedge.cli.commands import app
 
-        app()
+        with told_in_a_line():
+            app()
     except InputError as e:
         return 2, str(e)
     except OSError as e:

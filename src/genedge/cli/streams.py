@@ -1,9 +1,15 @@
 """The standard streams, whatever state the program was given them in."""
 
+import contextlib
 import io
 import os
 import sys
+import warnings
+from collections.abc import Iterator
 from typing import Any
+
+from genedge.errors import Told
+from genedge.text import shown
 
 
 def mend_streams() -> None:
@@ -21,6 +27,24 @@ def mend_streams() -> None:
     encoding = sys.stderr.encoding if sys.stderr is not None else "utf-8"
     buffer = io.BufferedWriter(_Heedless(2, "w", closefd=False))
     sys.stderr = io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=True)
+
+
+@contextlib.contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """What is told of what the user gave is one line on standard error, without the place in the program."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, Told):
+            print(f"genedge: {shown(str(message))}", file=sys.stderr)
+        else:
+            usual(message, category, *where)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 class _Heedless(io.FileIO):

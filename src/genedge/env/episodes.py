@@ -10,7 +10,7 @@ from jax import Array
 
 from genedge.cell.feasible import first_memory, in_float64
 from genedge.cell.memory import advance
-from genedge.cell.types import Decision, Params, Slot
+from genedge.cell.types import Decision, Params, Slot, as_seen
 from genedge.xla import at_once
 
 
@@ -47,7 +47,7 @@ def follow(params: Params, rule: EpisodePolicy, slots: Slot, key: Array) -> tupl
     for t in range(T):
         slot: Slot = jax.tree.map(lambda x, t=t: np.asarray(x[:, t]), slots)
         slot = slot._replace(memory=jax.tree.map(np.asarray, memory))
-        carry, decision = rule.decide(params, carry, slot, jax.random.fold_in(key, t))
+        carry, decision = rule.decide(params, carry, as_seen(slot), jax.random.fold_in(key, t))
         decision = in_float64(decision)
         memory = _advance(params, slot.memory, decision.cache)
         met.append(slot)

@@ -1,12 +1,17 @@
 """What an agent sees of a slot, Eq. (16), as numbers of order one."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from genedge.cell.popularity import popularity
-from genedge.cell.types import AnyArray, Memory, Params, Slot
+from genedge.cell.sight import seen_bounds
+from genedge.cell.types import AnyArray, Memory, Params, Slot, as_seen
 from genedge.limits import GAIN
+
+# Values scaled to −1 and 1 may miss them by this much in single precision.
+ROUNDING = 1e-4
 
 
 def observation_size(models: int, places: int, box: bool = False) -> int:
@@ -26,7 +31,7 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
     In this order, N places each:
 
     - γ, scaled so that the skew's states span −1 to 1;
-    - h in dB, minus the channel's typical one in the area, over 20 dB;
+    - h in dB, as the base station sees it, minus the channel's typical one in the area, over 20 dB;
     - d_in and then d_out, scaled so that their ranges span −1 to 1;
     - 1 where a user is active;
     - the model asked for, one-hot, M numbers for each place;
@@ -36,7 +41,7 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
         params: the scenario.
         slot: the slot, leading axes *batch.
     """
-    active = jnp.asarray(slot.active)
+    slot, active = as_seen(slot), jnp.asarray(slot.active)
     typical_db = params.channel.typical_db(params.area_m)
     gain_db = 10 * jnp.log10(jnp.maximum(slot.gain, GAIN[0]))
     output_bits = jnp.asarray(params.models.output_bits)
@@ -54,6 +59,41 @@ def observe(params: Params, slot: Slot) -> Float[Array, "*batch obs"]:
     if slot.memory is not None:
         seen += [until_decision(params, slot.memory)[..., None], *see_models(params, slot, slot.memory)]
     return jnp.concatenate(seen, axis=-1)
+
+
+def observation_bounds(params: Params, places: int) -> tuple[Float[np.ndarray, "obs"], Float[np.ndarray, "obs"]]:
+    """Least and largest value of each number of the observation, in the order of `observe`.
+
+    Args:
+        params: the scenario.
+        places: N, number of places.
+    """
+    weakest, strongest = (_seen(params, gain) for gain in seen_bounds(params))
+    # An inactive place shows 0, so 0 is always within.
+    low = [-1.0, *[min(weakest, 0.0)] * places, *[-1.0] * places, *[-1.0] * places]
+    high = [1.0, *[max(strongest, 0.0)] * places, *[1.0] * places, *[1.0] * places]
+    models = len(params.models.A1)
+    flags = places * (1 + models)
+    low, high = [*(x - ROUNDING for x in low), *[0.0] * flags], [*(x + ROUNDING for x in high), *[1.0] * flags]
+    if params.box is not None:
+        # The next decision; held; serves; loading; popularity.
+        longest = float(np.max(params.box.load_slots)) / 3 + ROUNDING
+        low += [0.0] * (1 + 4 * models)
+        high += [1.0] * (1 + 2 * models) + [longest] * models + [models / 2 + ROUNDING] * models
+    return np.array(low, np.float32), np.array(high, np.float32)
+
+
+def _seen(params: Params, gain: float) -> float:
+    """A channel gain as an agent sees it."""
+    alone = Slot(
+        skew=np.asarray(params.skews[0]),
+        requests=np.zeros(1, int),
+        input_bits=params.input_bits[:1],
+        gain=np.array([gain]),
+        position_m=np.zeros((1, 2)),
+        active=np.ones(1, bool),
+    )
+    return float(observe(params, alone)[1])
 
 
 def until_decision(params: Params, memory: Memory) -> Float[Array, "*batch"]:

@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 from genedge.cell.channels.log_distance import LogDistance
-from genedge.cell.types import Params, Slot
+from genedge.cell.types import Params, Slot, as_seen
 from genedge.limits import GAIN
 
 USER_FEATURES = 4
@@ -50,7 +50,7 @@ def tokens(params: Params, slot: Slot) -> Tokens:
         params: the scenario.
         slot: the slot, leading axes *batch.
     """
-    active = jnp.asarray(slot.active)
+    slot, active = as_seen(slot), jnp.asarray(slot.active)
     m = params.models
     present = jnp.asarray(jnp.isfinite(m.storage_gb))
 

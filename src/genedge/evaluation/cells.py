@@ -9,7 +9,7 @@ import numpy as np
 from genedge.cell.feasible import breaches, equal_shares, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
-from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen
 from genedge.errors import InputError
 from genedge.evaluation.decided import equals, facts
 from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
@@ -183,7 +183,7 @@ def _timed(
         key = jax.random.fold_in(key, episode)
     start = perf_counter()
     with jax.core.eval_context():  # The policy itself meets JAX as it is set.
-        decision = jax.block_until_ready(policy(params, slots, key))
+        decision = jax.block_until_ready(policy(params, as_seen(slots), key))
     took = perf_counter() - start
     try:
         check_decision(params, slots, decision, "slots")

@@ -21,6 +21,9 @@ from genedge.text import shortened
 MOST_BYTES = 1 << 30
 MOST_LINE_BYTES = 64 << 20
 
+# What the base station sees of the channels, in a line of slots where that is something else.
+SEEN = "seen_channel_gain"
+
 
 def lines_of_file(path: Path, option: str) -> Iterator[str]:
     """Lines of a text file, or of a pipe, as they come.
@@ -79,6 +82,7 @@ def slot_lines(scenario: Scenario, slots: Slot) -> Iterator[str]:
     output_bits, skews = scenario.params.models.output_bits, scenario.params.skews
     for k in range(slots.requests.shape[0]):
         requests = np.asarray(slots.requests[k])
+        seen = {} if slots.seen_gain is None else {SEEN: np.asarray(slots.seen_gain[k], np.float64).tolist()}
         yield json.dumps(
             {
                 "scenario_id": scenario.id,
@@ -88,6 +92,7 @@ def slot_lines(scenario: Scenario, slots: Slot) -> Iterator[str]:
                 "input_bits": np.asarray(slots.input_bits[k], np.float64).tolist(),
                 "output_bits": output_bits[requests].tolist(),
                 "channel_gain": np.asarray(slots.gain[k], np.float64).tolist(),
+                **seen,
                 "position_m": np.asarray(slots.position_m[k], np.float64).tolist(),
                 "active": np.asarray(slots.active[k]).tolist(),
             }
@@ -125,6 +130,7 @@ def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[S
         gain=stack("channel_gain", 1.0, float),
         position_m=stack("position_m", 0.0, float, (2,)),
         active=stack("active", False, bool),
+        seen_gain=stack(SEEN, 1.0, float) if any(row[SEEN] != row["channel_gain"] for row in rows) else None,
     )
     return slots, widths
 
@@ -160,7 +166,9 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
         "requests": requests,
         "active": [bool(flag) for flag in active],
     }
-    for key, (least, largest) in (("input_bits", BITS), ("channel_gain", GAIN)):
+    # What is not seen otherwise is seen as it is.
+    row = {SEEN: row.get("channel_gain")} | row
+    for key, (least, largest) in (("input_bits", BITS), ("channel_gain", GAIN), (SEEN, GAIN)):
         checked[key] = _numbers(row, key, users, place)
         for n, value in enumerate(checked[key]):
             if not least <= value <= largest:

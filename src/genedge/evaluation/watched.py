@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from genedge.cell.feasible import breaches, in_float64
 from genedge.cell.sampling import sample_episodes
-from genedge.cell.types import Decision, Outcome, Slot
+from genedge.cell.types import Decision, Outcome, Slot, as_seen
 from genedge.errors import InputError
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.optimum.solve import solve_best
@@ -129,7 +129,7 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
     params, key = scenario.params, jax.random.key(seed)
     whole = jax.tree.map(lambda x: np.asarray(x[0]), sample_episodes(params, key, users, users, T, 1))
     # A policy that draws random numbers draws them for all slots at once, so it must decide the whole episode.
-    decision = in_float64(policy(params, whole, jax.random.fold_in(jax.random.fold_in(key, users), 0)))
+    decision = in_float64(policy(params, as_seen(whole), jax.random.fold_in(jax.random.fold_in(key, users), 0)))
     if broken := breaches(params, whole, decision):
         raise InputError(f"policy {name} broke a constraint: {broken[0]}")
     kept, decision = jax.tree.map(lambda x: x[:slots], (whole, decision))

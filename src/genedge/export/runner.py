@@ -13,7 +13,8 @@ As a module:
     cache, bandwidth, steps = policy.decide(slot)
 
 where a slot is a mapping such as `{"skew": 0.8, "requests": [3, 0], "input_bits": [5e7, 6e7],
-"channel_gain": [1e-9, 2e-10], "active": [True, True]}`: lists or arrays with one entry for each user.
+"channel_gain": [1e-9, 2e-10], "active": [True, True]}`: lists or arrays with one entry for each user. Of a slot
+that also says `seen_channel_gain`, what the base station sees of channels that it does not know, that counts.
 """
 
 import argparse
@@ -44,6 +45,9 @@ ACTORS = {"actor.onnx", "actor.npz"}
 BITS = (1.0, 1e15)
 GAIN = (1e-34, 1e6)
 LARGEST_SKEW = 1e15
+
+# What the base station sees of the channels, where that is something else.
+SEEN = "seen_channel_gain"
 
 # Of a line of slots, as genedge reads it.
 MOST_LINE_BYTES = 64 << 20
@@ -197,8 +201,9 @@ class Policy:
                     f"{self.scenario_id!r}"
                 )
             skew = slot["skew"]
+            of_gain = SEEN if SEEN in slot else "channel_gain"
             requests, bits, gain, active = (
-                np.asarray(slot[key]) for key in ("requests", "input_bits", "channel_gain", "active")
+                np.asarray(slot[key]) for key in ("requests", "input_bits", of_gain, "active")
             )
         except KeyError as e:
             raise InputError(f"{e} is missing") from None
@@ -213,7 +218,7 @@ class Policy:
             raise InputError(f"{users} users; this actor serves up to {self.places}")
         for key, values, kinds in (
             ("input_bits", bits, "iuf"),
-            ("channel_gain", gain, "iuf"),
+            (of_gain, gain, "iuf"),
             ("active", active, "biu"),
         ):
             if values.shape != requests.shape or values.dtype.kind not in kinds:
@@ -221,7 +226,7 @@ class Policy:
                 raise InputError(f"{key} must be a list of {users}, {what}")
         _check_range("requests", requests, 0, self.models - 1)
         _check_range("input_bits", bits, *BITS)
-        _check_range("channel_gain", gain, *GAIN)
+        _check_range(of_gain, gain, *GAIN)
         if active.dtype.kind != "b":
             _check_range("active", active, 0, 1)
             active = active.astype(bool)

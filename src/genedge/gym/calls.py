@@ -1,9 +1,9 @@
 """The compiled calls of the environments, the same for all cells of a size, and what `info` tells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,24 +11,26 @@ import numpy as np
 from gymnasium.spaces import Box
 from jax import Array
 from jaxtyping import Float, UInt32
+from numpy.typing import NDArray
 
 from genedge.cell.feasible import decode, in_float64
 from genedge.cell.service import serve
 from genedge.cell.types import Decision, Outcome, Params, Slot
 from genedge.env.functional import State, reset, step
 from genedge.errors import InputError
+from genedge.given import check_count
 from genedge.gym.spaces import action_space, check_options, observation_space
 from genedge.optimum import certify
 from genedge.optimum.solve import solve_best
 from genedge.precision import in_single
-from genedge.scenario import Scenario, load_scenario
+from genedge.scenario import Scenario, as_texts, load_scenario
 
-# Means over the users of the slot decided.
+# Means over the users of the slot decided, and the numbers of each of them.
 MEANS = ("delay_s", "tv", "hit_ratio")
+OF_USERS = ("user_delay_s", "user_tv", "user_hit", "user_utility")
 
-# Where things stand in the one array that a step brings to the host: fetching several would take longer.
-REWARD_AT, TRUNCATED_AT = 0, 1
-MEANS_AT, OBSERVATION_AT = slice(2, 2 + len(MEANS)), slice(2 + len(MEANS), None)
+# What stands first in the one array that a step brings to the host: fetching several would take longer.
+REWARD_AT, TRUNCATED_AT, MEANS_AT = 0, 1, slice(2, 2 + len(MEANS))
 
 
 def words(generator: np.random.Generator) -> np.ndarray:
@@ -67,6 +69,42 @@ def start_all(params: Params, data: UInt32[Array, "E 2"], users: int, places: in
     return started
 
 
+class Told(NamedTuple):
+    """What a step says, in NumPy; of many cells with a leading axis.
+
+    Attributes:
+        observation: of the next slot.
+        reward: −Σ U_n, not scaled.
+        truncated: whether the time limit is reached.
+        info: means over the users, and the numbers of each.
+    """
+
+    observation: NDArray[np.float32]
+    reward: NDArray[np.float64]
+    truncated: NDArray[np.bool_]
+    info: dict[str, NDArray[Any]]
+
+
+def told(packed: Array, places: int) -> Told:
+    """What stands in the array that a step brings to the host.
+
+    Args:
+        packed: the array, see `advance`.
+        places: N.
+    """
+    array = np.array(packed, np.float32)
+    info: dict[str, NDArray[Any]] = {
+        key: array[..., MEANS_AT.start + i].astype(np.float64) for i, key in enumerate(MEANS)
+    }
+    end = MEANS_AT.stop
+    for key in OF_USERS:
+        info[key] = array[..., end : end + places]
+        end += places
+    info["user_hit"] = info["user_hit"] > 0
+    reward = array[..., REWARD_AT].astype(np.float64)
+    return Told(array[..., end:], reward, array[..., TRUNCATED_AT] > 0, info)
+
+
 @partial(jax.jit, static_argnames="slots_per_episode")
 def advance(
     params: Params, state: State, action: Float[Array, "A"], slots_per_episode: int
@@ -80,12 +118,14 @@ def advance(
         slots_per_episode: T.
 
     Returns:
-        The next state; and reward, whether truncated, the means, and the next observation in one array.
+        The next state; and reward, whether truncated, the means, the numbers of each user, and the next
+        observation in one array.
     """
     moved = step(params, state, jnp.clip(action, -1, 1), slots_per_episode)
-    per_user = jnp.stack([moved.info.delay_s, moved.info.tv, moved.info.hit.astype(moved.info.tv.dtype)])
+    of_users = moved.info.delay_s, moved.info.tv, moved.info.hit.astype(moved.info.tv.dtype), moved.info.utility
+    means = jnp.stack(of_users[: len(MEANS)]).sum(axis=-1) / state.users
     head = jnp.stack([moved.reward, moved.truncated.astype(moved.reward.dtype)])
-    return moved.state, jnp.concatenate([head, per_user.sum(axis=-1) / state.users, moved.observation])
+    return moved.state, jnp.concatenate([head, means, *of_users, moved.observation])
 
 
 @partial(jax.jit, static_argnames="slots_per_episode")
@@ -120,6 +160,7 @@ class Cell(NamedTuple):
         params: its arrays, on the device.
         observation_space: of one cell.
         action_space: of one cell.
+        reward_scale: what rewards are multiplied by.
         gap: whether `info` tells the gap to the optimum.
         render_mode: None, or "rgb_array".
     """
@@ -128,24 +169,40 @@ class Cell(NamedTuple):
     params: Params
     observation_space: Box
     action_space: Box
+    reward_scale: float
     gap: bool
     render_mode: str | None
 
 
-def set_up(scenario: str | Path, overrides: Sequence[str], gap: bool, render_mode: str | None) -> Cell:
+Overrides = Sequence[str] | Mapping[str, Any]
+
+
+def set_up(
+    scenario: str | Path,
+    overrides: Overrides,
+    users: int | None,
+    reward_scale: float,
+    gap: bool,
+    render_mode: str | None,
+) -> Cell:
     """Reads and checks what an environment is made of.
 
     Args:
         scenario: a preset's name, or the path of a scenario file.
-        overrides: settings to change, `key=value` each.
+        overrides: settings to change, `key=value` each, or a mapping of keys to values.
+        users: number of users; None for the scenario's.
+        reward_scale: what rewards are multiplied by.
         gap: whether `info` tells the gap to the optimum.
         render_mode: None, or "rgb_array".
 
     Raises:
         InputError: an argument has another type or value.
     """
+    check_options(reward_scale, gap, render_mode)
+    if users is not None:
+        check_count("users", users)
+        overrides = [*as_texts(overrides), f"cell.users={users}"]
     loaded = load_scenario(scenario, overrides)
-    check_options(gap, render_mode)
     check_gap(loaded, gap)
     places = loaded.settings.cell.places
     return Cell(
@@ -153,6 +210,7 @@ def set_up(scenario: str | Path, overrides: Sequence[str], gap: bool, render_mod
         jax.device_put(in_single(loaded.params)),
         observation_space(loaded.params, places),
         action_space(len(loaded.models), places),
+        float(reward_scale),
         gap,
         render_mode,
     )

@@ -1,6 +1,5 @@
 """One cell as a Gymnasium environment."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,13 @@ from numpy.typing import NDArray
 from genedge.cell.types import Slot
 from genedge.env.functional import State
 from genedge.gym.calls import (
-    MEANS,
-    MEANS_AT,
-    OBSERVATION_AT,
-    REWARD_AT,
-    TRUNCATED_AT,
+    Overrides,
     advance,
     gaps,
     look_back,
     set_up,
     start,
+    told,
     words,
 )
 from genedge.gym.spaces import (
@@ -61,11 +57,12 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     Of a box, the observation ends with 1 + 4M more numbers, see `genedge.env.observation.observe`; the priorities
     count where the cache is decided, and x at 0 or below sends a request to the cloud where it may go there.
 
-    The reward is −Σ_n U_n of the slot decided, Eq. (18). An episode is truncated after the scenario's
-    `cell.slots_per_episode` slots, never terminated; its last observation is the true next slot.
+    The reward is −Σ_n U_n of the slot decided, Eq. (18), times `reward_scale`. An episode is truncated after the
+    scenario's `cell.slots_per_episode` slots, never terminated; its last observation is of the true next slot.
 
-    `info` of a step, about the slot decided: `delay_s` and `tv`, means over the users, and `hit_ratio`. With
-    `gap=True` also `optimum`, the certified least Σ_n U_n of that slot, and `gap`, Σ_n U_n over it, minus 1.
+    `info` of a step, about the slot decided: `delay_s` and `tv`, means over the users, and `hit_ratio`; of each
+    place, 0 where nobody is, `user_delay_s`, `user_tv`, `user_hit` and `user_utility`, U_n. With `gap=True` also
+    `optimum`, the certified least Σ_n U_n of that slot, and `gap`, Σ_n U_n over it, minus 1.
 
     `reset(seed=...)` seeds `np_random`, from which the key of each episode is drawn.
     """
@@ -78,7 +75,9 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     def __init__(
         self,
         scenario: str | Path = "paper",
-        overrides: Sequence[str] = (),
+        overrides: Overrides = (),
+        users: int | None = None,
+        reward_scale: float = 1.0,
         gap: bool = False,
         render_mode: str | None = None,
     ) -> None:
@@ -86,15 +85,19 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
 
         Args:
             scenario: a preset's name, or the path of a scenario file.
-            overrides: settings to change, `key=value` each, such as `cell.users=14`.
+            overrides: settings to change, `key=value` each, such as `objective.alpha=0.5`; or a mapping, such as
+                `{"objective.alpha": 0.5}`.
+            users: number of users; None for the scenario's.
+            reward_scale: what rewards are multiplied by; learners that expect them of order one take 0.01.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
 
         Raises:
             InputError: an argument has another type or value.
         """
-        self._cell = set_up(scenario, overrides, gap, render_mode)
+        self._cell = set_up(scenario, overrides, users, reward_scale, gap, render_mode)
         self.scenario = self._cell.scenario
+        self.reward_scale = self._cell.reward_scale
         self.observation_space = self._cell.observation_space
         self.action_space = self._cell.action_space
         self.render_mode = render_mode
@@ -107,18 +110,18 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
 
         Args:
             seed: of this and all following episodes; None goes on with the random numbers at hand.
-            options: none are known.
+            options: None, or `{"users": 8}` for an episode of so many users.
 
         Returns:
             The first observation, and an empty `info`.
 
         Raises:
-            InputError: the seed is no whole number from 0, or there are options.
+            InputError: the seed is no whole number from 0, or there are other options.
         """
-        check_reset(seed, options)
-        super().reset(seed=None if seed is None else int(seed))
         cell = self.scenario.settings.cell
-        observation, self._state = start(self._cell.params, words(self.np_random), cell.users, cell.places)
+        users = check_reset(seed, options, cell.users, cell.places)
+        super().reset(seed=None if seed is None else int(seed))
+        observation, self._state = start(self._cell.params, words(self.np_random), users, cell.places)
         self._shown = self._state.slot, None
         return np.array(observation, np.float32), {}
 
@@ -137,17 +140,17 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         """
         action = checked(action, self.action_space)
         refuse_unbegun(self)
-        slot = self._state.slot
-        T = self.scenario.settings.cell.slots_per_episode
-        self._state, packed = advance(self._cell.params, self._state, action, T)
+        slot, cell = self._state.slot, self.scenario.settings.cell
+        self._state, packed = advance(self._cell.params, self._state, action, cell.slots_per_episode)
         self._shown = slot, action
-        told = np.array(packed, np.float32)
-        info: dict[str, Any] = dict(zip(MEANS, told[MEANS_AT].tolist(), strict=True))
+        said = told(packed, cell.places)
+        info: dict[str, Any] = {key: value if value.ndim else float(value) for key, value in said.info.items()}
         if self._cell.gap:
             alone = jax.tree.map(lambda x: x[None], slot)
             decision, _ = look_back(self._cell.params, alone, action[None])
             info |= {key: float(value[0]) for key, value in gaps(self.scenario.params, alone, decision).items()}
-        return told[OBSERVATION_AT], float(told[REWARD_AT]), False, bool(told[TRUNCATED_AT]), info
+        reward = float(said.reward) * self.reward_scale
+        return said.observation, reward, False, bool(said.truncated), info
 
     @at_once()
     def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override, unused-ignore]

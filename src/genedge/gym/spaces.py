@@ -8,13 +8,14 @@ from gymnasium.spaces import Box, Space
 from numpy.typing import ArrayLike, NDArray
 
 from genedge.cell.feasible import action_size
-from genedge.cell.types import Params, Slot
-from genedge.env.observation import observe
+from genedge.cell.types import Params
+from genedge.env.observation import observation_bounds
 from genedge.errors import InputError
 from genedge.given import refuse_traced, what
+from genedge.text import shortened
 
-# Values scaled to −1 and 1 may miss them by this much in single precision.
-ROUNDING = 1e-4
+# Rewards of any cell stay finite in single precision.
+LARGEST_SCALE = 1e9
 
 
 def observation_space(params: Params, places: int) -> Box:
@@ -24,32 +25,7 @@ def observation_space(params: Params, places: int) -> Box:
         params: the scenario.
         places: N, number of places.
     """
-    weakest, strongest = (_seen(params, gain) for gain in params.channel.bounds(params.area_m))
-    # An inactive place shows 0, so 0 is always within.
-    low = [-1.0, *[min(weakest, 0.0)] * places, *[-1.0] * places, *[-1.0] * places]
-    high = [1.0, *[max(strongest, 0.0)] * places, *[1.0] * places, *[1.0] * places]
-    models = len(params.models.A1)
-    flags = places * (1 + models)
-    low, high = [*(x - ROUNDING for x in low), *[0.0] * flags], [*(x + ROUNDING for x in high), *[1.0] * flags]
-    if params.box is not None:
-        # The next decision; held; serves; loading; popularity.
-        longest = float(np.max(params.box.load_slots)) / 3 + ROUNDING
-        low += [0.0] * (1 + 4 * models)
-        high += [1.0] * (1 + 2 * models) + [longest] * models + [models / 2 + ROUNDING] * models
-    return Box(np.array(low, np.float32), np.array(high, np.float32))
-
-
-def _seen(params: Params, gain: float) -> float:
-    """A channel gain as an agent sees it."""
-    alone = Slot(
-        skew=np.asarray(params.skews[0]),
-        requests=np.zeros(1, int),
-        input_bits=params.input_bits[:1],
-        gain=np.array([gain]),
-        position_m=np.zeros((1, 2)),
-        active=np.ones(1, bool),
-    )
-    return float(observe(params, alone)[1])
+    return Box(*observation_bounds(params, places))
 
 
 def action_space(models: int, places: int) -> Box:
@@ -83,41 +59,72 @@ def checked(action: ArrayLike, space: Space[Any]) -> NDArray[np.float32]:
         raise InputError(f"action must be an array of numbers from -1 to 1, not {what(action)}")
     if array.shape != space.shape:
         raise InputError(f"action has shape {array.shape}; this environment takes {space.shape}")
-    if np.isnan(array).any():
-        raise InputError(f"action has NaN at {np.argwhere(np.isnan(array))[0].tolist()}; give numbers from -1 to 1")
-    return array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = array.astype(np.float32)
+    if not (finite := np.isfinite(single)).all():
+        at = np.argwhere(~finite)[0].tolist()
+        raise InputError(f"action has {single[tuple(at)]} at {at}; give numbers from -1 to 1")
+    return single
 
 
-def check_options(gap: object, render_mode: object) -> None:
+def check_options(reward_scale: object, gap: object, render_mode: object) -> None:
     """Refuses what is no way to make an environment.
 
     Args:
+        reward_scale: what rewards are multiplied by.
         gap: whether to tell it.
         render_mode: how to draw.
 
     Raises:
         InputError: one of them is something else.
     """
+    number = isinstance(reward_scale, int | float | np.integer | np.floating) and not isinstance(reward_scale, bool)
+    if not (number and 0 < reward_scale <= LARGEST_SCALE):  # type: ignore[operator]
+        raise InputError(f"reward_scale must be a number above 0, such as 0.01, not {what(reward_scale)}")
     if not isinstance(gap, bool | np.bool_):
         raise InputError(f"gap must be True or False, not {what(gap)}")
     if not (render_mode is None or (isinstance(render_mode, str) and render_mode == "rgb_array")):
         raise InputError(f"render_mode must be None or 'rgb_array', not {what(render_mode)}")
 
 
-def check_reset(seed: object, options: object) -> None:
+def check_users(name: str, users: object, places: int) -> None:
+    """Refuses what is no number of users of a cell.
+
+    Args:
+        name: what to call it.
+        users: what was given.
+        places: N.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(users, int | np.integer) or isinstance(users, bool) or not 1 <= users <= places:
+        raise InputError(f"{name} must be a whole number from 1 to {places}, cell.places, not {what(users)}")
+
+
+def check_reset(seed: object, options: object, users: int, places: int) -> int:
     """Refuses what no episode can begin with.
 
     Args:
         seed: None or a whole number.
-        options: None, or nothing in a dictionary.
+        options: None, or a dictionary that may say `users`.
+        users: of the scenario.
+        places: N.
+
+    Returns:
+        How many users the episode has.
 
     Raises:
         InputError: one of them is something else.
     """
     if not (seed is None or (isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0)):
         raise InputError(f"seed must be None or a whole number from 0, not {what(seed)}")
-    if not (options is None or (isinstance(options, dict) and not options)):
-        raise InputError(f"options must be None, as none are known, not {what(options)}")
+    if not (options is None or (isinstance(options, dict) and options.keys() <= {"users"})):
+        given = what(options) if not isinstance(options, dict) else shortened(options)
+        raise InputError(f"options must be None, or such as {{'users': 8}}, not {given}")
+    asked = (options or {}).get("users", users)
+    check_users("options['users']", asked, places)
+    return int(asked)
 
 
 def refuse_unbegun(environment: object) -> None:

@@ -17,16 +17,13 @@ from genedge.env.functional import State
 from genedge.errors import InputError
 from genedge.given import check_count
 from genedge.gym.calls import (
-    MEANS,
-    MEANS_AT,
-    OBSERVATION_AT,
-    REWARD_AT,
-    TRUNCATED_AT,
+    Overrides,
     advance_all,
     gaps,
     look_back,
     set_up,
     start_all,
+    told,
     words,
 )
 from genedge.gym.spaces import (
@@ -63,7 +60,9 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         self,
         num_envs: int = 1,
         scenario: str | Path = "paper",
-        overrides: Sequence[str] = (),
+        overrides: Overrides = (),
+        users: int | None = None,
+        reward_scale: float = 1.0,
         gap: bool = False,
         render_mode: str | None = None,
     ) -> None:
@@ -72,7 +71,10 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         Args:
             num_envs: E, number of cells.
             scenario: a preset's name, or the path of a scenario file.
-            overrides: settings to change, `key=value` each, such as `cell.users=14`.
+            overrides: settings to change, `key=value` each, such as `objective.alpha=0.5`; or a mapping, such as
+                `{"objective.alpha": 0.5}`.
+            users: number of users; None for the scenario's.
+            reward_scale: what rewards are multiplied by; learners that expect them of order one take 0.01.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
 
@@ -80,8 +82,9 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             InputError: an argument has another type or value.
         """
         check_count("num_envs", num_envs)
-        self._cell = set_up(scenario, overrides, gap, render_mode)
+        self._cell = set_up(scenario, overrides, users, reward_scale, gap, render_mode)
         self.scenario = self._cell.scenario
+        self.reward_scale = self._cell.reward_scale
         if num_envs * self.scenario.settings.cell.places > MOST_DRAWS:
             raise InputError(
                 f"num_envs: so many cells do not fit into memory; cells times places may be {MOST_DRAWS}"
@@ -113,35 +116,38 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         Args:
             seed: cell i is seeded with `seed` + i, or with entry i of a sequence; None goes on with the random
                 numbers at hand.
-            options: none are known.
+            options: None, or `{"users": 8}` for episodes of so many users; the next ones, begun by themselves, have
+                the scenario's again.
 
         Returns:
             The first observations, and an empty `info`.
 
         Raises:
-            InputError: a seed is no whole number from 0, there are not as many as cells, or there are options.
+            InputError: a seed is no whole number from 0, there are not as many as cells, or there are
+                other options.
         """
+        cell = self.scenario.settings.cell
         if isinstance(seed, np.ndarray) and seed.ndim == 1:
             seed = seed.tolist()
         if isinstance(seed, Sequence) and not isinstance(seed, str | bytes):
             seeds = list(seed)
         else:
-            check_reset(seed, options)
+            check_reset(seed, options, cell.users, cell.places)
             seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        users = cell.users
         for of_one in seeds:
-            check_reset(of_one, options)
+            users = check_reset(of_one, options, cell.users, cell.places)
         if len(seeds) != self.num_envs:
             raise InputError(f"seed has {len(seeds)} entries; there are {self.num_envs} cells")
         self._seeded = [
             kept if new is None else seeding.np_random(int(new))
             for kept, new in zip(self._seeded, seeds, strict=True)
         ]
-        return self._begin(), {}
+        return self._begin(users), {}
 
-    def _begin(self) -> Numbers:
+    def _begin(self, users: int) -> Numbers:
         data = np.stack([words(generator) for generator in self.np_random])
-        cell = self.scenario.settings.cell
-        observations, self._states = start_all(self._cell.params, data, cell.users, cell.places)
+        observations, self._states = start_all(self._cell.params, data, users, self.scenario.settings.cell.places)
         self._over = False
         self._shown = self._states.slot, None
         return np.array(observations, np.float32)
@@ -163,23 +169,21 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         """
         actions = checked(actions, self.action_space)
         refuse_unbegun(self)
-        never = np.zeros(self.num_envs, bool)
+        never, cell = np.zeros(self.num_envs, bool), self.scenario.settings.cell
         if self._over:
-            return self._begin(), np.zeros(self.num_envs), never, never.copy(), {}
+            return self._begin(cell.users), np.zeros(self.num_envs), never, never.copy(), {}
         slots = self._states.slot
-        T = self.scenario.settings.cell.slots_per_episode
-        self._states, packed = advance_all(self._cell.params, self._states, actions, T)
+        self._states, packed = advance_all(self._cell.params, self._states, actions, cell.slots_per_episode)
         self._shown = slots, actions
-        told = np.array(packed, np.float32)
-        truncated = told[:, TRUNCATED_AT] > 0
-        self._over = bool(truncated.all())
-        info: dict[str, Any] = dict(zip(MEANS, told[:, MEANS_AT].T.astype(np.float64), strict=True))
+        said = told(packed, cell.places)
+        self._over = bool(said.truncated.all())
+        info: dict[str, Any] = dict(said.info)
         if self._cell.gap:
             decision, _ = look_back(self._cell.params, slots, actions)
             info |= gaps(self.scenario.params, slots, decision)
         # Gymnasium's way to say which cells an entry is about.
         info |= {f"_{key}": np.ones(self.num_envs, bool) for key in info}
-        return told[:, OBSERVATION_AT], told[:, REWARD_AT].astype(np.float64), never, truncated, info
+        return said.observation, said.reward * self.reward_scale, never, said.truncated, info
 
     @at_once()
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:  # type: ignore[override, unused-ignore]

@@ -1,5 +1,6 @@
 """Scenarios: settings with units and provenance, from YAML to the arrays that the cell computes with."""
 
+from genedge.scenario.load import as_texts as as_texts
 from genedge.scenario.load import load_scenario as load_scenario
 from genedge.scenario.load import presets as presets
 from genedge.scenario.load import read_scenario as read_scenario

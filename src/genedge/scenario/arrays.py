@@ -6,8 +6,15 @@ from typing import Any
 import numpy as np
 
 from genedge.cell.channels.log_distance import LogDistance
-from genedge.cell.types import Box, Channel, LastingChannel, LastingMobility, Mobility, Models, Params
-from genedge.scenario.sections import DrawnModels, GivenModel, QualityFloor, RequestsSettings, Settings
+from genedge.cell.types import Box, Channel, LastingChannel, LastingMobility, Mobility, Models, Observation, Params
+from genedge.scenario.sections import (
+    DrawnModels,
+    GivenModel,
+    ObservationSettings,
+    QualityFloor,
+    RequestsSettings,
+    Settings,
+)
 
 
 def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
@@ -99,6 +106,7 @@ def params_of(
         mobility=mobility,
         models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
         box=_box(s, weights_gb, load_s),
+        observation=_observation(s.observation),
     )
 
 
@@ -130,6 +138,13 @@ def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:
         ),
         rank_drift=np.array(s.requests.rank_drift, np.float64),
     )
+
+
+def _observation(s: ObservationSettings) -> Observation | None:
+    """How channels are seen; None where they are seen as they are, as in the paper's cell."""
+    if s.stale_slots == 0 and s.gain_noise_db == 0:
+        return None
+    return Observation(np.zeros(s.stale_slots), np.array(s.gain_noise_db, np.float64))
 
 
 def _first_skew(requests: RequestsSettings) -> np.ndarray:

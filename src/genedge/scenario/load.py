@@ -6,6 +6,7 @@ a preset (`paper` unless it says otherwise). Units stand in the settings' names.
 """
 
 import importlib.resources
+import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -45,12 +46,13 @@ def presets() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
-def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
+def load_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Scenario:
     """Loads a preset or a scenario file.
 
     Args:
         scenario: a preset's name, or the path of a YAML file.
-        overrides: `key=value` each, with dotted keys and YAML values, applied in this order.
+        overrides: `key=value` each, with dotted keys and YAML values, applied in this order; or a mapping of dotted
+            keys to values.
 
     Returns:
         The validated scenario.
@@ -61,12 +63,42 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenar
     return read_scenario(scenario, overrides, {})
 
 
-def read_scenario(scenario: str | Path, overrides: Sequence[str], own: Own) -> Scenario:
+def as_texts(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Overrides as `key=value` each.
+
+    Args:
+        overrides: the same, or a mapping of dotted keys to values.
+
+    Raises:
+        InputError: they are neither, a key is no text, or a value is nothing that a scenario file could hold.
+    """
+    if isinstance(overrides, Sequence) and not isinstance(overrides, str):
+        return list(overrides)
+    if not isinstance(overrides, Mapping):
+        raise InputError(
+            f"overrides must be a list of settings, such as ['objective.alpha=0.5'], or a mapping, such as "
+            f"{{'objective.alpha': 0.5}}, not {shortened(overrides)}"
+        )
+    texts = []
+    for key, value in overrides.items():
+        if not isinstance(key, str):
+            raise InputError(f"overrides: a key must be text, such as 'objective.alpha', not {shortened(key)}")
+        try:
+            # What JSON says, YAML reads; NumPy's numbers and arrays have their own way to become plain ones.
+            texts.append(f"{key}={json.dumps(getattr(value, 'tolist', lambda: value)())}")  # noqa: B023
+        except Exception:
+            kind = type(value).__name__
+            raise InputError(f"overrides: {key} must be a value of a scenario file, not of {kind}") from None
+    return texts
+
+
+def read_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any], own: Own) -> Scenario:
     """The same, for hyperparameters too that a reader's own file declares.
 
     Args:
         scenario: a preset's name, or the path of a YAML file.
-        overrides: `key=value` each, with dotted keys and YAML values, applied in this order.
+        overrides: `key=value` each, with dotted keys and YAML values, applied in this order; or a
+            mapping of dotted keys to values.
         own: sections that only this reader knows, by name.
 
     Raises:
@@ -74,10 +106,7 @@ def read_scenario(scenario: str | Path, overrides: Sequence[str], own: Own) -> S
     """
     if not isinstance(scenario, str | Path) or "\0" in str(scenario):
         raise InputError(f"scenario must be a preset's name or the path of a file, not {shortened(scenario)}")
-    if isinstance(overrides, str) or not isinstance(overrides, Sequence):
-        raise InputError(
-            f"overrides must be a list of settings, such as ['objective.alpha=0.5'], not {shortened(overrides)}"
-        )
+    overrides = as_texts(overrides)
     for override in overrides:
         if not isinstance(override, str):
             raise InputError(

@@ -148,6 +148,7 @@ class Scenario:
                 },
             }
             | self._box()
+            | self._observation()
             | self._chosen()
         )
 
@@ -169,6 +170,12 @@ class Scenario:
                 "rank_drift": s.requests.rank_drift,
             }
         }
+
+    def _observation(self) -> dict[str, Any]:
+        """How channels are seen; nothing where they are seen as they are."""
+        if self.params.observation is None:
+            return {}
+        return {"observation": self.settings.observation.model_dump(mode="json")}
 
     def _chosen(self) -> dict[str, Any]:
         """The channel and the mobility; nothing of those of the paper's cell."""

@@ -127,6 +127,13 @@ class ServerSettings(Section):
     offload: Annotated[bool, Field(strict=True)]
 
 
+class ObservationSettings(Section):
+    """What the base station sees of its users when it decides; costs follow from what is."""
+
+    stale_slots: Annotated[int, Field(strict=True, ge=0, le=1000)]
+    gain_noise_db: Annotated[NotNegative, carried(1e-6, 100, or_zero=True)]
+
+
 class ObjectiveSettings(Section):
     """The weights of Eq. (14)."""
 
@@ -180,6 +187,7 @@ class Settings(Section):
     backhaul: BackhaulSettings
     requests: RequestsSettings
     server: ServerSettings
+    observation: ObservationSettings
     objective: ObjectiveSettings
     models: DrawnModels | tuple[GivenModel, ...]
 

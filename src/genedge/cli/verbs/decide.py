@@ -22,11 +22,13 @@ def decide(
 
     Fields: cache (0 or 1 per model), bandwidth and steps (shares per user, each summing to at most 1); for the
     policies optimal and priced also certificate: {objective, lower_bound, gap}, where no decision of the slot
-    costs less than the bound, and gap is (objective - lower_bound) / objective.
+    costs less than the bound, and gap is (objective - lower_bound) / objective. Slots with seen_channel_gain are
+    decided, and certified, by what is seen.
     """
     import jax
 
     from genedge.cell.feasible import in_float64
+    from genedge.cell.types import as_seen
     from genedge.evaluation.lines import decision_line, lines_of_standard_input, read_slots
     from genedge.limits import decided, refuse_large
     from genedge.optimum import certify
@@ -41,6 +43,7 @@ def decide(
     slots, widths = read_slots(lines_of_standard_input(), "standard input", loaded)
     if not widths:
         return
+    slots = as_seen(slots)
     keys = "the slots of standard input, their places and the number of models"
     refuse_large(keys, decided(len(widths), len(loaded.models), max(widths)))
     extras: list[dict[str, Any]] = [{} for _ in widths]
