@@ -466,7 +466,7 @@ def test_ctrl_c_says_so(genedge, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genedge.evaluation.cells.evaluate", interrupted)
+    monkeypatch.setattr("genedge.evaluation.cells.compare", interrupted)
     assert genedge("evaluate", "--policies", "rcars") == (130, "", "genedge: interrupted\n")
 
 
