@@ -27,6 +27,8 @@ PAPER_TABLE = [
     ("radio.path_loss_db_at_1_km", 128.1, "dB", "assumed"),
     ("radio.path_loss_db_per_decade", 37.6, "dB", "assumed"),
     ("radio.least_distance_m", 1, "m", "assumed"),
+    ("radio.outage_gain_db", None, "dB", "restored"),
+    ("radio.outage_delay_s", 20, "s", "assumed"),
     ("backhaul.to_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("backhaul.from_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("requests.input_size_mb", [5, 10], "MB", "paper"),
@@ -48,6 +50,11 @@ PAPER_TABLE = [
     ("observation.gain_noise_db", 0, "dB", "restored"),
     ("objective.alpha", 0.7, "1", "paper"),
     ("objective.alpha_weighs", "delay", "1", "assumed"),
+    ("objective.energy_per_step", 0, "1/step", "restored"),
+    ("objective.deadline_s", None, "s", "restored"),
+    ("objective.late_penalty", 10, "1", "assumed"),
+    ("objective.fairness_per_s", 0, "1/s", "restored"),
+    ("objective.function", None, "1", "restored"),
     ("models.count", 10, "1", "assumed"),
     ("models.storage_gb", [2, 10], "GB", "assumed"),
     ("models.output_size_mb", [5, 10], "MB", "paper"),
@@ -594,6 +601,12 @@ PHYSICAL = [
     "objective.alpha_weighs=tv",
     "models.count=9",
     *[f"models.{key}=[100, 100.5]" for key in PROPERTIES],
+    "objective.energy_per_step=0.1",
+    "objective.deadline_s=20",
+    "objective.deadline_s=21",
+    "objective.fairness_per_s=1",
+    "radio.outage_gain_db=-100",
+    "radio.outage_gain_db=-101",
     "observation.stale_slots=1",
     "observation.stale_slots=2",
     "observation.gain_noise_db=3",
@@ -619,7 +632,9 @@ def test_each_physical_setting_changes_the_id(paper):
 
 def test_every_setting_either_changes_the_id_or_is_known_not_to(paper):
     tested = {override.partition("=")[0] for override in PHYSICAL}
-    immaterial = {"cell.users", "cell.places", "cell.slot_duration_s"}
+    immaterial = {"cell.users", "cell.places", "cell.slot_duration_s", "radio.outage_delay_s"}
+    # Of account with another setting; and of a file, see `test_own_cost`.
+    immaterial |= {"objective.late_penalty", "objective.function"}
     algorithms = ("ddpg.", "td3.", "sac.", "reinforce.", "any_cell.", "two_timescale.", "hcras.")
     immaterial |= {key for key in paper.table if key.startswith(algorithms)}
     assert all(any(key.startswith(algorithm) for key in immaterial) for algorithm in algorithms)

@@ -78,6 +78,7 @@ def test_a_run_describes_itself(run, genedge):
         "best.npz",
         "last.npz",
         "card.md",
+        "ended.json",
     }
     description = json.loads((run / "run.json").read_text())
     (scenario,) = genedge("scenario", "show", run / "scenario.yaml", "--json").rows

@@ -17,7 +17,7 @@ from genedge.paper.sections import SECTIONS
 from genedge.paper.sections.claims import judged, within_reach
 from genedge.paper.sections.convergence import final_rewards
 from genedge.paper.study import AGENTS, ATTAINABLE, BEST, DDPG, PAPER, study_of
-from genedge.paper.tasks import Train, key_of
+from genedge.paper.tasks import Train
 
 SMALL = changed(
     QUICK,
@@ -55,7 +55,7 @@ def pictures(study, records):
 
 @pytest.mark.heavy
 def test_no_work_is_done_twice(study, records):
-    assert len({key_of(task) for task in records}) == len(records)
+    assert len({task.key for task in records}) == len(records)
     # The preset's own learning rate and weight are no changes.
     assert (
         trained(study, PAPER, DDPG, 10, 1, 0, "ddpg.actor_learning_rate=0.0001", "objective.alpha=0.7").changes
@@ -85,7 +85,7 @@ def test_figures_over_users_recomputed(study, records, pictures):
         for label in ("HCRAS", "densest"):
             for users, shown in series_of(pictures[name], label):
                 each = [
-                    records[benchmarks(study, PAPER, c, label)]["found"]["policies"][study.policies[label]][
+                    records[benchmarks(study, PAPER, users, c, label)]["found"]["policies"][study.policies[label]][
                         str(users)
                     ][metric]
                     for c in (1, 2)
@@ -102,11 +102,11 @@ def test_gaps_recomputed(study, records, pictures):
     for users, shown in series_of(pictures["gap"], DDPG):
         gaps = []
         for c, row in zip((1, 2), runs(study, PAPER, DDPG, users), strict=True):
-            optimum = np.mean(records[benchmarks(study, PAPER, c)]["found"]["optimum"][str(users)])
+            optimum = np.mean(records[benchmarks(study, PAPER, users, c)]["found"]["optimum"][str(users)])
             gaps += [np.mean(records[run]["found"]["metrics"]["utility"]) / optimum - 1 for run in row]
         assert shown == pytest.approx(100 * np.mean(gaps))
     assert series_of(pictures["utility"], OPTIMUM)[0][1] == pytest.approx(
-        np.mean([records[benchmarks(study, PAPER, c)]["found"]["optimum"]["10"] for c in (1, 2)])
+        np.mean([records[benchmarks(study, PAPER, 10, c)]["found"]["optimum"]["10"] for c in (1, 2)])
     )
 
 
@@ -210,7 +210,7 @@ def test_the_best_possible_is_never_worse(study):
     """On results that were measured, not made up: in utility, hits, delay and quality, over everybody."""
     small = study_of(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), [])
     labels = [label for label in small.policies if label != "knapsack"]
-    tasks = [benchmarks(small, PAPER, 3), fastest(small, PAPER, 3)]
+    tasks = [*(benchmarks(small, PAPER, n, 3) for n in (10, 18)), fastest(small, PAPER, 3)]
     measured = {task: {"found": task.run(Path()).numbers, "times": {}} for task in tasks}
     values = Evidence(small, measured, PAPER).values
     for metric, sign in (("utility", 1), ("delay_s", 1), ("tv", 1), ("hit_ratio", -1)):

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, UInt32
 from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.popularity import zipf
 from genedge.cell.sight import first_sight, see
-from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts
+from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts, with_outage
 
 # A long episode is drawn in blocks of about so many users: they stay in a core's cache, and its memory is bounded.
 USERS_AT_ONCE = 10_000
@@ -210,7 +210,7 @@ def _slots(
         active=jnp.broadcast_to(active, gain.shape).T,
         ranking=ranking,
     )
-    return Lasting(of_mobility, of_channel), slots
+    return Lasting(of_mobility, of_channel), with_outage(params, slots)
 
 
 def _as_seen(

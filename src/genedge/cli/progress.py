@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from math import inf
 from time import monotonic
 from typing import Protocol
 
@@ -41,7 +42,8 @@ def progress(total: int) -> Iterator[Tick]:
             Remaining(),
             TextColumn("{task.description}", markup=False),
         )
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        # The time left is judged by the whole session, as below: pieces of work may take minutes each.
+        with Progress(*columns, console=Console(stderr=True), speed_estimate_period=inf) as bar:
             task = bar.add_task("", total=total)
             yield lambda text, done: bar.update(task, completed=done, description=shown(text))
         return

@@ -9,15 +9,17 @@ import numpy as np
 from genedge.cell.feasible import breaches, equal_shares, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
-from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen
+from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen, present
 from genedge.errors import InputError
 from genedge.evaluation.decided import equals, facts
+from genedge.evaluation.outages import OUTAGE
 from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
 from genedge.evaluation.together import Entry, together
 from genedge.given import check_count, check_decision, check_seed, what
 from genedge.limits import MOST_DRAWS
 from genedge.optimum.bandwidth import least_radio
+from genedge.optimum.certificate import certified, outage_cost
 from genedge.optimum.solve import solve_best
 from genedge.policies import Policy, built_in, check_scenario
 from genedge.precision import in_single
@@ -82,7 +84,8 @@ def compare(
     for count in users:
         slots, policy_key = _draw(scenario, count, episodes, seed)
         report(f"the optimum, {count} users")
-        bounds.append(_bound(scenario, count, slots, policy_key))
+        if certified(scenario.params) != "none":
+            bounds.append(_bound(scenario, count, slots, policy_key))
         for name, policy in policies.items():
             rows.append(_one(scenario, name, policy, count, slots, policy_key, report))
     return assembled(scenario, episodes, seed, together(rows, entries, tuple(METRICS)), bounds)
@@ -136,7 +139,9 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
         decision = in_float64(rcars(in_single(params), batch, jax.random.fold_in(key, e)))
         costs.append(outcome(params, batch, decision).utility.sum(axis=-1).mean())
-    return Bounds(users, optimum, np.array(costs), least_radio(params, slots).cost.mean(axis=1))
+    unserved = outage_cost(params, flat).reshape(episodes, -1)
+    radio = least_radio(params, slots).cost + unserved
+    return Bounds(users, optimum, np.array(costs), radio.mean(axis=1))
 
 
 def _one(
@@ -172,7 +177,7 @@ def _one(
     return Measured(
         policy=name,
         users=users,
-        samples={metric: np.array([row[metric] for row in metrics]) for metric in METRICS},
+        samples={metric: np.array([row[metric] for row in metrics]) for metric in metrics[0]},
         derived={key: single(time) for key, time in times.items()} | facts(slots, decisions, outcomes),
         equals=equals(params, slots, decisions, outcomes, cloud_shares=shares),
     )
@@ -196,17 +201,21 @@ def _timed(
 
 @at_once()
 def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
-    active, params = slots.active, scenario.params
+    # Who is in an outage has a delay and no image.
+    there, active, params = np.asarray(present(slots)), slots.active, scenario.params
+    deadline_s = scenario.settings.objective.deadline_s
+    in_time_s = scenario.settings.cell.slot_duration_s if deadline_s is None else deadline_s
     cached, hits = int(decision.cache.sum()), int(outcome.hit[active].sum())
     unimproved = outcome.hit & active & (decision.steps * params.S <= params.models.A1[slots.requests])
     used = int((decision.cache & np.asarray(requested(slots, decision.cache.shape[-1]))).sum())
     return {
         "utility": float(outcome.utility.sum(axis=-1).mean()),
-        "delay_s": float(outcome.delay_s[active].mean()),
-        "delay_p95_s": float(np.quantile(outcome.delay_s[active], 0.95)),
-        "late_ratio": float((outcome.delay_s[active] > scenario.settings.cell.slot_duration_s).mean()),
-        "tv": float(outcome.tv[active].mean()),
+        "delay_s": float(outcome.delay_s[there].mean()),
+        "delay_p95_s": float(np.quantile(outcome.delay_s[there], 0.95)),
+        "late_ratio": float((outcome.delay_s[there] > in_time_s).mean()),
+        "tv": float(outcome.tv[active].mean()) if active.any() else float("nan"),
         "unimproved_ratio": int(unimproved.sum()) / hits if hits else float("nan"),
-        "hit_ratio": float(outcome.hit[active].mean()),
+        "hit_ratio": float(outcome.hit[there].mean()),
         "used_cache_ratio": used / cached if cached else float("nan"),
+        **({} if slots.outage is None else {OUTAGE: float(slots.outage[there].mean())}),
     }

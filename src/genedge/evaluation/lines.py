@@ -95,6 +95,7 @@ def slot_lines(scenario: Scenario, slots: Slot) -> Iterator[str]:
                 **seen,
                 "position_m": np.asarray(slots.position_m[k], np.float64).tolist(),
                 "active": np.asarray(slots.active[k]).tolist(),
+                **({} if slots.outage is None else {"outage": np.asarray(slots.outage[k]).tolist()}),
             }
         )
 
@@ -130,6 +131,7 @@ def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[S
         gain=stack("channel_gain", 1.0, float),
         position_m=stack("position_m", 0.0, float, (2,)),
         active=stack("active", False, bool),
+        outage=None if scenario.params.outage is None else stack("outage", False, bool),
         seen_gain=stack(SEEN, 1.0, float) if any(row[SEEN] != row["channel_gain"] for row in rows) else None,
     )
     return slots, widths
@@ -153,10 +155,7 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
                 f"{place}: requests[{n}] is {shortened(model)}; it must be a model's index, "
                 f"from 0 to {len(models) - 1}"
             )
-    active = _list(row, "active", users, place)
-    for n, flag in enumerate(active):
-        if flag not in (0, 1):
-            raise InputError(f"{place}: active[{n}] is {shortened(flag)}; it must be true or false")
+    active = _flags(row, "active", users, place)
     skew, states = _number(_field(row, "skew", place), "skew", place), scenario.params.skews
     if not np.isclose(skew, states).any():
         known = ", ".join(f"{state:g}" for state in states)
@@ -164,7 +163,7 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
     checked: dict[str, Any] = {
         "skew": skew,
         "requests": requests,
-        "active": [bool(flag) for flag in active],
+        "active": active,
     }
     # What is not seen otherwise is seen as it is.
     row = {SEEN: row.get("channel_gain")} | row
@@ -179,6 +178,7 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
                 f"{place}: output_bits[{n}] is {bits:.10g}, but model {model} of this scenario gives "
                 f"{models[model]:.10g} bits"
             )
+    checked |= _served(row, scenario, active, checked["channel_gain"], place)
     position = row.get("position_m", [[0.0, 0.0]] * users)  # No cost depends on it.
     if not isinstance(position, list) or len(position) != users:
         raise InputError(f"{place}: position_m must be a list of {users} pairs [x, y]")
@@ -186,6 +186,27 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
         _numbers({"position_m": pair}, "position_m", 2, f"{place}: user {n}") for n, pair in enumerate(position)
     ]
     return checked
+
+
+def _served(
+    row: dict[str, Any], scenario: Scenario, active: list[bool], gain: list[float], place: str
+) -> dict[str, list[bool]]:
+    """Who is there and served, and who is in an outage; of a line that does not tell outages, the gains do."""
+    if scenario.params.outage is None:
+        return {}
+    least = float(scenario.params.outage.least_gain)
+    if "outage" not in row:
+        weak = [here and each < least for here, each in zip(active, gain, strict=True)]
+        return {"outage": weak, "active": [here and not out for here, out in zip(active, weak, strict=True)]}
+    outage = _flags(row, "outage", len(active), place)
+    for n, (here, out, each) in enumerate(zip(active, outage, gain, strict=True)):
+        # Slots are drawn in single precision.
+        if (here and (out or each < least * (1 - 1e-6))) or (out and each > least * (1 + 1e-6)):
+            raise InputError(
+                f"{place}: user {n} has active {here} and outage {out} at a channel gain of {each:g}; below "
+                f"{least:g} (radio.outage_gain_db) it is an outage, and from there on active"
+            )
+    return {"outage": outage}
 
 
 def decision_line(decision: Decision, k: int, places: int, extra: dict[str, Any]) -> str:
@@ -281,6 +302,14 @@ def _list(row: dict[str, Any], key: str, length: int, place: str) -> list[Any]:
         got = f"has {len(values)} entries" if isinstance(values, list) else "is no list"
         raise InputError(f"{place}: {key} {got}; it must be a list of {length}")
     return values
+
+
+def _flags(row: dict[str, Any], key: str, length: int, place: str) -> list[bool]:
+    flags = _list(row, key, length, place)
+    for n, flag in enumerate(flags):
+        if flag not in (0, 1):
+            raise InputError(f"{place}: {key}[{n}] is {shortened(flag)}; it must be true or false")
+    return [bool(flag) for flag in flags]
 
 
 def _number(value: Any, name: str, place: str) -> float:

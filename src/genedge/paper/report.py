@@ -65,28 +65,50 @@ def section_names(text: str) -> list[str]:
     return names
 
 
-def write_report(study: Study, folder: Path, command: Sequence[str], report: Callable[[str], None]) -> list[str]:
-    """Writes figures, tables and the page, of every section whose work is done.
+def shown_with(study: Study, folder: Path, names: Sequence[str]) -> list[str]:
+    """The sections that a report has once the work of some is done: these, and all whose work is done then.
+
+    Args:
+        study: the study.
+        folder: of the study.
+        names: of the sections.
+
+    Raises:
+        InputError: a result in the folder cannot be read, or is damaged.
+    """
+    asked = set(tasks_of(study, names))
+    return [
+        name
+        for name in SECTIONS
+        if all(task in asked or load(folder, task) is not None for task in tasks_of(study, [name]))
+    ]
+
+
+def write_report(
+    study: Study,
+    folder: Path,
+    command: Sequence[str],
+    names: Sequence[str],
+    records: Records,
+    report: Callable[[str, int], None],
+) -> None:
+    """Writes figures, tables and the page.
 
     Args:
         study: the study.
         folder: of the study.
         command: the command line that made it.
-        report: called with a text before each section.
-
-    Returns:
-        The names of the sections that are in it.
+        names: of the sections that are in it.
+        records: what all their work found.
+        report: called with a text and the work done so far, see `ReportSection.work`.
     """
-    done: dict[str, Records] = {}
-    for name in SECTIONS:
-        records = {task: load(folder, task) for task in tasks_of(study, [name])}
-        if all(records.values()):
-            done[name] = {task: record for task, record in records.items() if record is not None}
     sections: list[dict[str, Any]] = []
     written: list[str] = []
-    for name, found in done.items():
-        report(f"drawing {name}")
-        sections.append(_section(study, name, found, folder, command, written))
+    work = 0
+    for name in names:
+        report(f"drawing {name}", work)
+        sections.append(_section(study, name, records, folder, command, written))
+        work += SECTIONS[name].work
     page = _template().render(
         title=TITLE,
         warning=_warning(study),
@@ -104,7 +126,7 @@ def write_report(study: Study, folder: Path, command: Sequence[str], report: Cal
     with whole_file(folder / "report.html") as file:
         file.write(page.encode())
     list_written(folder, written)
-    return list(done)
+    report("written", work)
 
 
 def _section(

@@ -20,6 +20,7 @@ from genedge.registry import Kind, from_file, in_file, named, unknown
 from genedge.scenario.checks import (
     check_cell,
     check_chosen,
+    check_costs,
     check_models,
     check_positions,
     check_radio,
@@ -191,9 +192,9 @@ def refuse_section(name: str, whose: str) -> None:
 def _at_home(key: str, setting: Setting, folder: Path) -> Setting:
     """A file is named from where its name was written: the scenario's folder, or the working one."""
     section, _, rest = key.partition(".")
-    if section not in CHOOSING or not isinstance(setting.value, str):
+    if not isinstance(setting.value, str) or not (section in CHOOSING or key == "objective.function"):
         return setting
-    if rest == "file" or (rest == "model" and in_file(setting.value)):
+    if rest == "file" or (rest in ("model", "function") and in_file(setting.value)):
         return setting._replace(value=str((folder / setting.value).absolute()))
     return setting
 
@@ -330,6 +331,7 @@ def _build(table: dict[str, Setting], name: str, source: str, own: Own) -> Scena
         check_server(settings, scenario.models)
         check_cell(settings, len(scenario.models))
         check_chosen(scenario.chosen, scenario.params)
+        check_costs(scenario.params)
         check_positions(settings, scenario.params)
         check_radio(scenario.params)
     except InputError as e:

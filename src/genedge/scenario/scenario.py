@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.types import Params, lasts
 from genedge.errors import InputError
-from genedge.registry import Entry, Kind, named
+from genedge.registry import Entry, Kind, digest, named
 from genedge.scenario.arrays import draw_models, log_distance_of, params_of
 from genedge.scenario.chosen import USUAL, Chosen
 from genedge.scenario.sections import GivenModel, Settings
@@ -57,6 +58,13 @@ class Scenario:
             channel = self.chosen["channel"].arrays(channel)
         mobility = self.chosen["mobility"].arrays() if "mobility" in self.chosen else Uniform()
         return params_of(self.settings, self.models, channel, mobility)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that its numbers and costs come from, beside its own."""
+        function = self.settings.objective.function
+        of_chosen = [file for chosen in self.chosen.values() for file in chosen.files]
+        return tuple(dict.fromkeys([*of_chosen, *([function.rpartition(":")[0]] if function else [])]))
 
     @cached_property
     def id(self) -> str:
@@ -109,6 +117,10 @@ class Scenario:
 
     def as_yaml(self) -> str:
         """A scenario file that says the same, every setting written out with its provenance."""
+        return self._yaml
+
+    @cached_property
+    def _yaml(self) -> str:
         tree: dict[str, Any] = {"name": self.name}
         for key, setting in self.table.items():
             section, _, rest = key.partition(".")
@@ -148,9 +160,34 @@ class Scenario:
                 },
             }
             | self._box()
+            | self._outage()
+            | self._costs()
             | self._observation()
             | self._chosen()
         )
+
+    def _outage(self) -> dict[str, Any]:
+        """From which gain on a user is served; nothing where everybody is."""
+        radio = self.settings.radio
+        if radio.outage_gain_db is None:
+            return {}
+        return {"outage": {"least_gain_db": radio.outage_gain_db, "delay_s": radio.outage_delay_s}}
+
+    def _costs(self) -> dict[str, Any]:
+        """What a slot costs beyond Eq. (14); nothing where that is all. Of a function, what its file holds."""
+        objective = self.settings.objective
+        if self.params.costs is None:
+            return {}
+        told: dict[str, Any] = {
+            "energy_per_step": objective.energy_per_step,
+            "deadline_s": objective.deadline_s,
+            "late_penalty": None if objective.deadline_s is None else objective.late_penalty,
+            "fairness_per_s": objective.fairness_per_s,
+        }
+        if objective.function is not None:
+            path, _, name = objective.function.rpartition(":")
+            told["function"] = {"name": name, "sha256": digest(Path(path))}
+        return {"costs": told}
 
     def _box(self) -> dict[str, Any]:
         """What sets a real box apart; nothing in a cell like the paper's."""

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from genedge.limits import MOST_PLACES
+from genedge.registry import in_file
 from genedge.settings.fields import (
     Bandwidth,
+    Cost,
     Count,
     Decibels,
     Gigabytes,
@@ -34,6 +36,7 @@ from genedge.settings.fields import (
     carried,
 )
 from genedge.settings.words import validated
+from genedge.text import shortened
 
 # Models are told apart in pairs.
 MOST_MODELS = 10_000
@@ -56,7 +59,7 @@ class CellSettings(Section):
 
 
 class RadioSettings(Section):
-    """Bandwidths, powers, noise and path loss."""
+    """Bandwidths, powers, noise and path loss, and from which channel on a user is served."""
 
     uplink_bandwidth_mhz: Bandwidth
     downlink_bandwidth_mhz: Bandwidth
@@ -67,6 +70,9 @@ class RadioSettings(Section):
     path_loss_db_at_1_km: Decibels
     path_loss_db_per_decade: Annotated[Decibels, Field(ge=0)]
     least_distance_m: Length
+    # Those of a line of slots.
+    outage_gain_db: Annotated[Decibels, Field(le=60)] | None
+    outage_delay_s: Seconds
 
 
 class BackhaulSettings(Section):
@@ -135,10 +141,27 @@ class ObservationSettings(Section):
 
 
 class ObjectiveSettings(Section):
-    """The weights of Eq. (14)."""
+    """The weights of Eq. (14), and costs beyond it; or a function of one's own instead."""
 
     alpha: Weight
     alpha_weighs: Literal["delay", "tv"]
+    energy_per_step: Cost
+    deadline_s: Seconds | None
+    late_penalty: Cost
+    fairness_per_s: Cost
+    function: Annotated[str, Field(strict=True)] | None
+
+    @model_validator(mode="after")
+    def _one_cost(self) -> Self:
+        beyond = self.energy_per_step or self.deadline_s is not None or self.fairness_per_s
+        if self.function is not None and beyond:
+            raise ValueError(
+                "function is the whole cost of a slot: leave out energy_per_step, deadline_s and fairness_per_s, "
+                "or the function"
+            )
+        if self.function is not None and not in_file(self.function):
+            raise ValueError(f"function must be FILE.py:FUNCTION, not {shortened(self.function)}")
+        return self
 
 
 class DrawnModels(Section):

@@ -1,6 +1,7 @@
 """`genedge evaluate`: policies side by side on the very same slots."""
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -66,6 +67,7 @@ def evaluate(
     from genedge.evaluation.written import as_csv, as_latex
     from genedge.files import whole_file
     from genedge.scenario import load_scenario
+    from genedge.text import shown
     from genedge.xla import set_up_jax
 
     set_up_jax()
@@ -82,7 +84,7 @@ def evaluate(
             raise InputError(f"--users {number}: at least one user is needed")
         at_once = loaded.settings.cell.slots_per_episode
         check_draws(number, len(loaded.models), episodes * at_once, at_once)
-    entries = entries_of(names)
+    entries = entries_of(names, lambda line: print(shown(line), file=sys.stderr))
     results = evaluate_with_progress(loaded, entries, weights, list(dict.fromkeys(numbers)), episodes, seed)
     tables = {csv: as_csv, latex: as_latex}
     if as_json:

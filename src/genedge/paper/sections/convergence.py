@@ -24,13 +24,19 @@ def _best_runs(study: Study) -> list[Train]:
     return [trained(study, PAPER, BEST, FEW, study.plan.catalogues[0], seed) for seed in study.plan.seeds]
 
 
+def rate_tasks(study: Study) -> list[Task]:
+    """The paper's agent at every learning rate, on the first catalogue.
+
+    Args:
+        study: the study.
+    """
+    return [run for rate in study.plan.learning_rates for run in _rate_runs(study, rate)]
+
+
 def convergence_tasks(study: Study) -> list[Task]:
-    """The paper's agent at every learning rate, and our best learner, on the first catalogue."""
-    return [
-        *(run for rate in study.plan.learning_rates for run in _rate_runs(study, rate)),
-        *_best_runs(study),
-        *(benchmarks(study, PAPER, study.plan.catalogues[0], label) for label in study.policies),
-    ]
+    """The same, our best learner, and what each policy has there."""
+    levels = [benchmarks(study, PAPER, FEW, study.plan.catalogues[0], label) for label in study.policies]
+    return [*rate_tasks(study), *_best_runs(study), *levels]
 
 
 def final_rewards(study: Study, records: Records) -> list[Interval]:
@@ -64,7 +70,7 @@ def convergence(study: Study, records: Records) -> list[Picture]:
         series.append(Series(label, [row["episode"] for row in longest], over_seeds))
     levels = {}
     for label, name in study.policies.items():
-        bench = records[benchmarks(study, PAPER, study.plan.catalogues[0], label)]["found"]
+        bench = records[benchmarks(study, PAPER, FEW, study.plan.catalogues[0], label)]["found"]
         optimum = label == OPTIMUM
         levels[label] = -average(
             bench["optimum"][str(FEW)] if optimum else bench["policies"][name][str(FEW)]["utility"]
