@@ -405,7 +405,7 @@ def test_folders_that_are_no_runs(slot, genedge, tmp_path):
     for name in ("other", "."):
         folder = tmp_path / name
         refused(genedge("decide", "--policy", folder, stdin=text), str(folder), "not a run folder", "genedge train")
-        refused(genedge("evaluate", "--policies", folder), str(folder), "not a run folder")
+        refused(genedge("evaluate", "--policies", folder), str(folder), "holds no run")
         refused(genedge("train", "--out", folder), str(folder), "not empty", "choose another")
     for name in ("other", "file", "missing"):
         folder = tmp_path / name
