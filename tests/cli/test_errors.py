@@ -401,7 +401,7 @@ def test_folders_that_are_no_runs(slot, genedge, tmp_path):
     for name in ("other", "."):
         folder = tmp_path / name
         refused(genedge("decide", "--policy", folder, stdin=text), str(folder), "not a run folder", "genedge train")
-        refused(genedge("evaluate", "--policies", folder), str(folder), "not a run folder")
+        refused(genedge("evaluate", "--policies", folder), str(folder), "holds no run")
         refused(genedge("train", "--out", folder), str(folder), "not empty", "choose another")
     for name in ("other", "file", "missing"):
         folder = tmp_path / name
@@ -462,7 +462,7 @@ def test_ctrl_c_says_so(genedge, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genedge.evaluation.cells.evaluate", interrupted)
+    monkeypatch.setattr("genedge.evaluation.cells.compare", interrupted)
     assert genedge("evaluate", "--policies", "rcars") == (130, "", "genedge: interrupted\n")
 
 

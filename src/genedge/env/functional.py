@@ -17,7 +17,7 @@ from genedge.cell.feasible import decode, first_memory
 from genedge.cell.memory import advance
 from genedge.cell.sampling import Lasting, sample_slot
 from genedge.cell.service import serve
-from genedge.cell.types import AnyArray, Outcome, Params, Slot
+from genedge.cell.types import AnyArray, Outcome, Params, Slot, present
 from genedge.env.observation import observe
 from genedge.precision import in_single
 from genedge.xla import as_stated
@@ -117,4 +117,4 @@ def step(params: Params, state: State, action: Float[AnyArray, "A"], slots_per_e
 
 def _users(params: Params, slot: Slot, users: Int[Array, ""] | int) -> Int[Array, ""]:
     """How many users the slot has: those asked for, or those that were recorded."""
-    return jnp.asarray(users) if params.recorded is None else slot.active.sum()
+    return jnp.asarray(users) if params.recorded is None else present(slot).sum()

@@ -193,6 +193,8 @@ def _one(
         made.append((decision, outcome(params, batch, decision)))
         metrics.append(_metrics(scenario, batch, *made[-1]))
     decisions, outcomes = jax.tree.map(lambda *each: np.stack(each), *made)
+    with at_once():
+        shares = np.asarray(equal_shares(slots))
     if episodes == 1:
         seconds.append(_timed(policy, name, params, batch, key, 0)[1])
     # The first batch compiles; the decision time is that of the others.
@@ -202,7 +204,7 @@ def _one(
         users=users,
         samples={metric: np.array([row[metric] for row in metrics]) for metric in metrics[0]},
         derived={key: single(time) for key, time in times.items()} | facts(slots, decisions, outcomes),
-        equals=equals(params, slots, decisions, outcomes, cloud_shares=np.asarray(equal_shares(slots))),
+        equals=equals(params, slots, decisions, outcomes, cloud_shares=shares),
     )
 
 
