@@ -3,13 +3,14 @@
 import csv
 import io
 import unicodedata
+from xml.etree import ElementTree
 
 import pytest
 from hostile import NAMES
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from genedge.text import in_cell, nearest, shown
+from genedge.text import html_table, in_cell, nearest, shown
 
 ANY = st.text(st.characters(exclude_categories=()))
 
@@ -58,6 +59,15 @@ def test_a_table_of_cells_is_read_back():
     assert [
         cell.removeprefix("'") if cell[1:] == name else cell for cell, name in zip(row, NAMES, strict=True)
     ] == [*NAMES]
+
+
+@given(ANY, ANY, ANY)
+@example("<b>", "a & b", '"')
+def test_a_table_in_a_notebook_shows_text_as_it_stands(title, column, value):
+    table = ElementTree.fromstring(html_table(title, ("policy", column), [("name", value), ("other", 1.5)]))
+    assert [cell.text or "" for cell in table.iter("th")] == ["policy", shown(column), "name", "other"]
+    assert [cell.text or "" for cell in table.iter("td")] == [shown(value), "1.5"]
+    assert [caption.text for caption in table.iter("caption")] == [shown(title)] * bool(title)
 
 
 # --- Hints --------------------------------------------------------------------------------------------------

@@ -114,6 +114,7 @@ DOORS = [
     (lambda **given: genedge.load_scenario("paper", **given), "overrides", ()),
     (lambda **given: genedge.policy(scenario=SCENARIO, **given), "name", ()),
     (lambda **given: genedge.policy(name="rcars", **given), "scenario", ()),
+    (lambda **given: genedge.policy(name="rcars", scenario=SCENARIO, **given), "weights", ()),
     *((sample, argument, ("params",)) for argument in ("params", "key", "users", "places", "slots")),
     *((score, argument, right) for argument, right in (("params", ("params",)), ("slots", ("slots",)))),
     *((serve, argument, right) for argument, right in (("params", ("params",)), ("slot", ("slots",)))),

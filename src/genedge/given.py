@@ -5,7 +5,7 @@ Shapes and types are known while a function is traced; values are looked at wher
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,9 @@ from genedge.errors import InputError
 from genedge.limits import BITS, GAIN, MOST_DRAWS
 from genedge.text import shortened
 from genedge.xla import at_once, require_device
+
+# Of a training run: the actor with the best evaluation, or the one at the end.
+Weights = Literal["best", "last"]
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -82,6 +85,19 @@ def check_count(name: str, value: object) -> None:
     """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 1 <= value <= MOST_DRAWS:
         raise InputError(f"{name} must be a whole number from 1 to {MOST_DRAWS}, not {what(value)}")
+
+
+def check_weights(value: object) -> None:
+    """Refuses what tells no actor of a training run.
+
+    Args:
+        value: what was given.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(value, str) or value not in get_args(Weights):
+        raise InputError(f"weights must be 'best' or 'last', not {what(value)}")
 
 
 def check_seed(name: str, value: object) -> None:

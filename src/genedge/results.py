@@ -15,7 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from genedge.errors import InputError
+from genedge.spread import Tail
 from genedge.statistics import Interval, interval_of, mean
+from genedge.text import html_table
 
 
 class Metric(NamedTuple):
@@ -59,6 +61,11 @@ class Quantity:
     samples: tuple[Float[np.ndarray, "E"], ...]
 
     @cached_property
+    def value(self) -> float:
+        """The statistic of all samples."""
+        return float(self.statistic(*self.samples))
+
+    @cached_property
     def interval(self) -> Interval:
         """Its value with its interval."""
         return interval_of(self.statistic, *self.samples)
@@ -91,12 +98,23 @@ class Measured:
         users: number of users in every slot; None of a trace.
         samples: by metric, a value for each episode; NaN where undefined.
         derived: by metric, what follows from several samples, or was measured once.
+        equals: simple policies that its decisions come down to.
+        runs: what was measured of each training run that stands in this row; none of a policy.
+        seeds: with which they were trained.
     """
 
     policy: str
     users: int | None
     samples: Mapping[str, Float[np.ndarray, "E"]]
     derived: Mapping[str, Quantity] = field(default_factory=lambda: MappingProxyType({}))
+    equals: tuple[str, ...] = ()
+    runs: tuple["Measured", ...] = ()
+    seeds: tuple[int, ...] = ()
+
+    @property
+    def members(self) -> tuple["Measured", ...]:
+        """Its runs, or itself."""
+        return self.runs or (self,)
 
     @cached_property
     def quantities(self) -> Mapping[str, Quantity]:
@@ -120,12 +138,14 @@ class Level(NamedTuple):
         users: number of users; None of a trace.
         metric: of what.
         quantity: the value.
+        drawn: whether figures show it too.
     """
 
     name: str
     users: int | None
     metric: str
     quantity: Quantity
+    drawn: bool = True
 
 
 class Sheet(NamedTuple):
@@ -140,6 +160,97 @@ class Sheet(NamedTuple):
     title: str
     users: int | None
     columns: tuple[str, ...]
+
+
+# What the largest requests make of a mean is told beside it from this share on.
+HEAVY = 0.1
+
+
+def tail_quantities(metric: str, tail: Tail) -> dict[str, Quantity]:
+    """What the mean of requests hides, as values of a policy.
+
+    Args:
+        metric: of what.
+        tail: of all requests.
+    """
+    return {_in_tail(metric, part): single(value) for part, value in tail._asdict().items()}
+
+
+def tail_metrics(of: Mapping[str, Metric]) -> dict[str, Metric]:
+    """What these values say.
+
+    Args:
+        of: what is told of one request, by metric.
+    """
+    found: dict[str, Metric] = {}
+    for metric, each in of.items():
+        found |= {
+            _in_tail(metric, "mean"): each._replace(name=f"mean {each.name}"),
+            _in_tail(metric, "largest_share"): Metric(f"{each.name}, of the largest 0.1 %", ".1%", "", "lower"),
+            _in_tail(metric, "median"): each._replace(name=f"median {each.name}"),
+            _in_tail(metric, "interquartile_mean"): each._replace(name=f"{each.name}, interquartile mean"),
+        }
+    return found
+
+
+def tail_sheets(rows: Sequence[Measured], users: int | None, metrics: Sequence[str]) -> list[Sheet]:
+    """A table of what means hide, if a tenth of one comes from the largest 0.1 % of the requests.
+
+    Args:
+        rows: of all policies.
+        users: number of users; None of a trace.
+        metrics: of which there are means of requests.
+    """
+    here = [row for row in rows if row.users == users]
+    heavy = [
+        metric
+        for metric in metrics
+        if any(row.value(_in_tail(metric, "largest_share")).mean > HEAVY for row in here)
+    ]
+    if not heavy:
+        return []
+    title = "heavy tails: the largest 0.1 % of the requests make more than a tenth of a mean"
+    return [
+        Sheet(
+            title if users is None else f"{title}, {users} users",
+            users,
+            tuple(_in_tail(metric, part) for metric in heavy for part in Tail._fields),
+        )
+    ]
+
+
+def tails_of(row: Measured, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+    """What the means of a policy's requests hide, for JSON.
+
+    Args:
+        row: what was measured of it.
+        metrics: of which there are means of requests.
+    """
+    return {metric: {part: row.value(_in_tail(metric, part)).mean for part in Tail._fields} for metric in metrics}
+
+
+# What it means that all decisions of a policy come down to a simple one.
+EQUALS = {"cloud-only": "it serves nothing at the edge", "constant": "one decision for all slots"}
+
+
+def equal_remarks(rows: Sequence[Measured]) -> list[str]:
+    """Which policies come down to a simple one, a line each; not those of that name.
+
+    Args:
+        rows: of all policies.
+    """
+    several = len({row.users for row in rows}) > 1
+    return [
+        f"{row.policy} equals {simple}: {EQUALS[simple]}{f', {row.users} users' if several else ''}"
+        for row in rows
+        for simple in row.equals
+        if row.policy not in EQUALS
+    ]
+
+
+def _in_tail(metric: str, part: str) -> str:
+    """Under what key a part of a tail stands among a policy's values."""
+    return f"{metric}_{part}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,6 +269,32 @@ class Results(ABC):
     @abstractmethod
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
+
+    @property
+    def measures(self) -> Mapping[str, Metric]:
+        """Those of one row alone, without its comparisons with others."""
+        return self.metrics
+
+    @property
+    @abstractmethod
+    def over(self) -> str:
+        """What means and intervals are over."""
+
+    def axis(self, metric: str) -> str:
+        """The label of an axis: name, unit, which way is better, and what means and intervals are over.
+
+        Args:
+            metric: a key of `metrics`.
+        """
+        return f"{self.metrics[metric].axis}\nover {self.over}"
+
+    @abstractmethod
+    def over_of(self, row: Measured) -> str:
+        """What the mean and the interval of one row are over.
+
+        Args:
+            row: one of these.
+        """
 
     @abstractmethod
     def title(self, named: Callable[[str], str]) -> str:
@@ -232,6 +369,74 @@ class Results(ABC):
             if level.users == users:
                 found.setdefault(level.name, {})[level.metric] = level.quantity.interval
         return found
+
+    def records(self) -> list[dict[str, Any]]:
+        """The values as one table, such as `pandas.DataFrame` takes it.
+
+        Returns:
+            A mapping for each policy, users and metric: `policy`, `users` (None of a trace), `metric`, its
+            `unit`, `mean`, the ends of the 95 % interval, `low` and `high`, and what both are `over`. What is
+            undefined is NaN.
+        """
+        return [
+            {
+                "policy": row.policy,
+                "users": row.users,
+                "metric": key,
+                "unit": metric.unit,
+                **row.value(key)._asdict(),
+                "over": self.over_of(row),
+            }
+            for row in self.rows
+            for key, metric in self.measures.items()
+            if key in row.quantities
+        ]
+
+    def headings(self, sheet: Sheet) -> list[str]:
+        """What stands above the columns of a table, the policies' names first.
+
+        Args:
+            sheet: the table.
+        """
+        return ["policy", *(self.metrics[key].heading for key in sheet.columns)]
+
+    def texts(self, sheet: Sheet) -> list[list[str]]:
+        """The rows of a table: of each policy and level that has any of its values its name, and what it has.
+
+        Args:
+            sheet: the table.
+        """
+        found: list[tuple[str, Mapping[str, Interval]]] = [
+            (row.policy, {key: row.value(key) for key in sheet.columns if key in row.quantities})
+            for row in self.rows
+            if row.users == sheet.users
+        ]
+        found += self.levels_at(sheet.users).items()
+        rows = [
+            [name, *(cell(values[key], self.metrics[key].digits) if key in values else "" for key in sheet.columns)]
+            for name, values in found
+        ]
+        return [row for row in rows if any(row[1:])]
+
+    def _repr_html_(self) -> str:
+        """The tables, as a notebook shows them."""
+        tables = [html_table(sheet.title, self.headings(sheet), self.texts(sheet)) for sheet in self.sheets]
+        remarks = [html_table("", ("remarks",), [(line,) for line in self.remarks])] if self.remarks else []
+        return "".join([*tables, *remarks])
+
+
+def cell(value: Interval, digits: str) -> str:
+    """A mean and its interval; a dash where there is none.
+
+    Args:
+        value: the interval.
+        digits: how to format each number.
+    """
+    if np.isnan(value.mean):
+        return "–"
+    if np.isnan(value.low):
+        return format(value.mean, digits)
+    return f"{value.mean:{digits}} [{value.low:{digits}}, {value.high:{digits}}]"
 
 
 def plain(value: Any) -> Any:

@@ -118,9 +118,9 @@ def _around(value: float, deviations: Float[np.ndarray, "E"]) -> Interval:
         return Interval(value, value, value) if np.isfinite(spread) else Interval(value, np.nan, np.nan)
     skewness = n / ((n - 1) * (n - 2)) * ((deviations / spread) ** 3).sum()
     reach = _critical(n) / np.sqrt(n)
-    # In standard deviations, by how much the value exceeds the truth at least and at most.
-    least, most = (_unskewed(side * reach, skewness, n) for side in (-1, 1))
-    return Interval(value, float(value - spread * max(most, reach)), float(value - spread * min(least, -reach)))
+    # Of few values the skewness is half chance, so neither end goes twice as far as Student's.
+    below, above = (np.clip(side * _unskewed(side * reach, skewness, n), reach, 2 * reach) for side in (1, -1))
+    return Interval(value, float(value - spread * below), float(value + spread * above))
 
 
 @cache
@@ -128,7 +128,7 @@ def _critical(n: int) -> float:
     """Student's t for 95 %, a little wider where values are few: so that three exponential ones suffice."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(n - 1, 0.975) * (1 + 0.5 / n))
+    return float(stdtrit(n - 1, 0.975) * (1 + 3 / n**2))
 
 
 def _unskewed(reach: float, skewness: float, n: int) -> float:

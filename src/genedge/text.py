@@ -2,7 +2,8 @@
 
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from html import escape
 
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
@@ -65,6 +66,28 @@ def in_cell(value: object) -> object:
     except ValueError:
         return f"'{value}"
     return value
+
+
+def html_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as a notebook shows it; whatever stands in it is text, and no markup.
+
+    Args:
+        title: what it shows; may be empty.
+        columns: their headings.
+        rows: as many values each; the first one is the row's name.
+    """
+
+    def told(value: object) -> str:
+        return escape(shown(str(value)))
+
+    caption = f"<caption>{told(title)}</caption>" if title else ""
+    head = "".join(f"<th>{told(column)}</th>" for column in columns)
+    body = "".join(
+        f"<tr><th>{told(name)}</th>{''.join(f'<td>{told(value)}</td>' for value in values)}</tr>"
+        for name, *values in rows
+    )
+    # Notebooks would set what stands between dollars as mathematics.
+    return f'<table class="tex2jax_ignore">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

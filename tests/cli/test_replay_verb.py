@@ -87,6 +87,27 @@ def named(tmp_path):
     return write
 
 
+def test_where_a_few_requests_make_the_mean_median_and_interquartile_mean_stand_beside_it(genedge, tmp_path):
+    trace, catalogue = tmp_path / "trace.jsonl", tmp_path / "own.yaml"
+    asked = ["slow" if i == 40 else "quick" for i in range(1500)]
+    trace.write_text("\n".join(json.dumps({"time": i, "model": name, "steps": 1}) for i, name in enumerate(asked)))
+    models = {"slow": {"s_fixed": 7995}, "quick": {"s_fixed": 5}}
+    catalogue.write_text(OWN.replace("alpha: 0.5", "alpha: 1").replace("{ENTRIES}", json.dumps(models)))
+    arguments = ("replay", trace, "--catalogue", catalogue, "--memory", 1, "--policies", "lru")
+    # Nothing fits: every request takes 1.6 s over the backhaul and 3 s of waiting besides.
+    told = genedge(*arguments, "--json").rows[0]["policies"]["lru"]["tail"]
+    most, total = 7999.6 + 9.6, 1499 * 9.6 + 7999.6
+    for metric in ("delay_s", "utility"):
+        assert told[metric]["mean"] == pytest.approx(total / 1500)
+        assert told[metric]["largest_share"] == pytest.approx(most / total)
+        assert told[metric]["median"] == pytest.approx(9.6, rel=0.01)
+        assert told[metric]["interquartile_mean"] == pytest.approx(9.6)
+    out = genedge(*arguments).out
+    assert "heavy tails: the largest 0.1 % of the requests make more than a tenth of a mean" in out
+    assert f"{most / total:.1%}" in out
+    assert "heavy" not in genedge(*arguments[:1], *arguments[1:2], "--memory", 16, "--policies", "lru").out
+
+
 def test_names_that_do_not_meet_are_told(genedge, named):
     arguments = named(
         ["sdxl"] * 4 + ["SDXL", "flux", "flux", "own"], {"sdxl-base": 8, "flux": 24, "other": 1, "own": 1}

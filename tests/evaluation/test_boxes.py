@@ -16,8 +16,8 @@ from genedge.draw.canvas import in_figure
 from genedge.draw.evaluated import evaluation_figure
 from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
+from genedge.evaluation.box_results import BOX_METRICS, LOSSES, lost_by
 from genedge.evaluation.boxes import evaluate_box
-from genedge.evaluation.results import BOX_METRICS, LOSSES, lost_by
 from genedge.optimum.dynamic import solver
 from genedge.policies.boxes import box_policy, share
 from genedge.scenario import load_scenario

@@ -221,7 +221,7 @@ def test_another_seed_trains_another_run(agent, finished, tmp_path):
     with pytest.raises(InputError, match=r"best\.npz: of another run.*genedge train --resume"):
         load_actor(copy)
     with pytest.raises(InputError, match=r"best\.npz: of another run"):
-        load_policy(str(copy.folder), copy.scenario, ())
+        load_policy(str(copy.folder), copy.scenario, (), "best")
 
 
 # --- Whose arrays
@@ -394,9 +394,9 @@ def test_a_run_over_cells_of_any_size_serves_other_scenarios(other, finished):
 def test_a_run_on_one_cell_serves_no_other(agent, finished):
     run, _ = finished(agent)
     with pytest.raises(InputError, match="its actor knows only its own catalogue"):
-        load_policy(str(run.folder), scenario_of(agent, "seed=9"), ())
+        load_policy(str(run.folder), scenario_of(agent, "seed=9"), (), "best")
     # Another number of users, or other settings of an agent, make no other cell.
-    load_policy(str(run.folder), scenario_of(agent, "cell.users=1", "hcras.population=4"), ())
+    load_policy(str(run.folder), scenario_of(agent, "cell.users=1", "hcras.population=4"), (), "best")
 
 
 # --- What cannot be trained

@@ -17,6 +17,7 @@ from genedge.replay.server import Server
 from genedge.replay.sketch import QuantileSketch
 from genedge.replay.tally import Course
 from genedge.replay.trace import Chunk
+from genedge.spread import tail
 
 ONLINE = [name for name, entry in named("trace policy").items() if "foresees" not in entry.traits]
 
@@ -353,6 +354,17 @@ def test_the_sketch_keeps_its_word(values, q):
     sketch.add(np.array(values[len(values) // 2 :]))
     exact = np.quantile(values, q, method="inverted_cdf")
     assert sketch.quantile(q) == pytest.approx(exact, rel=QuantileSketch.ERROR * 1.0001, abs=QuantileSketch.LEAST)
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=50), st.integers(1, 60))
+def test_the_sketch_tells_what_a_mean_hides(values, times):
+    sketch, values = QuantileSketch(), np.repeat(values, times)
+    sketch.add(values[::2])
+    sketch.add(values[1::2])
+    found, exact = sketch.tail(), tail(values)
+    assert (found.mean, found.largest_share) == pytest.approx((exact.mean, exact.largest_share), rel=0.03)
+    assert found.interquartile_mean == pytest.approx(exact.interquartile_mean, rel=0.03)
+    assert found.median == sketch.quantile(0.5)
 
 
 def test_a_course_keeps_sums_while_its_bins_double():

@@ -6,7 +6,7 @@ import numpy as np
 
 from genedge.draw.canvas import Axes, Line2D, ListedColormap, Patch, in_figure
 from genedge.draw.dots import Below
-from genedge.evaluation.results import BoxEvaluation, FirstEpisode
+from genedge.evaluation.box_results import BoxEvaluation, FirstEpisode
 
 ABSENT, LOADING, SERVING = "#FFFFFF", "#E69F00", "#A6CEE3"
 

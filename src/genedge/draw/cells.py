@@ -66,7 +66,7 @@ def over_users_figure(results: Results, labels: Mapping[str, str]) -> Figure:
                 values = [results.levels_at(users)[name] for users in results.users]
                 if metric in values[0]:
                     axes.plot(results.users, [value[metric].mean for value in values], label=name, **line)
-            axes.set_ylabel(results.metrics[metric].axis)
+            axes.set_ylabel(results.axis(metric))
             axes.grid(alpha=0.3)
             axes.set_xticks(results.users)
         for axes in grid[1]:

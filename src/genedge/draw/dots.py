@@ -81,7 +81,7 @@ def level_styles(results: Results) -> dict[str, Mapping[str, Any]]:
     Args:
         results: with their levels.
     """
-    names = dict.fromkeys(level.name for level in results.levels if level.metric in results.panels)
+    names = dict.fromkeys(level.name for level in results.levels if level.drawn and level.metric in results.panels)
     return {name: LEVEL_STYLES[i % len(LEVEL_STYLES)] for i, name in enumerate(names)}
 
 
@@ -106,5 +106,5 @@ def _panel(axes: Axes, results: Results, metric: str) -> None:
         number.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     axes.grid(alpha=0.3, axis="y")
     axes.set_ylim(len(results.rows) - 0.5, -0.8)
-    axes.set_xlabel(results.metrics[metric].axis)
+    axes.set_xlabel(results.axis(metric))
     axes.margins(x=0.2)

@@ -6,7 +6,7 @@ from genedge.draw.boxes import timelines
 from genedge.draw.canvas import Figure
 from genedge.draw.cells import over_users_figure
 from genedge.draw.dots import dots_figure
-from genedge.evaluation.results import BoxEvaluation
+from genedge.evaluation.box_results import BoxEvaluation
 from genedge.results import Results
 
 

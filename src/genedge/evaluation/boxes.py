@@ -11,12 +11,14 @@ from jax import Array
 from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
-from genedge.cell.types import AnyArray, Decision, Outcome, Params, Slot
+from genedge.cell.types import AnyArray, Decision, Outcome, Slot
 from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
-from genedge.evaluation.results import BOUND, EXACT, BoxEvaluation, FirstEpisode, lost_by
+from genedge.evaluation.box_results import BOUND, EXACT, BoxEvaluation, FirstEpisode, lost_by
+from genedge.evaluation.decided import equals, facts
+from genedge.evaluation.results import RADIO
 from genedge.evaluation.scoring import outcome as outcome_of
-from genedge.optimum.bandwidth import delay, links, lower_bound, split
+from genedge.optimum.bandwidth import Radio, least_radio
 from genedge.optimum.dynamic import Dynamic, Solver, regret
 from genedge.results import Level, Measured, Quantity, mean_of, single
 from genedge.scenario import Scenario
@@ -62,18 +64,22 @@ def evaluate_box(
         if "optimal" in rules:  # Told before any policy works.
             raise InputError(f"policy 'optimal': {e}; leave it out") from None
         why_not = str(e)
-    radio, least_radio = _radio(params, slots)
-    optimum = None if solution is None else solution.value / T + float(radio.mean())
+    radio = least_radio(params, slots)
+    optimum = None if solution is None else solution.value / T + float(radio.cost.mean())
     exact = solution is not None and solution.exact
     rows, first = [], {}
     for name, rule in rules.items():
         report(f"{name}, {users} users")
-        met = _met(scenario, name, rule, slots, solution, least_radio, jax.random.fold_in(key, users))
+        met = _met(scenario, name, rule, slots, solution, radio, jax.random.fold_in(key, users))
         times = {"decision_ms": single(met.decision_ms)}
-        rows.append(Measured(name, users, met.metrics, times | _from_losses(optimum, met.losses)))
+        follows = times | met.facts | _from_losses(optimum, float(radio.cost.mean()), met.losses)
+        rows.append(Measured(name, users, met.metrics, follows, met.equals))
         first[name] = met.first
     best = EXACT if exact else BOUND
-    levels = [] if optimum is None else [Level(best, users, "expected_utility", single(optimum))]
+    levels = [Level(RADIO, users, "utility", mean_of(radio.cost.mean(axis=1)), drawn=False)]
+    if optimum is not None:
+        levels.append(Level(best, users, "expected_utility", single(optimum)))
+        levels.append(Level(RADIO, users, "expected_utility", single(float(radio.cost.mean())), drawn=False))
     return BoxEvaluation(
         rows=rows,
         levels=levels,
@@ -87,24 +93,15 @@ def evaluate_box(
     )
 
 
-def _radio(params: Params, slots: Slot) -> tuple[np.ndarray, np.ndarray]:
-    """What the best shares of the bandwidth cost in each slot, and what no shares go below, shape (E, T)."""
-    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
-    link = links(params, flat)
-    share = split(link, compiled=True)
-    weight = float(params.delay_weight)
-    radio = weight * delay(link, share)[0].sum(axis=-1).reshape(slots.skew.shape)
-    return radio, np.minimum(radio, weight * lower_bound(link, share).reshape(slots.skew.shape))
-
-
-def _from_losses(optimum: float | None, losses: Mapping[str, np.ndarray]) -> dict[str, Quantity]:
-    """What follows from what a policy lost: its cost in expectation, rid of the slots' luck, and its gap."""
+def _from_losses(optimum: float | None, radio: float, losses: Mapping[str, np.ndarray]) -> dict[str, Quantity]:
+    """What follows from what a policy lost: its cost in expectation, rid of the slots' luck, and its gaps."""
     if optimum is None:
         return {}
     lost = np.sum(list(losses.values()), axis=0)
     return {
         "expected_utility": Quantity(lambda lost: optimum + mean(lost), (lost,)),
         "gap": Quantity(lambda lost: mean(lost) / optimum, (lost,)),
+        "beyond_radio": Quantity(lambda lost: mean(lost) / (optimum - radio), (lost,)),
         **{lost_by(part): mean_of(values) for part, values in losses.items()},
     }
 
@@ -117,12 +114,16 @@ class _Met(NamedTuple):
         losses: by name (see LOSSES), one value per episode; empty where the optimum is not known.
         decision_ms: time to decide a slot, in batches of all episodes, after the first [ms].
         first: the first episode.
+        facts: what it decided and what means hide.
+        equals: simple policies that its decisions come down to.
     """
 
     metrics: Mapping[str, np.ndarray]
     losses: Mapping[str, np.ndarray]
     decision_ms: float
     first: FirstEpisode
+    facts: dict[str, Quantity]
+    equals: tuple[str, ...]
 
 
 def _met(
@@ -131,7 +132,7 @@ def _met(
     rule: EpisodePolicy,
     slots: Slot,
     solution: Dynamic | None,
-    least_radio: np.ndarray,
+    least: Radio,
     key: Array,
 ) -> _Met:
     params = scenario.params
@@ -152,7 +153,7 @@ def _met(
     if solution is not None:
         beyond = outcome.utility.sum(axis=-1) - radio
         held, shared = regret(params, solution, met, decision, np.asarray(beyond))
-        wasted = radio - least_radio
+        wasted = radio - least.bound
         losses = {
             "cache": held.mean(axis=1),
             "steps": shared.mean(axis=1),
@@ -165,6 +166,8 @@ def _met(
         losses=losses,
         decision_ms=float(np.mean(seconds[1:] or seconds)) / slots.skew.shape[0] * 1e3,
         first=FirstEpisode(slots_0, decision_0, outcome_0),
+        facts=facts(met, decision, outcome),
+        equals=equals(params, met, decision, outcome, cloud_shares=least.share),
     )
 
 

@@ -6,15 +6,18 @@ from time import perf_counter
 import jax
 import numpy as np
 
-from genedge.cell.feasible import breaches, in_float64
+from genedge.cell.feasible import breaches, equal_shares, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen
 from genedge.errors import InputError
+from genedge.evaluation.decided import equals, facts
 from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
+from genedge.evaluation.together import Entry, together
 from genedge.given import check_count, check_decision, check_seed, what
 from genedge.limits import MOST_DRAWS
+from genedge.optimum.bandwidth import least_radio
 from genedge.optimum.solve import solve_best
 from genedge.policies import Policy, built_in, check_scenario
 from genedge.precision import in_single
@@ -50,6 +53,29 @@ def evaluate(
             constraint, which is a defect of that policy.
     """
     _check_arguments(scenario, policies, users, episodes, seed, report)
+    return compare(scenario, policies, [Entry(name, (name,)) for name in policies], users, episodes, seed, report)
+
+
+def compare(
+    scenario: Scenario,
+    policies: Mapping[str, Policy],
+    entries: Sequence[Entry],
+    users: Sequence[int],
+    episodes: int,
+    seed: int,
+    report: Callable[[str], None],
+) -> Evaluation:
+    """Evaluates policies of which several may stand in one row, as runs that differ in their seed alone.
+
+    Args:
+        scenario: the cell.
+        policies: by name.
+        entries: the rows, made of all of them.
+        users: numbers of users.
+        episodes: E, episodes for each number of users.
+        seed: of the slots.
+        report: called with a short text before each piece of work, see `evaluate`.
+    """
     refuse_box(scenario)
     rows: list[Measured] = []
     bounds: list[Bounds] = []
@@ -59,7 +85,7 @@ def evaluate(
         bounds.append(_bound(scenario, count, slots, policy_key))
         for name, policy in policies.items():
             rows.append(_one(scenario, name, policy, count, slots, policy_key, report))
-    return assembled(scenario, episodes, seed, rows, bounds)
+    return assembled(scenario, episodes, seed, together(rows, entries, tuple(METRICS)), bounds)
 
 
 def _check_arguments(
@@ -110,7 +136,7 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
         decision = in_float64(rcars(in_single(params), batch, jax.random.fold_in(key, e)))
         costs.append(outcome(params, batch, decision).utility.sum(axis=-1).mean())
-    return Bounds(users, optimum, np.array(costs))
+    return Bounds(users, optimum, np.array(costs), least_radio(params, slots).cost.mean(axis=1))
 
 
 def _one(
@@ -124,7 +150,7 @@ def _one(
 ) -> Measured:
     params, (episodes, T) = scenario.params, slots.skew.shape
     metrics: list[dict[str, float]] = []
-    seconds = []
+    seconds, made = [], []
     for e in range(episodes):
         report(f"{name}, {users} users")
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
@@ -134,7 +160,9 @@ def _one(
             broken = breaches(params, batch, decision)
         if broken:
             raise InputError(f"policy {name} broke a constraint: {broken[0]}")
-        metrics.append(_metrics(scenario, batch, decision, outcome(params, batch, decision)))
+        made.append((decision, outcome(params, batch, decision)))
+        metrics.append(_metrics(scenario, batch, *made[-1]))
+    decisions, outcomes = jax.tree.map(lambda *each: np.stack(each), *made)
     if episodes == 1:
         seconds.append(_timed(policy, name, params, batch, key, 0)[1])
     # The first batch compiles; the decision time is that of the others.
@@ -143,7 +171,8 @@ def _one(
         policy=name,
         users=users,
         samples={metric: np.array([row[metric] for row in metrics]) for metric in METRICS},
-        derived={key: single(time) for key, time in times.items()},
+        derived={key: single(time) for key, time in times.items()} | facts(slots, decisions, outcomes),
+        equals=equals(params, slots, decisions, outcomes, cloud_shares=np.asarray(equal_shares(slots))),
     )
 
 

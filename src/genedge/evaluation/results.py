@@ -1,4 +1,4 @@
-"""What an evaluation found: of cells slot by slot, and of a box episode by episode."""
+"""What an evaluation of cells found, slot by slot."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,12 +6,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genedge.cell.types import Decision, Outcome, Slot
-from genedge.results import Level, Measured, Metric, Quantity, Results, Sheet, mean_of, plain
+from genedge.evaluation.decided import COUNTS, counts_as_json
+from genedge.evaluation.together import (
+    over,
+    over_seeds,
+    paired,
+    seed_columns,
+    seed_metrics,
+    seeds_as_json,
+    stated,
+    told_over,
+)
+from genedge.results import (
+    Level,
+    Measured,
+    Metric,
+    Quantity,
+    Results,
+    Sheet,
+    equal_remarks,
+    mean_of,
+    plain,
+    single,
+    tail_metrics,
+    tail_sheets,
+    tails_of,
+)
 from genedge.scenario import Scenario
 from genedge.statistics import Interval, excess_of_base, left_of_distance, mean, saved_of_base
-
-# --- Cells --------------------------------------------------------------------------------------------------
 
 METRICS = {
     "utility": Metric("utility", ".1f", "", "lower", "Σ U_n of a slot, Eq. (15), lower is better"),
@@ -27,10 +49,15 @@ METRICS = {
         "cached and used", ".3f", "", "", "share of the cached models that somebody asked for"
     ),
 }
+# Of which the means are of requests, and what they say of one.
+TAILED = {"delay_s": Metric("delay", ".2f", "s", "lower"), "utility": Metric("U_n", ".2f", "", "lower")}
 # What follows from the samples of several, or is measured once.
 DERIVED = {
     "of_optimum": Metric("gap to optimum", ".2%", "", "lower"),
+    "beyond_radio": Metric("gap beyond the radio", ".2%", "", "lower"),
     "of_distance": Metric("left of RCARS to optimum", ".2%", "", "lower"),
+    "caches": Metric("different caches", "g"),
+    "decisions": Metric("different decisions", "g"),
     "decision_ms": Metric("decision", ".3f", "ms", "lower"),
     "first_s": Metric("first batch", ".3f", "s", "lower"),
 }
@@ -63,10 +90,11 @@ AGAINST: Mapping[str, tuple[str, Callable[..., np.ndarray], Metric]] = {
 BETTER_BY = {"better_by_of_base": saved_of_base, "better_by_of_ours": excess_of_base}
 
 OPTIMUM, MOST = "certified optimum", "most any policy could"
-COLUMNS = (
-    *("utility", "delay_s", "delay_p95_s", "tv", "hit_ratio", "used_cache_ratio"),
-    *("of_optimum", "of_distance", "decision_ms"),
-)
+# What the radio costs with the best shares of the bandwidth.
+RADIO = "radio, which every decision pays"
+COLUMNS = ("utility", "delay_s", "delay_p95_s", "tv", "hit_ratio", "used_cache_ratio")
+GAPS = ("of_optimum", "beyond_radio", "of_distance")
+GAP_COLUMNS = (*GAPS, *COUNTS, "decision_ms")
 AGAINST_COLUMNS = (
     *("utility_difference", "utility_better_by_of_base", "utility_better_by_of_ours"),
     "hit_ratio_better_by_of_base",
@@ -87,11 +115,13 @@ class Bounds(NamedTuple):
         users: number of users.
         optimum: certified lower bound of the utility, in the paper's size equal to the optimum to 1e-6.
         rcars: the utility of RCARS.
+        radio: what the radio costs with the best shares of the bandwidth, part of every utility.
     """
 
     users: int
     optimum: np.ndarray
     rcars: np.ndarray
+    radio: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -114,7 +144,12 @@ class Evaluation(Results):
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
         against = {_against(key, base): metric for base in self.policies for key, (_, _, metric) in AGAINST.items()}
-        return METRICS | DERIVED | against
+        return {**self.measures, **against}
+
+    @property
+    def measures(self) -> Mapping[str, Metric]:
+        """Those of one row alone, without its comparisons with others."""
+        return METRICS | DERIVED | tail_metrics(TAILED) | seed_metrics(self.rows, METRICS)
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -122,25 +157,49 @@ class Evaluation(Results):
         Args:
             named: how somebody's name for something is shown there.
         """
-        of_slots = f"{self.episodes} episodes of {self.scenario.settings.cell.slots_per_episode} slots"
+        of_slots = f"episodes of {self.scenario.settings.cell.slots_per_episode} slots"
         users = f"{self.users[0]} users, " if len(self.users) == 1 else ""
-        return f"scenario {named(self.scenario.name)}, {users}{of_slots}, 95 % intervals"
+        return f"scenario {named(self.scenario.name)}, {users}{of_slots}; {stated(self.rows, self.episodes)}"
 
     @property
     def sheets(self) -> list[Sheet]:
         """At each number of users the means, and a table for each base that was evaluated."""
         sheets = []
+        stands = stated(self.rows, self.episodes)
         for users in self.users:
-            title = (
-                f"{self.scenario.name}, {users} users: mean and 95 % interval over {self.episodes} episodes "
-                "(utility, delay and TV: lower is better)"
-            )
+            title = f"{self.scenario.name}, {users} users: {stands} (utility, delay and TV: lower is better)"
             sheets.append(Sheet(title, users, COLUMNS))
+            title = f"gaps, and how many different decisions in {self.slots} slots, {users} users: {stands}"
+            sheets.append(Sheet(title, users, GAP_COLUMNS))
+            sheets += tail_sheets(self.rows, users, tuple(TAILED))
+            if columns := seed_columns(self.rows):
+                title = f"over training seeds, and how probably a run has a lower utility, {users} users"
+                sheets.append(Sheet(title, users, columns))
             for base in BASES:
                 if base in self.policies and len(self.policies) > 1:
                     columns = tuple(_against(key, base) for key in AGAINST_COLUMNS)
-                    sheets.append(Sheet(f"against {base} on the same slots, {users} users", users, columns))
+                    sheets.append(
+                        Sheet(f"against {base} on the same slots, {users} users: {stands}", users, columns)
+                    )
         return sheets
+
+    @property
+    def over(self) -> str:
+        """What means and intervals are over."""
+        return told_over(self.rows, self.episodes)
+
+    def over_of(self, row: Measured) -> str:
+        """What the mean and the interval of one row are over.
+
+        Args:
+            row: one of these.
+        """
+        return over(row, self.episodes)
+
+    @property
+    def slots(self) -> int:
+        """How many slots each policy decided at a number of users."""
+        return self.episodes * self.scenario.settings.cell.slots_per_episode
 
     @property
     def panels(self) -> tuple[str, ...]:
@@ -148,9 +207,9 @@ class Evaluation(Results):
         return ("utility", "delay_s", "hit_ratio", "tv")
 
     @property
-    def remarks(self) -> tuple[str, ...]:
+    def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        return ()
+        return equal_remarks(self.rows)
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.
@@ -178,17 +237,19 @@ class Evaluation(Results):
     def gaps(self, policy: str, users: int) -> dict[str, Interval]:
         """How far a policy is from the optimum.
 
-        A cost that no decision avoids flatters the first figure; the second is free of it.
+        A cost that no decision avoids flatters the first figure; the second is free of the radio's part of it, the
+        third of all of it.
 
         Args:
             policy: its name.
             users: number of users.
 
         Returns:
-            `of_optimum`, utility / optimum − 1, and `of_distance`, the share of the distance from RCARS to the
-            optimum that is still left.
+            `of_optimum`, utility / optimum − 1; `beyond_radio`, (utility − optimum) / (optimum − radio), where the
+            radio is what it costs with the best shares of the bandwidth, which every decision pays; and
+            `of_distance`, the share of the distance from RCARS to the optimum that is still left.
         """
-        return {key: self.value(policy, users, key) for key in ("of_optimum", "of_distance")}
+        return {key: self.value(policy, users, key) for key in GAPS}
 
     def largest_advantage(self, base: str, users: int) -> dict[str, Interval]:
         """What any policy could be better by than a base, both readings.
@@ -216,12 +277,18 @@ class Evaluation(Results):
                         "policy": row.policy,
                         "users": row.users,
                         **{metric: row.value(metric) for metric in METRICS},
-                        "gap": {key: row.value(key) for key in ("of_optimum", "of_distance")},
+                        "gap": {key: row.value(key) for key in GAPS},
+                        **counts_as_json(row),
+                        "equals": row.equals,
+                        "tail": tails_of(row, tuple(TAILED)),
+                        "over": self.over_of(row),
+                        **dict(seeds_as_json(row)),
                         **{key: row.value(key).mean for key in ("decision_ms", "first_s")},
                     }
                     for row in self.rows
                 ],
                 "optimum": [{"users": n, "utility": self.optimum(n)} for n in self.users],
+                "radio": [{"users": n, **self.levels_at(n)[RADIO]} for n in self.users],
                 "largest_advantage": [
                     {"base": base, "users": n, **self.largest_advantage(base, n)}
                     for n in self.users
@@ -255,189 +322,51 @@ def assembled(
     whole = []
     for row in rows:
         assert row.users is not None
-        optimum, rcars = at[row.users].optimum, at[row.users].rcars
-        utility = row.samples["utility"]
-        gaps = {
-            "of_optimum": Quantity(lambda ours, best: -saved_of_base(ours, best), (utility, optimum)),
-            "of_distance": Quantity(left_of_distance, (utility, optimum, rcars)),
-        }
-        against = {
-            _against(key, other.policy): Quantity(statistic, (row.samples[metric], other.samples[metric]))
+        beside = {
+            _against(key, other.policy): _compared(row, other, metric, statistic)
             for other in rows
-            if (other.users, other.policy) != (row.users, row.policy) and other.users == row.users
+            if other.policy != row.policy and other.users == row.users
             for key, (metric, statistic, _) in AGAINST.items()
         }
-        whole.append(replace(row, derived={**row.derived, **gaps, **against}))
+        gaps = [_gaps(run.samples["utility"], at[row.users]) for run in row.members]
+        whole.append(replace(row, derived={**row.derived, **_of_members(row, gaps), **beside}))
     levels = [Level(OPTIMUM, each.users, "utility", mean_of(each.optimum)) for each in bounds]
-    levels += [
-        Level(
-            MOST,
-            row.users,
-            _against(f"utility_{key}", row.policy),
-            Quantity(statistic, (at[row.users].optimum, row.samples["utility"])),
-        )
-        for row in rows
-        if row.users is not None
-        for key, statistic in BETTER_BY.items()
-    ]
+    for each in bounds:
+        delay_s = each.radio / (float(scenario.params.delay_weight) * each.users)
+        levels.append(Level(RADIO, each.users, "utility", mean_of(each.radio), drawn=False))
+        levels.append(Level(RADIO, each.users, "delay_s", mean_of(delay_s), drawn=False))
+    for row in rows:
+        assert row.users is not None
+        best = at[row.users].optimum
+        most = [
+            {key: Quantity(statistic, (best, run.samples["utility"])) for key, statistic in BETTER_BY.items()}
+            for run in row.members
+        ]
+        for key, quantity in _of_members(row, most).items():
+            levels.append(Level(MOST, row.users, _against(f"utility_{key}", row.policy), quantity))
     return Evaluation(rows=whole, levels=levels, scenario=scenario, episodes=episodes, seed=seed)
 
 
-# --- Boxes --------------------------------------------------------------------------------------------------
-
-EXACT, BOUND = "optimum, exact", "lower bound"
-BOX_METRICS = {
-    "utility": Metric("utility", ".1f", "", "lower", "Σ U_n of a slot, lower is better"),
-    "delay_s": Metric("delay", ".2f", "s", "lower", "mean delay of a request [s]"),
-    "delay_p95_s": Metric("p95 delay", ".1f", "s", "lower", "95 % quantile of the delays of an episode [s]"),
-    "queue_s": Metric("cloud's queue", ".2f", "s", "lower", "mean wait of a request for the cloud [s]"),
-    "tv": Metric("TV", ".1f", "", "lower", "mean TV of a request, lower is better"),
-    "hit_ratio": Metric("hit ratio", ".3f", "", "higher", "share of the requests that the box serves"),
-    "loads_per_hour": Metric("loads per hour", ".0f", "", "lower", "models that begin to load, in an hour"),
-    "loaded_gb_per_hour": Metric("loaded", ".0f", "GB/h", "lower", "weights read to load them [GB]"),
-    "loading_s_per_hour": Metric(
-        "loading", ".0f", "s/h", "lower", "time that models take to load, in an hour, all of them together [s]"
-    ),
-}
-
-# How a policy's distance from the optimum splits.
-LOSSES = {
-    "cache": "lost by what is held, Σ U_n of a slot in expectation",
-    "steps": "lost by who is served with how many steps",
-    "radio": "lost by the shares of the bandwidth",
-}
+def _of_members(row: Measured, each: Sequence[Mapping[str, Quantity]]) -> Mapping[str, Quantity]:
+    """What was found of each of a row's runs, together; of a policy, just that."""
+    return over_seeds(each) if row.runs else each[0]
 
 
-class FirstEpisode(NamedTuple):
-    """What a policy did in the first episode.
-
-    Attributes:
-        slots: with its memories.
-        decision: what was decided.
-        outcome: what came of it.
-    """
-
-    slots: Slot
-    decision: Decision
-    outcome: Outcome
+def _gaps(utility: np.ndarray, bounds: Bounds) -> dict[str, Quantity]:
+    _, optimum, rcars, radio = bounds
+    return {
+        "of_optimum": Quantity(lambda ours, best: -saved_of_base(ours, best), (utility, optimum)),
+        # As far from the radio as the optimum is, but on the other side.
+        "beyond_radio": Quantity(lambda *costs: -left_of_distance(*costs), (utility, optimum, radio)),
+        "of_distance": Quantity(left_of_distance, (utility, optimum, rcars)),
+    }
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class BoxEvaluation(Results):
-    """All results of an evaluation.
-
-    Attributes:
-        rows: one for each policy: a value per episode of each metric, and what follows.
-        levels: the optimum, where it is known.
-        scenario: what was evaluated on.
-        episodes: number of episodes.
-        seed: of the slots.
-        optimum: least cost of a slot, expected over all requests that may come; the radio's part, which no cache
-            changes, on the channels and sizes met. None where it is not known.
-        exact: whether a policy attains it; else nothing is below it.
-        why_not: why it is not known; empty where it is.
-        first: by policy, its first episode.
-    """
-
-    scenario: Scenario
-    episodes: int
-    seed: int
-    optimum: float | None
-    exact: bool
-    why_not: str
-    first: Mapping[str, FirstEpisode]
-
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """What the numbers say, by the keys of the rows' values."""
-        gap = "gap to optimum" if self.exact else "gap to bound, at most"
-        return BOX_METRICS | {
-            "expected_utility": Metric("expected utility", ".1f", "", "lower"),
-            "gap": Metric(gap, ".2%", "", "lower"),
-            **{lost_by(part): Metric(f"lost by {part}", ".2f", "", "lower") for part in LOSSES},
-            "decision_ms": Metric("decision", ".3f", "ms", "lower"),
-        }
-
-    def title(self, named: Callable[[str], str]) -> str:
-        """What was compared on what, for a figure.
-
-        Args:
-            named: how somebody's name for something is shown there.
-        """
-        return (
-            f"scenario {named(self.scenario.name)}, {self.users[0]} users, {self.episodes} episodes of "
-            f"{self.scenario.settings.cell.slots_per_episode} slots, 95 % intervals"
-        )
-
-    @property
-    def sheets(self) -> list[Sheet]:
-        """The means; and where the optimum is known, what each policy's decisions lost against it."""
-        title = (
-            f"{self.scenario.name}, {self.users[0]} users: mean and 95 % interval over {self.episodes} episodes "
-            "(utility, delay, TV and loads: lower is better)"
-        )
-        sheets = [Sheet(title, self.users[0], (*BOX_METRICS, "decision_ms"))]
-        if self.optimum is not None:
-            title = (
-                "in expectation over all requests that may come, on the channels met: from what each decision lost"
-            )
-            columns = ("expected_utility", "gap", *map(lost_by, LOSSES))
-            sheets.append(Sheet(title, self.users[0], columns))
-        return sheets
-
-    @property
-    def panels(self) -> tuple[str, ...]:
-        """The metrics that a figure shows; the optimum is one in expectation, and so is what stands beside it."""
-        utility = "utility" if self.optimum is None else "expected_utility"
-        return (utility, "delay_s", "hit_ratio", "loads_per_hour")
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader should know besides, a line each."""
-        if self.optimum is None:
-            return (f"The optimum is not known: {self.why_not}.",)
-        if not self.exact:
-            return (
-                "The sizes of requests vary: nothing is below the bound, which counts each as the least; `optimal` "
-                "too.",
-            )
-        return ()
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, for a program to read."""
-        known = self.optimum is not None
-        document: dict[str, Any] = plain(
-            {
-                "scenario": self.scenario.name,
-                "scenario_id": self.scenario.id,
-                "users": self.users[0],
-                "episodes": self.episodes,
-                "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
-                "seed": self.seed,
-                "metrics": {key: metric.words for key, metric in BOX_METRICS.items()},
-                "losses": LOSSES,
-                "optimum": {"utility": self.optimum, "attained": self.exact} if known else None,
-                "no_optimum": self.why_not or None,
-                "results": [
-                    {
-                        "policy": row.policy,
-                        **{metric: row.value(metric) for metric in BOX_METRICS},
-                        "lost": {part: row.value(lost_by(part)) for part in LOSSES} if known else {},
-                        "expected_utility": row.value("expected_utility") if known else None,
-                        "gap": row.value("gap") if known else None,
-                        "decision_ms": row.value("decision_ms").mean,
-                    }
-                    for row in self.rows
-                ],
-            }
-        )
-        return document
-
-
-def lost_by(part: str) -> str:
-    """Under what key a part of what was lost stands among a policy's values.
-
-    Args:
-        part: a key of LOSSES.
-    """
-    return f"lost by {part}"
+def _compared(ours: Measured, base: Measured, metric: str, statistic: Callable[..., np.ndarray]) -> Quantity:
+    """A row against another on the same slots."""
+    pairs, independent = paired(ours, base)
+    each = [Quantity(statistic, (a.samples[metric], b.samples[metric])) for a, b in pairs]
+    if not (ours.runs or base.runs):
+        return each[0]
+    values = np.array([quantity.value for quantity in each])
+    return mean_of(values) if independent else single(float(mean(values)))

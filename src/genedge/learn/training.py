@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from genedge.errors import InputError
 from genedge.files import remove_left_behind, whole_file
 from genedge.folders import one_writer
+from genedge.given import Weights
 from genedge.learn.agents import told_in_words
 from genedge.learn.arrays import restore, restore_actor, save
 from genedge.learn.card import card
@@ -143,7 +144,7 @@ def _write_metrics(run: Run, rows: list[Row]) -> None:
 
 
 @at_once()
-def load_actor(run: Run, which: Literal["best", "last"] = "best") -> Any:
+def load_actor(run: Run, which: Weights = "best") -> Any:
     """An actor of a run, as its agent decides with it.
 
     Args:

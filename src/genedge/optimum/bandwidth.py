@@ -172,3 +172,33 @@ def lower_bound(link: Links, share: Float[np.ndarray, "K N"]) -> Float[np.ndarra
     with np.errstate(invalid="ignore"):
         bound = ((value - slope * share).sum(axis=-1) - multiplier) * (1 - ROUNDING)
     return np.where(np.isinf(value).any(axis=-1), np.inf, bound)
+
+
+class Radio(NamedTuple):
+    """What every decision pays: the radio at its best.
+
+    Attributes:
+        share: the shares of the bandwidth with which it costs least.
+        cost: what it costs then, α Σ f(b).
+        bound: what it costs with no shares less; `cost`, but for rounding.
+    """
+
+    share: Float[np.ndarray, "*batch N"]
+    cost: Float[np.ndarray, "*batch"]
+    bound: Float[np.ndarray, "*batch"]
+
+
+def least_radio(params: Params, slots: Slot) -> Radio:
+    """The radio's part of the cost that no decision avoids.
+
+    Args:
+        params: the scenario.
+        slots: leading axes *batch.
+    """
+    batch = slots.skew.shape
+    link = links(params, jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(batch) :]), slots))
+    share = split(link, compiled=True)
+    weight = float(params.delay_weight)
+    cost = weight * delay(link, share)[0].sum(axis=-1)
+    bound = np.minimum(cost, weight * lower_bound(link, share))
+    return Radio(share.reshape(*batch, -1), cost.reshape(batch), bound.reshape(batch))

@@ -12,7 +12,7 @@ from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
-from genedge.given import what
+from genedge.given import Weights, check_weights, what
 from genedge.policies.certified import SOLVERS
 from genedge.public import compiled_policy, host_policy, own_policy
 from genedge.registry import in_file, named, unknown
@@ -22,13 +22,14 @@ from genedge.xla import at_once, require_device
 Policy = Callable[[Params, Slot, Array], Decision]
 
 
-def policy(name: str, scenario: Scenario) -> Policy:
+def policy(name: str, scenario: Scenario, weights: Weights = "best") -> Policy:
     """The policy of that name.
 
     Args:
         name: a name in the registry, the folder of a trained run, `sb3:` and the file of a model that
             Stable-Baselines3 has trained and saved, or a Python file and a function in it, `FILE.py:FUNCTION`.
         scenario: the scenario that it will serve.
+        weights: of a trained run, `"best"`, those with the best evaluation, or `"last"`.
 
     Returns:
         The policy: a function of `scenario.params`, K slots (fields with one leading axis, see `Slot`) and a JAX
@@ -43,11 +44,12 @@ def policy(name: str, scenario: Scenario) -> Policy:
     if not isinstance(name, str) or not name or "\0" in name:
         raise InputError(f"name must be a policy's name, not {what(name)}; the policies are {', '.join(known)}")
     check_scenario(scenario)
+    check_weights(weights)
     refuse_box(scenario)
     if own_file(name):
-        return own_policy(load_policy(name, scenario, known))
+        return own_policy(load_policy(name, scenario, known, weights))
     with at_once():
-        decide = built_in(name, scenario) if name in known else load_policy(name, scenario, known)
+        decide = built_in(name, scenario) if name in known else load_policy(name, scenario, known, weights)
     if name in SOLVERS or name.startswith("sb3:"):
         return host_policy(decide, name)
     return compiled_policy(decide)
@@ -93,13 +95,14 @@ def own_file(name: str) -> bool:
     return name not in named("policy") and not name.startswith("sb3:") and in_file(name)
 
 
-def load_policy(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
+def load_policy(name: str, scenario: Scenario, known: Iterable[str], weights: Weights) -> Policy:
     """A policy that somebody has made, trained or written.
 
     Args:
         name: a run's folder, `sb3:FILE` or `FILE.py:FUNCTION`.
         scenario: the scenario that it will serve.
         known: names of the policies that need not be made.
+        weights: which actor of a training run decides, the best or the last.
 
     Raises:
         InputError: there is no such policy, run or model, or it does not fit the scenario.
@@ -115,7 +118,7 @@ def load_policy(name: str, scenario: Scenario, known: Iterable[str]) -> Policy:
     if Path(name).is_dir():
         from genedge.policies.trained import trained
 
-        return trained(Path(name), scenario)
+        return trained(Path(name), scenario, weights)
     raise unknown("policy", name, known, ", a run's folder, sb3:FILE, and FILE.py:FUNCTION")
 
 

@@ -21,6 +21,7 @@ from genedge.cell.service import rounds_waited
 from genedge.cell.types import Decision, Models, Params, Slot, models_in_float64
 from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
+from genedge.given import Weights
 from genedge.optimum.bandwidth import links, split
 from genedge.optimum.dynamic import Solver, best_decision
 from genedge.policies import Policy, load_policy
@@ -307,7 +308,7 @@ def optimal(scenario: Scenario, solve: Solver) -> EpisodePolicy:
     return EpisodePolicy(lambda episodes: 0, decide)
 
 
-def box_policy(name: str, scenario: Scenario, solve: Solver) -> EpisodePolicy:
+def box_policy(name: str, scenario: Scenario, solve: Solver, weights: Weights = "best") -> EpisodePolicy:
     """The policy for a box of that name.
 
     Args:
@@ -316,6 +317,7 @@ def box_policy(name: str, scenario: Scenario, solve: Solver) -> EpisodePolicy:
             decisions; or an `EpisodePolicy`, which may remember.
         scenario: of a box.
         solve: how to come by its optimum, see `solver`; only `optimal` asks, when it first decides.
+        weights: which actor of a training run decides, the best or the last.
 
     Raises:
         InputError: there is no such policy, or it does not fit the scenario.
@@ -331,4 +333,4 @@ def box_policy(name: str, scenario: Scenario, solve: Solver) -> EpisodePolicy:
         )
     if in_file(name) and (remembering := episode_policy_of_file(name)):
         return remembering
-    return stateless(load_policy(name, scenario, rules))
+    return stateless(load_policy(name, scenario, rules, weights))

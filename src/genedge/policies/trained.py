@@ -11,6 +11,7 @@ from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot, with_places
 from genedge.errors import InputError
+from genedge.given import Weights
 from genedge.learn.agents import told_in_words
 from genedge.learn.runs import open_run
 from genedge.learn.sizes import refuse_no_storage
@@ -19,12 +20,13 @@ from genedge.registry import in_file
 from genedge.scenario import Scenario
 
 
-def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array], Decision]:
-    """The policy of a run's best actor.
+def trained(folder: Path, scenario: Scenario, weights: Weights) -> Callable[[Params, Slot, Array], Decision]:
+    """The policy of a run's actor.
 
     Args:
         folder: the run's folder.
         scenario: the scenario it shall serve; the one it was trained on, unless it was trained for any cell.
+        weights: the actor with the best evaluation, or the last one.
 
     Raises:
         InputError: it is not a run, has no actor yet, or was trained on another scenario.
@@ -43,7 +45,7 @@ def trained(folder: Path, scenario: Scenario) -> Callable[[Params, Slot, Array],
         )
     if run.learner.any_cell:
         refuse_no_storage(scenario)
-    actor = load_actor(run)
+    actor = load_actor(run, weights)
     decide = _told_in_words(run.agent, run.learner.decide)
     if run.most_users == math.inf:
         return partial(_decide, decide, actor)

@@ -9,7 +9,18 @@ from genedge.replay.catalogue import Catalogue
 from genedge.replay.names import FIRST, Group, Names
 from genedge.replay.sketch import QuantileSketch
 from genedge.replay.tally import Limits, Tally
-from genedge.results import Level, Measured, Metric, Results, Sheet, plain, single
+from genedge.results import (
+    Level,
+    Measured,
+    Metric,
+    Results,
+    Sheet,
+    plain,
+    single,
+    tail_metrics,
+    tail_quantities,
+    tail_sheets,
+)
 from genedge.text import in_brief
 
 TRACE_METRICS = {
@@ -24,6 +35,8 @@ TRACE_METRICS = {
     "loaded_gb": Metric("loaded", ".0f", "GB", "lower", "weights read to load them [GB]"),
     "loading_s": Metric("loading", ".0f", "s", "lower", "time that models take to load, all of them together [s]"),
 }
+# Of which the means are of requests.
+TAILED = {key: TRACE_METRICS[key] for key in ("delay_s", "utility")}
 # How far a policy is from the bounds, see `distances`.
 DISTANCES = {
     "hits_of_bound": Metric("hits, of the load-free bound", ".1%"),
@@ -79,7 +92,20 @@ class Replayed(Results):
     @property
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
-        return TRACE_METRICS | DISTANCES
+        return TRACE_METRICS | DISTANCES | tail_metrics(TAILED)
+
+    @property
+    def over(self) -> str:
+        """What means are over; they have no intervals."""
+        return f"{self.requests} requests"
+
+    def over_of(self, row: Measured) -> str:
+        """The same of one row.
+
+        Args:
+            row: one of these.
+        """
+        return self.over
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -99,7 +125,7 @@ class Replayed(Results):
             f"{self.trace}: {self.requests} requests in {self.hours:.1f} h for {self.models} models, catalogue "
             f"{self.catalogue.name}, {self.memory_gb:g} GB (utility, delay and loads: lower is better)"
         )
-        sheets = [Sheet(title, None, tuple(TRACE_METRICS))]
+        sheets = [Sheet(title, None, tuple(TRACE_METRICS)), *tail_sheets(self.rows, None, tuple(TAILED))]
         if self.limits is not None:
             limits, n = self.limits, self.requests
             kind = "the most hits, attained by Belady" if limits.hits_exact else "at least the most hits"
@@ -232,6 +258,8 @@ def rows_of(tallies: Mapping[str, Tally], limits: Limits | None) -> list[Measure
     for name, tally in tallies.items():
         numbers = tally.as_json()
         values = {metric: single(numbers[metric]) for metric in TRACE_METRICS}
+        for metric, tail in tally.tails.items():
+            values |= tail_quantities(metric, tail)
         if limits is not None:
             far = distances(tally, tallies.get("lru"), limits)
             values |= {key: single(distance) for key, distance in far.items()}

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from genedge.replay.catalogue import MB_PER_GB, TraceModels
 from genedge.replay.sketch import QuantileSketch
+from genedge.spread import Tail
 
 QUANTILES = {"delay_p50_s": 0.5, "delay_p95_s": 0.95, "delay_p99_s": 0.99}
 
@@ -58,7 +59,7 @@ class Tally:
         self.requests = self.hits = self.loads = self.loaded_mb = 0
         self.delay_s = self.loading_s = self.tv = 0.0
         self.begin = self.end = begin
-        self.sketch = QuantileSketch()
+        self.sketch, self.costs = QuantileSketch(), QuantileSketch()
         self.course = Course(begin, columns=4)
 
     def add(
@@ -86,13 +87,21 @@ class Tally:
         self.requests += hit.size
         self.hits += int(hit.sum())
         self.delay_s += float(delay.sum())
-        self.tv += float(np.array(self._models.tv)[model].sum())
+        tv = np.array(self._models.tv)[model]
+        self.tv += float(tv.sum())
         self.loads += loaded.size
         self.loaded_mb += int(np.array(self._models.memory_mb)[model[loaded]].sum())
         self.loading_s += float(np.array(self._models.load_s)[model[loaded]].sum())
         self.end = float(time[-1])
         self.sketch.add(delay)
+        alpha = self._models.catalogue.alpha.value
+        self.costs.add(alpha * delay + (1 - alpha) * tv)
         self.course.add(time, np.ones(hit.size), hit, delay, began)
+
+    @property
+    def tails(self) -> dict[str, Tail]:
+        """What the means of the requests hide."""
+        return {"delay_s": self.sketch.tail(), "utility": self.costs.tail()}
 
     def as_json(self) -> dict[str, Any]:
         """All of it; utility as in Eq. (14), where lower is better."""
@@ -107,6 +116,7 @@ class Tally:
             "utility": alpha * mean_s + (1 - alpha) * tv,
             "delay_s": mean_s,
             **{key: self.sketch.quantile(q) for key, q in QUANTILES.items()},
+            "tail": {metric: tail._asdict() for metric, tail in self.tails.items()},
             "loads": self.loads,
             "loads_per_hour": self.loads / hours if hours > 0 else None,
             "loaded_gb": self.loaded_mb / MB_PER_GB,

@@ -40,6 +40,7 @@ def _demo(out: Path) -> None:
     from genedge.draw.cells import learning_figure
     from genedge.draw.dots import LOOK, dots_figure
     from genedge.errors import InputError
+    from genedge.evaluation.together import Entry
     from genedge.files import whole_file
     from genedge.interruption import resumable
     from genedge.learn.agent import EVALUATION_EPISODES
@@ -59,13 +60,14 @@ def _demo(out: Path) -> None:
     with resumable("the same command goes on from here"):
         rows = train_with_progress(run)
         say(f"Comparing on {EPISODES} other episodes, the same for all")
-        names = [str(folder), *POLICIES]
-        results = evaluate_with_progress(scenario, names, [users], EPISODES, seed=1)
+        entries = [Entry(name, (name,)) for name in (str(folder), *POLICIES)]
+        results = evaluate_with_progress(scenario, entries, "best", [users], EPISODES, seed=1)
     print_results(results)
     with whole_file(out / "evaluation.json") as file:
         file.write(json.dumps(results.as_json(), indent=1).encode())
     levels = {name: results.value(name, users, "utility").mean for name in POLICIES}
-    levels |= {name: at["utility"].mean for name, at in results.levels_at(users).items() if "utility" in at}
+    drawn = [level for level in results.levels if level.drawn and level.metric == "utility"]
+    levels |= {level.name: level.quantity.interval.mean for level in drawn}
     title = f"Learning on scenario {scenario.name}, {users} users (assumed values: see the README)"
     note = f"evaluated on {EVALUATION_EPISODES} fixed episodes; the lines on the {EPISODES} of the comparison"
     write_figure(learning_figure({"DDPG": rows}, levels, title, note), out / "learning_curve.png", LOOK)

@@ -1,7 +1,8 @@
 """`genedge evaluate`: policies side by side on the very same slots."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -9,6 +10,7 @@ from genedge.cli.app import POLICY_HELP, FigureOption, ScenarioOption, SeedOptio
 from genedge.registry import listed, named
 
 if TYPE_CHECKING:
+    from genedge.evaluation.together import Entry
     from genedge.results import Results
     from genedge.scenario import Scenario
 
@@ -22,7 +24,18 @@ better. The decision time is that of compiled code, per slot, in batches of an e
 On the scenario of a box, such as edge-box, policies decide whole episodes, and the table also tells loads, and
 what was lost by what was held, by the steps and by the bandwidth. The rules for boxes are
 {listed(named("box rule"))}.
+
+A pattern such as 'sweep/*', or a folder with runs in it, stands for those runs; such as differ in the training seed
+alone are one row: their mean, with the interval over the seeds, and beside it their interquartile mean and how
+probably one of them is better than the other rows.
 """
+
+
+def _table(what: str) -> Any:
+    """The option of a file for tables."""
+    return typer.Option(
+        dir_okay=False, writable=True, allow_dash=True, metavar="FILE", help=f"Write {what}; - for standard output."
+    )
 
 
 def register(app: typer.Typer) -> None:
@@ -37,12 +50,21 @@ def evaluate(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,
     seed: SeedOption = 0,
     set_: SetOption = [],
+    weights: Annotated[
+        Literal["best", "last"],
+        typer.Option(help="Of a run: the weights with the best evaluation, or those at the end."),
+    ] = "best",
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
+    csv: Annotated[Path | None, _table("all values, a row for each policy, with the ends of intervals")] = None,
+    latex: Annotated[Path | None, _table("the tables in LaTeX, with booktabs")] = None,
     figure: FigureOption = None,
 ) -> None:
     """Compares policies; users read HELP."""
     from genedge.cli.table import print_results
     from genedge.errors import InputError
+    from genedge.evaluation.entries import entries_of
+    from genedge.evaluation.written import as_csv, as_latex
+    from genedge.files import whole_file
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
 
@@ -60,11 +82,19 @@ def evaluate(
             raise InputError(f"--users {number}: at least one user is needed")
         at_once = loaded.settings.cell.slots_per_episode
         check_draws(number, len(loaded.models), episodes * at_once, at_once)
-    results = evaluate_with_progress(loaded, names, list(dict.fromkeys(numbers)), episodes, seed)
+    entries = entries_of(names)
+    results = evaluate_with_progress(loaded, entries, weights, list(dict.fromkeys(numbers)), episodes, seed)
+    tables = {csv: as_csv, latex: as_latex}
     if as_json:
         print(json.dumps(results.as_json()))
-    else:
+    elif Path("-") not in tables:
         print_results(results)
+    for path, text in tables.items():
+        if path == Path("-"):
+            print(text(results), end="")
+        elif path is not None:
+            with whole_file(path) as file:
+                file.write(text(results).encode())
     if figure is not None:
         from genedge.draw.canvas import write_figure
         from genedge.draw.dots import LOOK
@@ -74,11 +104,16 @@ def evaluate(
 
 
 def evaluate_with_progress(
-    scenario: "Scenario", names: list[str], users: list[int], episodes: int, seed: int
+    scenario: "Scenario",
+    entries: "list[Entry]",
+    weights: Literal["best", "last"],
+    users: list[int],
+    episodes: int,
+    seed: int,
 ) -> "Results":
     """Evaluates named policies, showing progress."""
     from genedge.cli.progress import counter
     from genedge.evaluation.by_name import evaluate_by_name, pieces
 
-    with counter(pieces(scenario, names, users, episodes), "evaluated") as report:
-        return evaluate_by_name(scenario, names, users, episodes, seed, report)
+    with counter(pieces(scenario, entries, users, episodes), "evaluated") as report:
+        return evaluate_by_name(scenario, entries, weights, users, episodes, seed, report)

@@ -70,24 +70,24 @@ def _described(run: "Run", rows: Sequence["Row"]) -> dict[str, Any]:
 
 def _print(described: Sequence[Mapping[str, Any]], unlike: Mapping[str, Sequence[Any]]) -> None:
     """Prints the runs, and the settings in which they differ."""
-    from rich.table import Table
-
     from genedge.cli.console import console
+    from genedge.cli.table import print_table
 
     out = console()
     columns = ("run", "agent", "scenario", "users", "seed")
-    table = Table(*columns, "episodes", "best Σ U_n", "last Σ U_n", "time [s]")
+    rows = []
     for row in described:
         utilities = (row["best_utility"], row["last_utility"])
-        table.add_row(
-            *(str(row[key]) for key in columns),
-            f"{row['episode']} of {row['episodes']}",
-            *("–" if utility is None else f"{utility:.2f}" for utility in utilities),
-            f"{row['seconds']:.0f}",
+        rows.append(
+            [
+                *(str(row[key]) for key in columns),
+                f"{row['episode']} of {row['episodes']}",
+                *("–" if utility is None else f"{utility:.2f}" for utility in utilities),
+                f"{row['seconds']:.0f}",
+            ]
         )
-    out.print(table)
+    print_table(out, "", (*columns, "episodes", "best Σ U_n", "last Σ U_n", "time [s]"), rows)
     if unlike:
-        table = Table("setting", *(row["run"] for row in described), title="settings that differ")
-        for key, values in unlike.items():
-            table.add_row(key, *map(str, values))
-        out.print(table)
+        headings = ("setting", *(row["run"] for row in described))
+        rows = [[key, *map(str, values)] for key, values in unlike.items()]
+        print_table(out, "settings that differ", headings, rows)
