@@ -24,7 +24,7 @@ HEAVY = {
     "sb3.py": (
         ["--steps", "1100", "--algorithm", "SAC"],
         ["stable_baselines3", "torch"],
-        r"before sb3:sb3\.zip: utility \d+.*\n.*\nafter sb3:sb3\.zip: utility \d+.*\nafter rcars: .*\nafter knapsack",
+        r"before sb3:sb3\.zip: utility \d+.*\n.*\nafter sb3:sb3\.zip: utility \d+.*\nafter rcars: .*\nafter kna",
     ),
     "cleanrl_style.py": (
         ["--total-steps", "800", "--learning-starts", "200"],

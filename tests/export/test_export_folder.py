@@ -560,7 +560,7 @@ def test_a_folder_in_use_stays_as_it_is(tmp_path, paper):
 
 
 def test_decides_by_what_is_seen(draw_slot, tmp_path):
-    """Late and noisy channels pass the comparison at the export; a slot's `seen_channel_gain` counts, and is checked."""
+    """Late and noisy channels pass the comparison at the export; `seen_channel_gain` counts, and is checked."""
     more = ["cell.users=3", "cell.places=12", "observation.stale_slots=2", "observation.gain_noise_db=3"]
     scenario = load_scenario("paper", more)
     export_actor(actor_of("mlp", False, 1), scenario, PLACES, tmp_path / "out", "numpy")

@@ -209,7 +209,7 @@ class Evaluation(Results):
     @property
     def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        return equal_remarks(self.rows)
+        return equal_remarks(self.rows) + self.scenario.remarks
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.

@@ -58,6 +58,17 @@ class Scenario:
         mobility = self.chosen["mobility"].arrays() if "mobility" in self.chosen else Uniform()
         return params_of(self.settings, self.models, channel, mobility)
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of results should know of the cell besides, a line each."""
+        if self.params.observation is None:
+            return []
+        seen = self.settings.observation
+        return [
+            f"Policies see channel gains of {seen.stale_slots} slots ago, with errors of {seen.gain_noise_db:g} "
+            "dB. Costs follow from the gains themselves, and the optimum is that with perfect observation."
+        ]
+
     @cached_property
     def id(self) -> str:
         """A hash of everything that slots, decisions and costs depend on."""
