@@ -130,10 +130,12 @@ DOORS = [
     ),
     *(
         (lambda kind=kind, **given: made(kind, **given), argument, RIGHT_OF_CELLS.get(argument, ()))
-        for kind in (genedge.gym.CellEnv, genedge.gym.CellVectorEnv)
+        for kind in (genedge.gym.CellEnv, genedge.gym.CellVectorEnv, genedge.gym.CellParallelEnv)
         for argument in ("scenario", "overrides", "users", "reward_scale", "gap", "render_mode")
     ),
     (lambda **given: made(genedge.gym.CellVectorEnv, **given), "num_envs", ()),
+    (lambda **given: made(genedge.gym.CellParallelEnv, **given), "shared", ()),
+    (lambda **given: genedge.gym.save_sb3(file="model.zip", **given), "model", ()),
     *((lambda v=v, **given: environment(v, reset=given), "seed", ("none", "huge")) for v in (False, True)),
     *((lambda v=v, **given: environment(v, reset=given), "options", ("none",)) for v in (False, True)),
     (lambda **given: environment(step=given), "action", ()),

@@ -244,7 +244,8 @@ class Evaluation(Results):
         """What a reader should know besides, a line each."""
         recorded = self.scenario.recorded
         of_file = [] if recorded is None else [f"The slots are those of {recorded.told}."]
-        return [*of_file, *equal_remarks(self.rows), *told_of_outage(self, self.scenario), *OF_KNOWN[self.known]]
+        told = (*self.scenario.remarks, *told_of_outage(self, self.scenario), *OF_KNOWN[self.known])
+        return [*of_file, *equal_remarks(self.rows), *told]
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.

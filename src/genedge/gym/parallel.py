@@ -12,6 +12,7 @@ from genedge.given import what
 from genedge.gym.calls import OF_USERS, Overrides
 from genedge.gym.single import CellEnv
 from genedge.gym.spaces import checked, observation_space
+from genedge.xla import at_once
 
 try:
     from pettingzoo import ParallelEnv
@@ -42,6 +43,7 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
 
     metadata: dict[str, Any] = {"name": "genedge_cell_v0", "render_modes": ["rgb_array"]}  # noqa: RUF012, as in the base class
 
+    @at_once()
     def __init__(
         self,
         scenario: str | Path = "paper",

@@ -112,6 +112,17 @@ class Scenario:
         of_chosen = [file for chosen in self.chosen.values() for file in chosen.files]
         return tuple(dict.fromkeys([*of_chosen, *([function.rpartition(":")[0]] if function else [])]))
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of results should know of the cell besides, a line each."""
+        if self.params.observation is None:
+            return []
+        seen = self.settings.observation
+        return [
+            f"Policies see channel gains of {seen.stale_slots} slots ago, with errors of {seen.gain_noise_db:g} "
+            "dB. Costs follow from the gains themselves, and the optimum is that with perfect observation."
+        ]
+
     @cached_property
     def id(self) -> str:
         """A hash of everything that slots, decisions and costs depend on."""
