@@ -83,7 +83,7 @@ install-test: .venv/.installed-test
 # so is what needs a browser where there is none: Chromium comes from the system.
 install-all: install-test
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,bench,browser]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,bench,browser,curves]"
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[ray]"
 
 .venv/bin/python:

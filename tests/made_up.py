@@ -7,21 +7,23 @@ from types import MappingProxyType
 
 import numpy as np
 
+from genedge.draw.fit import AS_USUAL
+from genedge.engines import perform
 from genedge.evaluation.results import METRICS
 from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
-from genedge.paper.folder import keep
+from genedge.paper.folder import keep, load
 from genedge.paper.plan import QUICK, changed
 from genedge.paper.records import Record
-from genedge.paper.report import tasks_of, write_report
+from genedge.paper.report import shown_with, tasks_of, write_report
 from genedge.paper.sections.watch import watched
 from genedge.paper.study import study_of
-from genedge.paper.tasks import Found, Measure, Task, Train, key_of, perform
+from genedge.paper.tasks import Found, Measure, Task, Train
 
 
 def made_up(task: Task) -> Record:
     """What a task might have found."""
-    rng = np.random.default_rng(zlib.crc32(key_of(task).encode()))
+    rng = np.random.default_rng(zlib.crc32(task.key.encode()))
 
     def metrics(episodes: int) -> dict[str, list[float]]:
         return {metric: rng.uniform(0.1, 0.9, episodes).tolist() for metric in METRICS} | {
@@ -52,11 +54,14 @@ def write_made_up_report(folder: Path, names: Iterable[str], own: Mapping[str, s
     """
     sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
     sizes += ["episodes=10", "learner_episodes=10", "watched_slots=2"]
-    study = study_of(changed(QUICK, sizes), [])._replace(own=own)
-    for task in tasks_of(study, list(names)):
+    study = study_of(changed(QUICK, sizes), {})._replace(own=own)
+    names = shown_with(study, folder, list(names))
+    for task in tasks_of(study, names):
         record, files = made_up(task), {}
         if isinstance(task, Train) and task in watched(study).values():
             files = perform(task, folder / "unfinished").files
         keep(folder, task, Found(record["found"], record["times"], files))
-    write_report(study, folder, ["genedge", "paper", "--out", str(folder)], lambda text: None)
+    records = {task: load(folder, task) for task in tasks_of(study, names)}
+    command = ["genedge", "paper", "--out", str(folder)]
+    write_report(study, folder, command, names, records, AS_USUAL, lambda text, work: None)
     return folder / "report.html"

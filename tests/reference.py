@@ -48,6 +48,9 @@ def user_costs(scenario, slot, decision):
         if not slot["active"][n]:
             parts = "uplink_s downlink_s backhaul_s generation_s tv hit delay_s utility"
             users.append(dict.fromkeys(parts.split(), 0.0))
+            if slot.get("outage", [False] * (n + 1))[n]:
+                delay_s = scenario["outage"]["delay_s"]
+                users[-1] |= {"delay_s": delay_s, "utility": delay_weight * delay_s}
             continue
         model = scenario["models"][m]
         d_in, d_out, h = slot["input_bits"][n], model["output_bits"], slot["channel_gain"][n]

@@ -27,6 +27,8 @@ PAPER_TABLE = [
     ("radio.path_loss_db_at_1_km", 128.1, "dB", "assumed"),
     ("radio.path_loss_db_per_decade", 37.6, "dB", "assumed"),
     ("radio.least_distance_m", 1, "m", "assumed"),
+    ("radio.outage_gain_db", None, "dB", "restored"),
+    ("radio.outage_delay_s", 20, "s", "assumed"),
     ("backhaul.to_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("backhaul.from_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("requests.input_size_mb", [5, 10], "MB", "paper"),
@@ -48,6 +50,11 @@ PAPER_TABLE = [
     ("observation.gain_noise_db", 0, "dB", "restored"),
     ("objective.alpha", 0.7, "1", "paper"),
     ("objective.alpha_weighs", "delay", "1", "assumed"),
+    ("objective.energy_per_step", 0, "1/step", "restored"),
+    ("objective.deadline_s", None, "s", "restored"),
+    ("objective.late_penalty", 10, "1", "assumed"),
+    ("objective.fairness_per_s", 0, "1/s", "restored"),
+    ("objective.function", None, "1", "restored"),
     ("models.count", 10, "1", "assumed"),
     ("models.storage_gb", [2, 10], "GB", "assumed"),
     ("models.output_size_mb", [5, 10], "MB", "paper"),
@@ -418,6 +425,20 @@ def test_models_given_one_by_one(tmp_path):
     assert load_scenario(file, ["seed=77"]).id == scenario.id
 
 
+def test_what_is_known_of_some_models_shifts_nothing_that_is_drawn():
+    given = [{"storage_gb": 6.9, "B1_s_per_step": 0.05}, {}, {"A4_tv": 0}]
+    plain = load_scenario("paper")
+    told = load_scenario("paper", [f"models.given={json.dumps(given)}"])
+    for m, (drawn, model) in enumerate(zip(plain.models, told.models, strict=True)):
+        known = given[m] if m < len(given) else {}
+        assert model.model_dump() == drawn.model_dump() | known
+        for key in type(drawn).model_fields:
+            origin = "user" if key in known else plain.of_cell[f"models.{key}"].provenance
+            assert told.provenance_of(m, key) == origin
+    assert told.id != plain.id == load_scenario("paper", ["models.given=[{}, {}]"]).id
+    assert told.params.models.storage_gb[0] == 6.9
+
+
 def test_given_models_need_not_say_what_only_a_box_asks():
     plain, loading = MODEL, MODEL | {"load_s": 25, "working_gb": 0.5}
     for models, load_s in (([plain], [0]), ([plain, loading], [0, 25])):
@@ -594,6 +615,12 @@ PHYSICAL = [
     "objective.alpha_weighs=tv",
     "models.count=9",
     *[f"models.{key}=[100, 100.5]" for key in PROPERTIES],
+    "objective.energy_per_step=0.1",
+    "objective.deadline_s=20",
+    "objective.deadline_s=21",
+    "objective.fairness_per_s=1",
+    "radio.outage_gain_db=-100",
+    "radio.outage_gain_db=-101",
     "observation.stale_slots=1",
     "observation.stale_slots=2",
     "observation.gain_noise_db=3",
@@ -619,7 +646,9 @@ def test_each_physical_setting_changes_the_id(paper):
 
 def test_every_setting_either_changes_the_id_or_is_known_not_to(paper):
     tested = {override.partition("=")[0] for override in PHYSICAL}
-    immaterial = {"cell.users", "cell.places", "cell.slot_duration_s"}
+    immaterial = {"cell.users", "cell.places", "cell.slot_duration_s", "radio.outage_delay_s"}
+    # Of account with another setting; and of a file, see `test_own_cost`.
+    immaterial |= {"objective.late_penalty", "objective.function"}
     algorithms = ("ddpg.", "td3.", "sac.", "reinforce.", "any_cell.", "two_timescale.", "hcras.")
     immaterial |= {key for key in paper.table if key.startswith(algorithms)}
     assert all(any(key.startswith(algorithm) for key in immaterial) for algorithm in algorithms)
@@ -826,6 +855,10 @@ BAD_OVERRIDES = [
     ("models=3", "models must be ranges (models.count, ...) or a list of models"),
     ("models=[]", "models: the list is empty"),
     ("models=[7]", "models.0 must be a mapping of settings, not 7"),
+    ("models.given=[7]", "models.given.0 must be a mapping of settings, not 7"),
+    ("models.given=[{storage_gb: x}]", "models.given.0.storage_gb must be a number in GB, not 'x'"),
+    ("models.given=[{storage: 5}]", "there is no setting 'models.given.0.storage' (did you mean storage_gb?)"),
+    ("models.given=" + "[" + "{}, " * 11 + "]", "models: given has 11 models, and count is 10; raise the count"),
     ("models=[{storage_gb: 1}]", "models.0.output_size_mb is missing"),
     (
         f"models={json.dumps([MODEL | {'storage': 3}])}",

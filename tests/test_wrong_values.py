@@ -210,7 +210,8 @@ def refuse_all_fields(call, name, whole, skip=(), right=()):
 
 def test_a_zoo_in_place_of_each_field_of_params():
     for call in (score, serve):
-        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, ("box", "observation"))
+        optional = ("box", "outage", "costs", "recorded", "observation")
+        refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, optional)
         refuse_all_fields(
             lambda models, call=call: call(params=PARAMS._replace(models=models)), "params.models", PARAMS.models
         )
@@ -223,8 +224,8 @@ def test_a_zoo_in_place_of_each_field_of_params():
         lambda box: genedge.sample_episode(BOX.params._replace(box=box), KEY, 3, 4, 2), "params.box", BOX.params.box
     )
     for label, value in ZOO.items():
-        for field in ("models", "box", "channel", "mobility", "observation"):
-            if (field, label) not in (("box", "none"), ("observation", "none")):
+        for field in ("models", "box", "outage", "costs", "channel", "mobility", "recorded", "observation"):
+            if label != "none" or field not in ("box", "outage", "costs", "recorded", "observation"):
                 params = PARAMS._replace(**{field: value})
                 assert refuses(lambda params=params: score(params=params), f"params.{field}", label), label
 
@@ -234,10 +235,11 @@ def test_a_zoo_in_place_of_each_field_of_slots(call, name):
     def given(slots):
         return call("rcars", slots=slots) if call is decide else call(**{name: slots})
 
-    refuse_all_fields(given, name, SLOTS, skip=("ranking", "memory", "seen_gain"))
+    refuse_all_fields(given, name, SLOTS, skip=("ranking", "memory", "outage", "seen_gain"))
     refuse_all_fields(given, name, SLOTS._replace(seen_gain=SLOTS.gain), skip=SLOTS._fields[:-1], right=("none",))
     assert refuses(lambda: given(SLOTS._replace(memory="x")), f"{name}.memory", "text")
     assert refuses(lambda: given(SLOTS._replace(ranking="x")), f"{name}.ranking", "text")
+    assert refuses(lambda: given(SLOTS._replace(outage=SLOTS.active)), f"{name}.outage", "of a cell without")
 
 
 @pytest.mark.parametrize("call", [score, serve])

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from genedge.learn.runs import Run, open_run
+from genedge.learn.runs import Run, find_runs
 from genedge.registry import EQUIVARIANT, LAYER_NORM, LEARNING, Kind, in_file, named, unknown
 from genedge.registry import entries as registered
 from genedge.scenario.load import CHOOSING
@@ -15,6 +15,9 @@ ALWAYS = ("liu2024joint", "genedge")
 
 # What whoever loads a model of Stable-Baselines3 rests on.
 SB3 = ("raffin2021stable",)
+
+# How several runs are compared.
+COMPARING = ("agarwal2021deep",)
 
 
 def entries() -> dict[str, str]:
@@ -50,8 +53,8 @@ def keys_of(name: str) -> tuple[str, ...]:
     """What something that can be named rests on.
 
     Args:
-        name: a name in the registry, the folder of a run, `sb3:` and a file, or a function of the reader's own,
-            which rests on what only the reader knows.
+        name: a name in the registry, the folder of a run or of several, `sb3:` and a file, or a function of the
+            reader's own, which rests on what only the reader knows.
 
     Raises:
         InputError: there is nothing of that name.
@@ -64,7 +67,9 @@ def keys_of(name: str) -> tuple[str, ...]:
     if in_file(name):
         return ()
     if Path(name).is_dir():
-        return keys_of_run(open_run(Path(name)))
+        runs = find_runs([Path(name)])
+        keys = [key for run in runs for key in keys_of_run(run)]
+        return (*keys, *COMPARING) if len(runs) > 1 else tuple(keys)
     known = dict.fromkeys(entry.name for _, entry in registered())
     raise unknown("name", name, known, ", a run's folder, sb3:FILE, and FILE.py:FUNCTION")
 

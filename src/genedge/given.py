@@ -3,8 +3,9 @@
 Shapes and types are known while a function is traced; values are looked at where they are known.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from typing import Any, Literal, get_args, get_type_hints
 
 import jax
@@ -12,11 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.core import Tracer
+from jax.tree_util import Partial
 
 from genedge.cell.feasible import breaches
 from genedge.cell.types import (
     Box,
     Channel,
+    Costs,
     Decision,
     LastingChannel,
     LastingMobility,
@@ -24,6 +27,7 @@ from genedge.cell.types import (
     Mobility,
     Models,
     Observation,
+    Outage,
     Params,
     Slot,
 )
@@ -150,11 +154,12 @@ def check_params(params: Params) -> None:
         raise InputError(f"params must be a genedge.Params, such as scenario.params, not {what(params)}")
     if not isinstance(params.models, Models):
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
-    if not (params.box is None or isinstance(params.box, Box)):
-        raise InputError(f"params.box must be None or such as scenario.params.box, not {what(params.box)}")
-    if not (params.observation is None or isinstance(params.observation, Observation)):
-        must = "params.observation must be None or such as scenario.params.observation"
-        raise InputError(f"{must}, not {what(params.observation)}")
+    for name, of in _OPTIONAL_PARTS.items():
+        if not ((optional := getattr(params, name)) is None or isinstance(optional, of)):
+            raise InputError(f"params.{name} must be None or such as scenario.params.{name}, not {what(optional)}")
+    recorded = params.recorded
+    if not (recorded is None or (isinstance(recorded, Slot) and np.ndim(recorded.requests) == 3)):
+        raise InputError(f"params.recorded must be None or slots with axes (E, T, N), not {what(recorded)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
     for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
         if len(shape) != 1 or shape == (0,):
@@ -173,10 +178,14 @@ def check_params(params: Params) -> None:
         known |= _parts(part, given)
     if params.observation is not None:
         known |= _parts("observation", params.observation)
-    for (name, kind, axes), value in zip(
-        _PARAMS, (*params[: len(_PLAIN)], *params.models, *(params.box or ())), strict=False
-    ):
-        if value is None and name == "box.every":
+    parts: dict[str, tuple[Any, ...] | None] = {
+        **{"": params[: len(_PLAIN)], "models": params.models},
+        **{"box": params.box, "outage": params.outage},
+        "costs": None if params.costs is None else _numbers_of(params.costs),
+    }
+    there = [zip(_PARAMS[name], values, strict=True) for name, values in parts.items() if values is not None]
+    for (name, kind, axes), value in chain.from_iterable(there):
+        if value is None and name in _OPTIONAL:
             continue
         # What a scenario gives; a hot loop has no time for more.
         if kind == NUMBERS and type(value) is np.ndarray and value.shape == shapes[axes] and value.dtype == float:
@@ -218,13 +227,16 @@ def _single_numbers(kind: type) -> frozenset[str]:
     return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
 
 
+_OPTIONAL_PARTS = {"box": Box, "outage": Outage, "costs": Costs, "observation": Observation}
 # The fields of params that are arrays; those after them are named tuples.
 _PLAIN = Params._fields[: Params._fields.index("channel")]
 
 
-def _table_of_params() -> tuple[tuple[str, str, str], ...]:
-    """Each field of params in their order: its name, what it holds, and its axes."""
-    names = [*_PLAIN, *(f"models.{f}" for f in Models._fields), *(f"box.{f}" for f in Box._fields)]
+def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
+    """Each field of the parts of params in their order: its name, what it holds, and its axes."""
+    parts = {"": _PLAIN, "costs": tuple(f"costs.{field}" for field in Costs._fields[:-1])}
+    for part, kind in (("models", Models), ("box", Box), ("outage", Outage)):
+        parts[part] = tuple(f"{part}.{field}" for field in kind._fields)
     axes = {
         "area_m": "2",
         "input_bits": "2",
@@ -236,10 +248,26 @@ def _table_of_params() -> tuple[tuple[str, str, str], ...]:
     axes |= dict.fromkeys(("box.weights_gb", "box.load_s", "box.load_slots", "box.pinned"), "M")
     kinds = {"box.load_slots": WHOLE, "box.every": WHOLE}
     kinds |= dict.fromkeys(("noise_over_own_band", "box.pinned", "box.offload", "box.shared"), BOOLEANS)
-    return tuple((name, kinds.get(name, NUMBERS), axes.get(name, "")) for name in names)
+    return {
+        part: tuple((name, kinds.get(name, NUMBERS), axes.get(name, "")) for name in names)
+        for part, names in parts.items()
+    }
 
 
 _PARAMS = _table_of_params()
+_OPTIONAL = ("box.every", *(name for name, *_ in _PARAMS["costs"]))
+
+
+def _numbers_of(costs: Costs) -> tuple[Any, ...]:
+    """The costs that are numbers; refuses a function that is none, and a deadline that costs nothing."""
+    if not (costs.function is None or isinstance(costs.function, Partial)):
+        must = (
+            "params.costs.function must be None or such as scenario.params.costs.function, a jax.tree_util.Partial"
+        )
+        raise InputError(f"{must}, not {what(costs.function)}")
+    if (costs.deadline_s is None) != (costs.late is None):
+        raise InputError("params.costs: deadline_s and late go together; give both, or neither")
+    return costs[:-1]
 
 
 def _check_numbers(known: dict[str, np.ndarray]) -> None:
@@ -303,6 +331,8 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
             _check_values(f"{name}.{field}", value, good(value), must, free)
 
     active = look("active", slots.active, whole, BOOLEANS)
+    if active is not None:
+        _check_outage(params, slots, name, active, look)
     requests = look("requests", slots.requests, whole, WHOLE)
     # Places without a user hold any numbers, and may ask for no model, which is -1.
     nobody = np.ones(whole, bool) if active is None else ~active
@@ -339,6 +369,22 @@ def check_slots(params: Params, slots: Slot, name: str, batched: bool = False) -
             check(field, look(field, value, shape, WHOLE), lambda x: x >= 0, "a number of slots, from 0")
 
 
+def _check_outage(params: Params, slots: Slot, name: str, active: np.ndarray, look: Callable[..., Any]) -> None:
+    """Refuses slots in which those are served whose channels are too weak, or others are not."""
+    outage = None if slots.outage is None else look("outage", slots.outage, np.shape(slots.requests), BOOLEANS)
+    # Gains that are seen otherwise than they are tell nothing.
+    as_it_is = params.observation is None and not _is_traced((params.outage, slots.gain))
+    if outage is None or params.outage is None or not as_it_is:
+        return
+    _check_values(f"{name}.outage", outage, ~(outage & active), "False where a user is active")
+    least, gain = float(params.outage.least_gain), np.asarray(slots.gain, np.float64)
+    # Slots are in single precision.
+    served, weak = gain >= least * (1 - 1e-6), gain <= least * (1 + 1e-6)
+    must = f"False where the gain is below {least:g}, which is an outage"
+    _check_values(f"{name}.active", active, served | ~active, must)
+    _check_values(f"{name}.outage", outage, weak | ~outage, f"False where the gain is at least {least:g}")
+
+
 def _shape_of_slots(params: Params, slots: Slot, name: str, batched: bool) -> tuple[int, ...]:
     """The shape of requests, (*batch, N); refuses what is no slots, or not those of the scenario's kind."""
     check_params(params)
@@ -360,6 +406,13 @@ def _shape_of_slots(params: Params, slots: Slot, name: str, batched: bool) -> tu
         )
     if params.box is None and slots.memory is not None:
         raise InputError(f"{name}: a memory, but the scenario is of no box; leave it out")
+    if params.outage is not None and slots.outage is None:
+        raise InputError(
+            f"{name}.outage is None, but the scenario has an outage: it must be True where a user is there whose "
+            f"gain is below params.outage.least_gain, and active False there"
+        )
+    if params.outage is None and slots.outage is not None:
+        raise InputError(f"{name}.outage is given, but the scenario has no outage; leave it out")
     return whole
 
 

@@ -62,7 +62,7 @@ def test_a_name_alone(genedge):
     [
         (["missing"], "no such name"),
         (["gdfs"], "did you mean gdsf?"),
-        (["."], "not a run folder"),
+        (["."], "holds no run"),
         (["--policies", "rcar"], "did you mean rcars?"),
     ],
 )

@@ -20,6 +20,7 @@ VERBS = {
     "evaluate": ("evaluate --policies knapsack,optimal --users 10,18", 8.0),
     "train": ("train --out run", 8.0),
     "replay": ("replay trace.csv --memory 20", 4.0),
+    "sweep": ("sweep --vary ddpg.batch=8,16 --out sweep", 15.0),
     "paper": ("paper --quick --out study", 15.0),
     "watch": ("watch --policy rcars --out watched.html", 6.0),
     "export": ("export learned exported", 4.0),

@@ -14,6 +14,8 @@ VERBS = {
     "train, going on": ("train", "--resume"),
     "demo": ("demo", "--out"),
     "demo, whose run somebody else trains": ("demo", "--out"),
+    "train, several": ("train", "--seeds", "0,1", "--out"),
+    "sweep": ("sweep", "--vary", "ddpg.batch=8", "--out"),
     "paper": ("paper", "--quick", "--only", "watch", "--out"),
 }
 

@@ -22,6 +22,7 @@ SCENARIOS = {
         "server.quality_floor.least_steps=60",
     ),
     "largest TV": ("paper", "server.quality_floor.largest_tv=70", "backhaul.to_cloud_mbit_per_s=12.5"),
+    "outage": ("paper", "radio.outage_gain_db=-97", "radio.outage_delay_s=33"),
     "best TV": ("paper", "server.quality_floor.largest_tv=best", "radio.user_power_dbm=0"),
 }
 USERS, COUNT = 5, 6
@@ -52,7 +53,9 @@ def case(request, genedge, tmp_path_factory):
     assert drawn.status == 0, drawn.err
     slots = drawn.rows
     slots[1]["active"][2] = False
-    slots[NOBODY]["active"] = [False] * USERS
+    for flags in ("active", "outage"):
+        if flags in slots[NOBODY]:
+            slots[NOBODY][flags] = [False] * USERS
     slots[3] = narrower(slots[3], 3)
     slots[4] = narrower(slots[4], 1)
     path = tmp_path_factory.mktemp("case") / "slots.jsonl"
@@ -95,7 +98,7 @@ def test_an_independent_program_computes_the_same(case, policy, genedge):
             assert certificate["lower_bound"] <= row["utility"] * (1 + 1e-6)
             difference = certificate["objective"] - certificate["lower_bound"]
             assert certificate["gap"] * certificate["objective"] == pytest.approx(difference, abs=1e-6)
-        active = sum(slot["active"])
+        active = sum(slot["active"]) + sum(slot.get("outage", []))
         hits = sum(user["hit"] for user in users)
         assert row["hit_ratio"] == (pytest.approx(hits / active) if active else None)
     assert scored.rows[NOBODY]["utility"] == 0

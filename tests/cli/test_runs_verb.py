@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from genedge.learn.runs import create_run
+from genedge.scenario import load_scenario
+
 SMALL = [
     part
     for setting in (
@@ -84,3 +87,19 @@ def test_what_is_no_run(prepare, words, genedge, tmp_path):
     assert (answer.status, answer.out) == (2, "")
     assert words in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(genedge, tmp_path):
+    """It is told, in a line each, and the status says that not all are listed."""
+    for name in ("a", "b", "c", "d"):
+        create_run(tmp_path / name, load_scenario("paper"), None, "ddpg", None, 0)
+    (tmp_path / "a" / "scenario.yaml").unlink()
+    (tmp_path / "c" / "run.json").write_text("{")
+    answer = genedge("runs", tmp_path, "--json")
+    assert answer.status == 2
+    assert [row["run"] for row in answer.rows] == [str(tmp_path / name) for name in ("b", "d")]
+    assert answer.err.splitlines() == [
+        f"genedge: scenario '{tmp_path}/a/scenario.yaml': no such preset or file; the presets are companion, "
+        "edge-box, paper, paper-attainable",
+        f"genedge: {tmp_path}/c/run.json: not the description of a run; 'genedge train' makes one",
+    ]

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genedge.cell.feasible import action_size, breaches, decode
-from genedge.cell.types import Decision
+from genedge.cell.types import Decision, present, with_outage
 from genedge.errors import InputError
 from genedge.export import runner
 from genedge.export.folder import TOLERANCE, export_actor
@@ -43,6 +43,7 @@ SCENARIOS = {
     "a floor that some models cannot reach": ("server.quality_floor.largest_tv=20", "server.storage_gb=40"),
     "least steps, another catalogue": ("server.quality_floor.least_steps=90", "seed=7", "server.total_steps=700"),
     "everything fits exactly": ("models.storage_gb=[2, 2]", "server.total_steps=2000"),
+    "outage": ("radio.outage_gain_db=-100",),
     "another channel": ("channel.model=urban-micro", "mobility.model=gauss-markov"),
     "ranges of no width": ("requests.input_size_mb=7", "models.output_size_mb=6", "models.A3_steps=180"),
     "narrow ranges": ("requests.input_size_mb=[7, 7.01]", "models.output_size_mb=[6, 6.001]"),
@@ -77,9 +78,10 @@ def slots_of(scenario, draw_slot, seed=1, places=PLACES):
     slots = draw_slot(rng, SLOTS, places=places)
     slots.active[0], slots.active[1] = False, True
     low, high = scenario.params.input_bits
-    return slots._replace(
+    slots = slots._replace(
         skew=rng.choice(scenario.params.skews, SLOTS), input_bits=rng.uniform(low, high, slots.input_bits.shape)
     )
+    return with_outage(scenario.params, slots)
 
 
 def rows_of(slots):
@@ -151,6 +153,19 @@ def test_says_and_decides_the_same(args, name, form, exported, draw_slot):
     np.testing.assert_allclose(decisions.steps[same], np.asarray(wanted.steps)[same], rtol=0, atol=CLOSE)
     assert not decisions.cache.all()
     assert decisions.steps.any()
+
+
+def test_of_those_in_an_outage_a_slot_may_tell_or_its_gains_do(exported, draw_slot):
+    _, scenario, _, policy = exported(NETWORKS[1], "outage", "numpy")
+    slots = slots_of(scenario, draw_slot)
+    k = int(slots.outage.any(axis=-1).argmax())
+    told = rows_of(slots)[k] | {"outage": slots.outage[k]}
+    untold = rows_of(slots._replace(active=present(slots)))[k]
+    first, second = policy.decide(told), policy.decide(untold)
+    assert all(np.array_equal(*both) for both in zip(first, second, strict=True))
+    assert not first.bandwidth[slots.outage[k]].any()
+    # Who tells is believed.
+    assert policy.decide(untold | {"outage": slots.outage[k] & False}).bandwidth[slots.outage[k]].all()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

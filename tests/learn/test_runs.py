@@ -114,6 +114,7 @@ def test_a_run_has_all_its_files_and_rows(agent, finished):
         "best.npz",
         "last.npz",
         "card.md",
+        "ended.json",
     }
     rows = rows_of(run)
     assert [row["episode"] for row in rows] == [10, 20, 30]

@@ -31,6 +31,12 @@ BOXES = {
     "pinned": ("server.cache_every_slots=1", "server.pinned=[2]", "requests.rank_drift=0"),
     "alone": ("backhaul.shared=false", "backhaul.cloud_generators=null", "requests.rank_drift=0"),
     "few steps": ("server.total_steps=60", "backhaul.cloud_generators=1"),
+    "energy": (
+        "server.quality_floor={least_steps: 12}",
+        "server.total_steps=70",
+        "objective.energy_per_step=0.4",
+        "backhaul.cloud_generators=1",
+    ),
     "a lower floor": ("server.quality_floor={least_steps: 12}", "server.total_steps=50"),
 }
 USERS, SLOTS = 3, 4
@@ -99,7 +105,8 @@ def expectimax(s, users, slots):
 
     def own(m, steps):
         tv = m.A2_tv + (m.A4_tv - m.A2_tv) * min(max((steps - m.A1_steps) / (m.A3_steps - m.A1_steps), 0), 1)
-        return alpha * (m.B1_s_per_step * steps + m.B2_s) + (1 - alpha) * tv
+        energy = s.settings.objective.energy_per_step * steps
+        return alpha * (m.B1_s_per_step * steps + m.B2_s) + (1 - alpha) * tv + energy
 
     def hold(memory, wanted):
         held = dict(memory)
@@ -225,6 +232,18 @@ def test_sizes_that_vary_make_it_a_lower_bound():
     assert shared.max() > 0
 
 
+def test_deadlines_and_fairness_make_it_a_lower_bound():
+    plain, more = (scenario(*changes) for changes in ((), ("objective.deadline_s=9", "objective.fairness_per_s=1")))
+    low, bound = (solve_box(s.params, USERS, SLOTS) for s in (plain, more))
+    assert (low.exact, bound.exact) == (True, False)
+    assert bound.value == low.value
+    met, decision = follow(
+        more.params, box_policy("optimal", more, lambda: bound), episodes_of(more, 20), jax.random.key(2)
+    )
+    shared = regret(more.params, bound, met, decision, beyond_radio(more, met, decision))[1]
+    assert shared.min() > 0
+
+
 @pytest.mark.parametrize(
     ("preset", "changes", "because"),
     [
@@ -232,6 +251,7 @@ def test_sizes_that_vary_make_it_a_lower_bound():
         ("edge-box", ("server.quality_floor=null",), "quality_floor"),
         ("edge-box", ("server.quality_floor=null", "server.offload=false"), "offload"),
         ("edge-box", ("models.count=9",), "9 models"),
+        ("edge-box", ("radio.outage_gain_db=-90",), "where everybody is served; leave radio.outage_gain_db out"),
         ("edge-box", ("models.count=40",), "40 models"),
         ("edge-box", ("models.load_s=1000000", "cell.slot_duration_s=0.001"), "too many slots"),
     ],

@@ -64,7 +64,9 @@ def cost_of(params: Params, slot: Slot, n: int, hit: bool, steps: float) -> floa
         backhaul += float(params.models.output_bits[m]) / float(params.R_cb)
     tv = A2 if steps <= A1 else A4 if steps >= A3 else A2 + (A4 - A2) * (steps - A1) / (A3 - A1)
     delay = backhaul + float(params.models.B1[m]) * steps + float(params.models.B2[m])
-    return float(params.delay_weight) * delay + float(params.tv_weight) * tv
+    # Of the base station's steps alone.
+    energy = float(params.costs.energy) * steps if hit and params.costs is not None else 0.0
+    return float(params.delay_weight) * delay + float(params.tv_weight) * tv + energy
 
 
 def brute_force(params: Params, slot: Slot) -> float:
@@ -101,8 +103,11 @@ def brute_force(params: Params, slot: Slot) -> float:
     return best
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_brute_force_agrees(floor: str) -> None:
+@pytest.mark.parametrize(
+    ("floor", "energy"),
+    [*((floor, 0) for floor in FLOORS), ("null", 0.03), ("{largest_tv: 60}", 0.3), ("{least_steps: 120}", 0.03)],
+)
+def test_brute_force_agrees(floor: str, energy: float) -> None:
     for seed in range(6):
         steps = (150, 260, 330, 420, 800, 40)[seed]
         params = small(
@@ -111,6 +116,7 @@ def test_brute_force_agrees(floor: str) -> None:
             seed,
             f"server.quality_floor={floor}",
             f"server.total_steps={steps}",
+            f"objective.energy_per_step={energy}",
             "models.B1_s_per_step=[0, 0.3]",
         )
         slots = random_slots(params, 3, 4, seed)

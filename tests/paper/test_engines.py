@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from genedge.engines import on_cores, perform
 from genedge.errors import InputError
 from genedge.learn.runs import create_run
-from genedge.paper.engines import on_cores
 from genedge.paper.folder import do, keep, load, run_folder
-from genedge.paper.tasks import Measure, Train, fingerprint, key_of, perform
+from genedge.paper.tasks import Measure, Train, fingerprint
 from genedge.scenario import load_scenario
 
 MEASURE = Measure("paper", (), 1, (3,), ("rcars", "knapsack"), 1, "")
@@ -25,7 +25,7 @@ TRAIN = Train("paper", ("ddpg.warmup_slots=20", "ddpg.batch=8", "ddpg.hidden_lay
 def test_processes_and_this_one_agree(tmp_path):
     """Bit by bit, the trained actor included."""
     here = {task: perform(task, tmp_path / "here") for task in (MEASURE, TRAIN)}
-    there = dict(on_cores([TRAIN, MEASURE], tmp_path / "there"))
+    there = dict(on_cores({task: tmp_path / task.key for task in (TRAIN, MEASURE)}))
     for task, result in there.items():
         assert result.numbers == here[task].numbers
         for name in result.files.keys() - {"metrics.jsonl", "card.md", "run.json"}:  # These hold times.
@@ -54,7 +54,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
     (tmp_path / "mine.py").write_text(KILLS_ITS_WORKER_ONCE)
     name = f"{tmp_path / 'mine.py'}:decide"
     tasks = [MEASURE, Measure("paper", (), 2, (3,), (name,), 1, fingerprint([name]))]
-    found = dict(on_cores(tasks, tmp_path / "scratch"))
+    found = dict(on_cores({task: tmp_path / task.key for task in tasks}))
     assert (tmp_path / "killed").exists()
     assert found.keys() == set(tasks)
     for task in tasks:
@@ -64,7 +64,7 @@ def test_a_killed_worker_is_replaced(tmp_path):
 def test_what_is_wrong_with_a_task_stops_the_study(tmp_path):
     broken = Measure("paper", ("server.storage_gb=-1",), 1, (3,), ("rcars",), 1, "")
     with pytest.raises(InputError, match="storage_gb"):
-        list(on_cores([broken], tmp_path))
+        list(on_cores({broken: tmp_path}))
 
 
 @pytest.mark.heavy
@@ -96,10 +96,10 @@ def test_a_training_goes_on_where_it_was_cut_off(tmp_path, monkeypatch):
 def test_what_is_done_is_not_done_again(tmp_path):
     asked = []
 
-    def engine(tasks, scratch):
-        asked.append(list(tasks))
-        for task in tasks:
-            yield task, perform(task, scratch / key_of(task))
+    def engine(work):
+        asked.append(list(work))
+        for task, folder in work.items():
+            yield task, perform(task, folder)
 
     said = []
     first = do(tmp_path, [TRAIN, MEASURE], engine, lambda text, work: said.append(work))
@@ -112,8 +112,8 @@ def test_what_is_done_is_not_done_again(tmp_path):
 
 
 def test_an_interrupted_study_keeps_what_is_done(tmp_path):
-    def engine(tasks, scratch):
-        yield tasks[0], perform(tasks[0], scratch)
+    def engine(work):
+        yield next((task, perform(task, folder)) for task, folder in work.items())
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -136,13 +136,13 @@ def test_keys_tell_tasks_apart():
         replace(TRAIN, episodes=31),
         replace(TRAIN, agent="td3"),
     ]
-    assert len({key_of(task) for task in (MEASURE, *others)}) == 1 + len(others)
+    assert len({task.key for task in (MEASURE, *others)}) == 1 + len(others)
 
 
 def test_another_version_of_a_library_has_another_key(monkeypatch):
-    before = key_of(MEASURE)
+    before = MEASURE.key
     monkeypatch.setattr("genedge.paper.tasks._libraries", lambda: {"jax": "0.0"})
-    assert key_of(MEASURE) != before
+    assert MEASURE.key != before
 
 
 def test_a_policy_that_changed_meanwhile_is_refused(tmp_path):
@@ -188,7 +188,7 @@ def test_workers_end_with_their_parent(tmp_path):
 import os, sys, threading, time
 from multiprocessing import active_children
 from pathlib import Path
-from genedge.paper.engines import on_cores
+from genedge.engines import on_cores, perform
 from genedge.paper.tasks import Train
 
 def leave():
@@ -200,7 +200,8 @@ def leave():
 
 if __name__ == "__main__":
     threading.Thread(target=leave).start()
-    list(on_cores([Train("paper", (), 1, 3, "ddpg", 500, seed, 1) for seed in range(4)], Path(sys.argv[1])))
+    tasks = [Train("paper", (), 1, 3, "ddpg", 500, seed, 1) for seed in range(4)]
+    list(on_cores({task: Path(sys.argv[1]) / task.key for task in tasks}))
 """
     (tmp_path / "parent.py").write_text(program)
     command = [sys.executable, str(tmp_path / "parent.py"), str(tmp_path / "scratch")]

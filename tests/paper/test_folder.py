@@ -13,7 +13,7 @@ from made_up import made_up
 from genedge.errors import InputError
 from genedge.paper.folder import _checksum, do, keep, list_written, listed, load
 from genedge.paper.records import fits
-from genedge.paper.tasks import Found, Measure, Train, key_of
+from genedge.paper.tasks import Found, Measure, Train
 
 MEASURE = Measure("paper", (), 1, (3, 5), ("rcars", "knapsack"), 2, "")
 TRAIN = Train("paper", (), 1, 3, "ddpg", 30, 0, 2)
@@ -33,7 +33,7 @@ def kept(folder, task, told=None):
     """A result's file."""
     told = told or made_up(task)
     keep(folder, task, Found(told["found"], told["times"], {}))
-    return folder / "results" / f"{key_of(task)}.json"
+    return folder / "results" / f"{task.key}.json"
 
 
 def places(told, path=()):
@@ -104,7 +104,7 @@ def sealed(told):
 
 
 def refused(folder, task):
-    with pytest.raises(InputError, match=f"{key_of(task)}.json: damaged, or of another piece of work; remove it"):
+    with pytest.raises(InputError, match=f"{task.key}.json: damaged, or of another piece of work; remove it"):
         load(folder, task)
 
 

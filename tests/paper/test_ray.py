@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from genedge.engines import on_cores, on_ray
 from genedge.errors import InputError
-from genedge.paper.engines import on_cores, on_ray
 from genedge.paper.tasks import Measure, Train
 
 TRAIN = Train("paper", ("ddpg.warmup_slots=20", "ddpg.batch=8", "ddpg.hidden_layers=[8]"), 1, 3, "ddpg", 30, 0, 1)
@@ -31,7 +31,7 @@ def test_a_node_is_killed_midway(tmp_path):
     cluster.wait_for_nodes()
     try:
         found = {}
-        for task, result in on_ray(cluster.address)(TASKS, tmp_path):
+        for task, result in on_ray(cluster.address)(dict.fromkeys(TASKS, tmp_path)):
             found[task] = result
             if len(found) == 2:
                 cluster.remove_node(other, allow_graceful=False)
@@ -39,7 +39,7 @@ def test_a_node_is_killed_midway(tmp_path):
     finally:
         cluster.shutdown()
     assert found.keys() == set(TASKS)
-    for task, result in on_cores(TASKS, tmp_path / "local"):
+    for task, result in on_cores({task: tmp_path / task.key for task in TASKS}):
         assert result.numbers == found[task].numbers
         if task == TRAIN:
             assert result.files["best.npz"] == found[task].files["best.npz"]
@@ -49,4 +49,4 @@ def test_a_node_is_killed_midway(tmp_path):
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
 def test_nobody_answers(tmp_path, address):
     with pytest.raises(InputError, match="no Ray cluster answers there"):
-        list(on_ray(address)(TASKS, tmp_path))
+        list(on_ray(address)(dict.fromkeys(TASKS, tmp_path)))

@@ -46,21 +46,49 @@ def weighed(
 
 
 def image_cost(params: Params, models: Models, steps: Float[AnyArray, "*batch"]) -> Float[AnyArray, "*batch"]:
-    """The part of Eq. (14) that the steps decide: the time to generate the image, and its TV.
+    """The part of the cost that the base station's steps decide: the time to make the image, its TV, and energy.
 
     Args:
         params: the scenario.
         models: the model of each image, fields broadcasting with `steps`.
         steps: s = ξ S, denoising steps.
     """
-    return weighed(params, generation_delay(models, steps), tv_quality(models, steps))
+    cost = weighed(params, generation_delay(models, steps), tv_quality(models, steps))
+    energy = _energy(params)
+    return cost if energy is None else cost + energy * steps
 
 
-def saved_by_a_step(params: Params, models: Models) -> Float[AnyArray, "*batch"]:
-    """By how much a step between A1 and A3 lowers Eq. (14).
+def image_cost_in_cloud(params: Params, models: Models) -> Float[AnyArray, "*batch"]:
+    """The same of an image that the cloud makes, with its A3 steps, whose energy is not the base station's.
+
+    Args:
+        params: the scenario.
+        models: the model of each image.
+    """
+    return weighed(params, generation_delay(models, models.A3), tv_quality(models, models.A3))
+
+
+def cost_of_a_step(params: Params, models: Models) -> Float[AnyArray, "*batch"]:
+    """What a step costs at the base station that improves nothing: its time, and its energy.
 
     Args:
         params: the scenario.
         models: of the images.
     """
-    return params.tv_weight * (models.A2 - models.A4) / (models.A3 - models.A1) - params.delay_weight * models.B1
+    energy = _energy(params)
+    time = params.delay_weight * models.B1
+    return time if energy is None else time + energy
+
+
+def _energy(params: Params) -> AnyArray | None:
+    return None if params.costs is None else params.costs.energy
+
+
+def saved_by_a_step(params: Params, models: Models) -> Float[AnyArray, "*batch"]:
+    """By how much a step between A1 and A3 lowers the cost.
+
+    Args:
+        params: the scenario.
+        models: of the images.
+    """
+    return params.tv_weight * (models.A2 - models.A4) / (models.A3 - models.A1) - cost_of_a_step(params, models)

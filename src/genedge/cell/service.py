@@ -6,16 +6,18 @@ from jaxtyping import Bool, Float, Int
 
 from genedge.cell.generation import generation_delay, tv_quality, weighed
 from genedge.cell.memory import serving
+from genedge.cell.objective import utility_of
 from genedge.cell.radio import backhaul_delay, downlink_delay, uplink_delay
-from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests
+from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests, present
 
 
 def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
-    """Delays, quality and utility of every user, Eq. (4), (6), (10) to (14).
+    """Delays, quality and utility of every user, Eq. (4), (6), (10) to (14), and costs beyond them.
 
     A hit is generated at the base station with the user's share of the steps; a miss goes to the cloud, which
     answers in the best quality A4 with the A3 steps that it takes. In a box, only loaded models make hits, misses
-    may share the backhaul and queue for the cloud, and a hit without steps may go there too.
+    may share the backhaul and queue for the cloud, and a hit without steps may go there too. A user in an outage
+    has no image: it costs its delay.
 
     Args:
         params: the scenario.
@@ -54,7 +56,7 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
     def only_active(value: Array) -> Array:
         return jnp.moveaxis(jnp.where(active, value, 0.0), 0, -1)
 
-    return Outcome(
+    outcome = Outcome(
         uplink_s=only_active(uplink_s),
         downlink_s=only_active(downlink_s),
         backhaul_s=only_active(backhaul_s),
@@ -64,6 +66,21 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         delay_s=only_active(delay_s),
         utility=only_active(utility),
         queue_s=None if queue_s is None else only_active(queue_s),
+    )
+    if slot.outage is not None:
+        outcome = _in_outage(params, slot.outage, outcome)
+    if params.costs is not None:
+        outcome = outcome._replace(utility=utility_of(params, params.costs, slot, decision, outcome))
+    return outcome
+
+
+def _in_outage(params: Params, outage: Bool[AnyArray, "*batch N"], outcome: Outcome) -> Outcome:
+    """The same outcome with what those cost who are not served."""
+    assert params.outage is not None
+    delay_s = jnp.asarray(params.outage.delay_s)
+    return outcome._replace(
+        delay_s=jnp.where(outage, delay_s, outcome.delay_s),
+        utility=jnp.where(outage, params.delay_weight * delay_s, outcome.utility),
     )
 
 
@@ -127,13 +144,13 @@ def total_utility(params: Params, slot: Slot, decision: Decision) -> Float[Array
 
 
 def hit_ratio(slot: Slot, outcome: Outcome) -> Float[Array, "*batch"]:
-    """Share of the requests whose model is cached; NaN in a slot without active users.
+    """Share of the requests whose model is cached, those in an outage among them; NaN in a slot without users.
 
     Args:
         slot: the slot, leading axes *batch.
         outcome: its outcome.
     """
-    return outcome.hit.sum(axis=-1) / slot.active.sum(axis=-1)
+    return outcome.hit.sum(axis=-1) / present(slot).sum(axis=-1)
 
 
 def used_cache_ratio(slot: Slot, decision: Decision) -> Float[Array, "*batch"]:

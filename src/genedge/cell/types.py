@@ -12,6 +12,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from genedge.cell.shown import slots_html
+
 # NumPy arrays come from scenarios and certificates, JAX arrays from compiled code; both are welcome.
 AnyArray = Array | np.ndarray
 
@@ -68,6 +70,37 @@ class Box(NamedTuple):
     shared: Bool[AnyArray, ""]
     generators: Float[AnyArray, ""]
     rank_drift: Float[AnyArray, ""]
+
+
+class Outage(NamedTuple):
+    """When a user is not served at all.
+
+    Attributes:
+        least_gain: h_min, the least channel power gain with which a user is served, linear.
+        delay_s: D_out, the delay that a request costs which is not served [s].
+    """
+
+    least_gain: Float[AnyArray, ""]
+    delay_s: Float[AnyArray, ""]
+
+
+class Costs(NamedTuple):
+    """What a slot costs beyond Eq. (14), or instead of it; each None where it is off.
+
+    Attributes:
+        energy: λ_E, what a denoising step costs at the base station, on top of its time.
+        deadline_s: D_max, the delay from which on a request is late [s].
+        late: λ_L, what a late request costs.
+        fairness: λ_F, weight of the largest delay of a slot [1/s].
+        function: a cost of one's own instead, of delays, TV values, hits, steps, and who is there; a
+            `jax.tree_util.Partial`.
+    """
+
+    energy: Float[AnyArray, ""] | None = None
+    deadline_s: Float[AnyArray, ""] | None = None
+    late: Float[AnyArray, ""] | None = None
+    fairness: Float[AnyArray, ""] | None = None
+    function: Any = None
 
 
 class Observation(NamedTuple):
@@ -229,6 +262,10 @@ class Params(NamedTuple):
         mobility: where they are.
         models: the catalogue.
         box: what sets a real box apart; None for a cell like the paper's.
+        outage: when a user is not served at all; None where everybody is.
+        costs: what a slot costs beyond Eq. (14); None if nothing.
+        recorded: E episodes of T slots that are met in place of drawn ones, fields with leading axes (E, T); None
+            where slots are drawn.
         observation: how channels are seen; None where they are seen as they are.
     """
 
@@ -254,6 +291,9 @@ class Params(NamedTuple):
     mobility: Mobility | LastingMobility
     models: Models
     box: Box | None = None
+    outage: Outage | None = None
+    costs: Costs | None = None
+    recorded: "Slot | None" = None
     observation: Observation | None = None
 
 
@@ -282,10 +322,12 @@ class Slot(NamedTuple):
         input_bits: d_in,n(t), size of each request [bit].
         gain: h_n(t), channel power gain, linear, the same up and down.
         position_m: where each user is, the base station at the origin [m]; not used by any cost.
-        active: whether there is a user at this place; inactive places cost nothing and hold no share,
-            and their numbers may be any.
+        active: whether there is a user at this place who can be served; inactive places hold no share, cost
+            nothing that is decided, and their numbers may be any.
         ranking: of a box, the model at each rank of popularity.
         memory: of a box whose episode is under way, what its memory holds.
+        outage: of a scenario with an outage, whether there is a user at this place who cannot be served, and
+            hence is not `active`.
         seen_gain: what the base station sees in place of `gain`, and policies are given; None where it sees the
             gain itself.
     """
@@ -298,7 +340,11 @@ class Slot(NamedTuple):
     active: Bool[AnyArray, "*batch N"]
     ranking: Int[AnyArray, "*batch M"] | None = None
     memory: Memory | None = None
+    outage: Bool[AnyArray, "*batch N"] | None = None
     seen_gain: Float[AnyArray, "*batch N"] | None = None
+
+    def _repr_html_(self) -> str:
+        return slots_html(self)
 
 
 class Decision(NamedTuple):
@@ -319,6 +365,8 @@ class Decision(NamedTuple):
 class Outcome(NamedTuple):
     """What a decision means to each user; zero at inactive places.
 
+    A user in an outage has its delay and what that costs, and zero elsewhere.
+
     Attributes:
         uplink_s: radio part of D_up, Eq. (4) [s].
         downlink_s: radio part of D_dw, Eq. (6) [s].
@@ -327,7 +375,7 @@ class Outcome(NamedTuple):
         tv: TV_n, Eq. (10), lower is better.
         hit: whether the base station served the request: its model is cached.
         delay_s: D_n, Eq. (13) [s].
-        utility: U_n, Eq. (14), lower is better.
+        utility: U_n, Eq. (14), and what `Params.costs` adds to it; lower is better.
         queue_s: of a box, the wait for one of the cloud's generators, part of the delay [s].
     """
 
@@ -340,6 +388,28 @@ class Outcome(NamedTuple):
     delay_s: Float[AnyArray, "*batch N"]
     utility: Float[AnyArray, "*batch N"]
     queue_s: Float[AnyArray, "*batch N"] | None = None
+
+
+def with_outage(params: Params, slot: Slot) -> Slot:
+    """The same slot, those whose channels are too weak not served; as it is where the scenario has no outage.
+
+    Args:
+        params: the scenario.
+        slot: the slot, leading axes *batch, `active` wherever there is a user.
+    """
+    if params.outage is None:
+        return slot
+    weak = slot.active & (slot.gain < params.outage.least_gain)
+    return slot._replace(active=slot.active & ~weak, outage=weak)
+
+
+def present(slot: Slot) -> Bool[AnyArray, "*batch N"]:
+    """Whether there is a user at each place, served or not.
+
+    Args:
+        slot: the slot, leading axes *batch.
+    """
+    return slot.active if slot.outage is None else slot.active | slot.outage
 
 
 def lasts(params: Params) -> bool:
@@ -380,6 +450,7 @@ def with_places(slot: Slot, places: int) -> Slot:
         gain=widen(slot.gain),
         position_m=widen(slot.position_m, -2),
         active=widen(slot.active),
+        outage=None if slot.outage is None else widen(slot.outage),
         seen_gain=None if slot.seen_gain is None else widen(slot.seen_gain),
     )
 

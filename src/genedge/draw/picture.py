@@ -10,9 +10,14 @@ from genedge.draw.canvas import Axes, MaxNLocator
 from genedge.scenario import Scenario
 
 # Okabe and Ito's palette, told apart by everyone; markers and hatches say the same again.
-HIT, MISS, WAITING, MEMORY, UNUSED = "#0072B2", "#D55E00", "#7F7F7F", "#56B4E9", "#DDDDDD"
-SERVED, SENT, UNDECIDED = "served here", "sent to the cloud", "not decided"
-KINDS = {SERVED: (HIT, "o", ""), SENT: (MISS, "s", "////"), UNDECIDED: (WAITING, "D", "")}
+HIT, MISS, WAITING, MEMORY, UNUSED, UNSERVED = "#0072B2", "#D55E00", "#7F7F7F", "#56B4E9", "#DDDDDD", "#000000"
+SERVED, SENT, UNDECIDED, OUTAGE = "served here", "sent to the cloud", "not decided", "outage, not served"
+KINDS = {
+    SERVED: (HIT, "o", ""),
+    SENT: (MISS, "s", "////"),
+    UNDECIDED: (WAITING, "D", ""),
+    OUTAGE: (UNSERVED, "X", ""),
+}
 
 # The names of more users would overlap.
 MOST_NAMED = 24
@@ -21,13 +26,15 @@ MOST_NAMED = 24
 SMALL, TEXT = 9, 10
 
 
-def kinds_of(hit: AnyArray) -> NDArray[np.object_]:
+def kinds_of(hit: AnyArray, outage: AnyArray | None) -> NDArray[np.object_]:
     """The kinds of requests that were decided, keys of KINDS.
 
     Args:
         hit: whether each user's model is cached, shape (n,).
+        outage: whether each user is in an outage, shape (n,); None where nobody can be.
     """
-    return np.where(hit, SERVED, SENT).astype(object)
+    kinds = np.where(hit, SERVED, SENT).astype(object)
+    return kinds if outage is None else np.where(outage, OUTAGE, kinds)
 
 
 def marker_size(users: int) -> int:
@@ -55,7 +62,8 @@ def draw_map(
     named, size = len(users) <= MOST_NAMED, marker_size(len(users))
     for kind, (colour, marker, _) in KINDS.items():
         # A kind that could be there is in the legend, so that the legend does not change from slot to slot.
-        if (kind == UNDECIDED) == (UNDECIDED in kinds):
+        could_be = kind in kinds if kind in (UNDECIDED, OUTAGE) else UNDECIDED not in kinds
+        if could_be:
             style: dict[str, Any] = {"s": size, "color": colour, "marker": marker, "edgecolors": "white"}
             at = users[kinds == kind]
             axes.scatter([], [], label=kind, **style)

@@ -68,7 +68,7 @@ def cell_figure(episode: Episode, k: int) -> Figure:
     axes = figure.add_axes((0.16, 0.455, 0.68, 0.495))
     slot = jax.tree.map(lambda x: x[k], slots)
     links = _draw_links(axes, slots, k)
-    draw_map(axes, episode.scenario, slot, users, kinds_of(episode.policy.outcome.hit[k]))
+    draw_map(axes, episode.scenario, slot, users, kinds_of(episode.policy.outcome.hit[k], slot.outage))
     differs = episode.policy.outcome.hit[k] != episode.best.outcome.hit[k]
     ring: dict[str, Any] = {
         "s": 2 * marker_size(len(users)),
@@ -112,11 +112,13 @@ def decisions_figure(episode: Episode, k: int) -> Figure:
     for side, left, colour in ((episode.policy, 0.2, POLICY), (episode.best, 0.605, OPTIMUM)):
         figure.text(left, 0.965, in_figure(side.name), fontsize=11, fontweight="bold", color=colour)
         utility, delay_s, tv, hit_ratio = side.numbers(k)
-        told = f"{utility:.1f}{_gap(episode, side, k)}", f"{delay_s:.1f}", f"{tv:.1f}", f"{hit_ratio:.2f}"
+        told = f"{utility:.1f}{_gap(episode, side, k)}", f"{delay_s:.1f}", _mean_tv(tv), f"{hit_ratio:.2f}"
         for y, number in zip(rows, told, strict=True):
             figure.text(left, y, number, fontsize=TEXT)
-        draw_memory(figure.add_axes((left, 0.73, 0.365, 0.045)), params, side.decision.cache[k], requests)
-        kinds = kinds_of(side.outcome.hit[k])
+        memory, asked = figure.add_axes((left, 0.73, 0.365, 0.045)), requests[side.active[k]]
+        draw_memory(memory, params, side.decision.cache[k], asked)
+        outage = None if episode.slots.outage is None else episode.slots.outage[k]
+        kinds = kinds_of(side.outcome.hit[k], outage)
         for i, (field, label) in enumerate(
             (("bandwidth", "bandwidth\n[%]"), ("steps", f"steps\n[% of {float(params.S):g}]"))
         ):
@@ -183,9 +185,14 @@ def _in_words(episode: Episode, k: int) -> str:
         utility, delay_s, tv, hit_ratio = side.numbers(k)
         sides.append(
             f"{side.name}: utility {utility:.1f}{_gap(episode, side, k)}, mean delay {delay_s:.1f} s, "
-            f"mean TV {tv:.1f}, hit ratio {hit_ratio:.2f}"
+            f"mean TV {_mean_tv(tv)}, hit ratio {hit_ratio:.2f}"
         )
     return f"Slot {k + 1} of {len(episode.slots.skew)}. {'; '.join(sides)}."
+
+
+def _mean_tv(tv: float) -> str:
+    """A dash where nobody is served, who would have an image."""
+    return "–" if np.isnan(tv) else f"{tv:.1f}"
 
 
 def _gap(episode: Episode, side: Side, k: int) -> str:

@@ -4,10 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from genedge.cell.types import Decision, Outcome, Slot
 from genedge.evaluation.decided import COUNTS, counts_as_json
+from genedge.evaluation.outages import OF_OUTAGE, outage_as_json, told_of_outage
 from genedge.evaluation.results import RADIO, TAILED
 from genedge.evaluation.together import over, seed_columns, seed_metrics, seeds_as_json, stated, told_over
+from genedge.optimum.certificate import certified
 from genedge.results import (
     Measured,
     Metric,
@@ -87,16 +91,20 @@ class BoxEvaluation(Results):
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
         gap = "gap to optimum" if self.exact else "gap to bound, at most"
-        return BOX_METRICS | {
-            "expected_utility": Metric("expected utility", ".1f", "", "lower"),
-            "gap": Metric(gap, ".2%", "", "lower"),
-            "beyond_radio": Metric("gap beyond the radio", ".2%", "", "lower"),
-            **{lost_by(part): Metric(f"lost by {part}", ".2f", "", "lower") for part in LOSSES},
-            **{key: Metric(f"different {key}", "g") for key in COUNTS},
-            "decision_ms": Metric("decision", ".3f", "ms", "lower"),
-            **tail_metrics(TAILED),
-            **seed_metrics(self.rows, BOX_METRICS),
-        }
+        return (
+            BOX_METRICS
+            | OF_OUTAGE
+            | {
+                "expected_utility": Metric("expected utility", ".1f", "", "lower"),
+                "gap": Metric(gap, ".2%", "", "lower"),
+                "beyond_radio": Metric("gap beyond the radio", ".2%", "", "lower"),
+                **{lost_by(part): Metric(f"lost by {part}", ".2f", "", "lower") for part in LOSSES},
+                **{key: Metric(f"different {key}", "g") for key in COUNTS},
+                "decision_ms": Metric("decision", ".3f", "ms", "lower"),
+                **tail_metrics(TAILED),
+                **seed_metrics(self.rows, BOX_METRICS),
+            }
+        )
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -154,14 +162,19 @@ class BoxEvaluation(Results):
     @property
     def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        lines = equal_remarks(self.rows) + self.scenario.remarks
+        lines = [*equal_remarks(self.rows), *self.scenario.remarks, *told_of_outage(self, self.scenario)]
         if self.optimum is None:
             lines.append(f"The optimum is not known: {self.why_not}.")
         elif not self.exact:
-            lines.append(
-                "The sizes of requests vary: nothing is below the bound, which counts each as the least; `optimal` "
-                "too."
-            )
+            if np.ptp(self.scenario.params.input_bits) > 0:
+                lines.append(
+                    "The sizes of requests vary: nothing is below the bound, which counts each as the least; "
+                    "`optimal` too."
+                )
+            if certified(self.scenario.params) == "bound":
+                lines.append(
+                    "Nothing is below the bound, which leaves the deadline and fairness out; `optimal` too."
+                )
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -178,8 +191,9 @@ class BoxEvaluation(Results):
                 "metrics": {key: metric.words for key, metric in BOX_METRICS.items()},
                 "losses": LOSSES,
                 "optimum": {"utility": self.optimum, "attained": self.exact} if known else None,
-                "radio": self.levels_at(self.users[0])[RADIO],
+                "radio": self.levels_at(self.users[0]).get(RADIO),
                 "no_optimum": self.why_not or None,
+                **outage_as_json(self),
                 "results": [
                     {
                         "policy": row.policy,

@@ -11,14 +11,16 @@ from jax import Array
 from genedge.cell.feasible import breaches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
-from genedge.cell.types import AnyArray, Decision, Outcome, Slot
+from genedge.cell.types import AnyArray, Decision, Outcome, Slot, present
 from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
 from genedge.evaluation.box_results import BOUND, EXACT, BoxEvaluation, FirstEpisode, lost_by
 from genedge.evaluation.decided import equals, facts
+from genedge.evaluation.outages import OUTAGE
 from genedge.evaluation.results import RADIO
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.optimum.bandwidth import Radio, least_radio
+from genedge.optimum.certificate import certified
 from genedge.optimum.dynamic import Dynamic, Solver, regret
 from genedge.results import Level, Measured, Quantity, mean_of, single
 from genedge.scenario import Scenario
@@ -76,7 +78,9 @@ def evaluate_box(
         rows.append(Measured(name, users, met.metrics, follows, met.equals))
         first[name] = met.first
     best = EXACT if exact else BOUND
-    levels = [Level(RADIO, users, "utility", mean_of(radio.cost.mean(axis=1)), drawn=False)]
+    levels = []
+    if certified(params) != "none":
+        levels.append(Level(RADIO, users, "utility", mean_of(radio.cost.mean(axis=1)), drawn=False))
     if optimum is not None:
         levels.append(Level(best, users, "expected_utility", single(optimum)))
         levels.append(Level(RADIO, users, "expected_utility", single(float(radio.cost.mean())), drawn=False))
@@ -176,22 +180,25 @@ def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outco
     assert box is not None
     assert memory is not None
     assert outcome.queue_s is not None
-    requests = slots.active.sum(axis=(1, 2))
+    there = np.asarray(present(slots))
+    requests, served = there.sum(axis=(1, 2)), slots.active.sum(axis=(1, 2))
     seconds = slots.skew.shape[1] * scenario.settings.cell.slot_duration_s
     begun = np.asarray(loads(scenario.params, memory, decision.cache))
 
     def of_requests(values: AnyArray) -> np.ndarray:
         return np.asarray(values.sum(axis=(1, 2)) / requests)
 
-    late = [np.quantile(delays[here], 0.95) for delays, here in zip(outcome.delay_s, slots.active, strict=True)]
+    late = [np.quantile(delays[here], 0.95) for delays, here in zip(outcome.delay_s, there, strict=True)]
     return {
         "utility": outcome.utility.sum(axis=-1).mean(axis=1),
         "delay_s": of_requests(outcome.delay_s),
         "delay_p95_s": np.array(late),
         "queue_s": of_requests(outcome.queue_s),
-        "tv": of_requests(outcome.tv),
+        # Who is in an outage has no image.
+        "tv": outcome.tv.sum(axis=(1, 2)) / np.where(served > 0, served, np.nan),
         "hit_ratio": of_requests(outcome.hit),
         "loads_per_hour": begun.sum(axis=(1, 2)) * 3600 / seconds,
         "loaded_gb_per_hour": (begun * box.weights_gb).sum(axis=(1, 2)) * 3600 / seconds,
         "loading_s_per_hour": (begun * box.load_s).sum(axis=(1, 2)) * 3600 / seconds,
+        **({} if slots.outage is None else {OUTAGE: of_requests(slots.outage)}),
     }

@@ -1,6 +1,7 @@
 """Policies side by side on the very same slots."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import jax
@@ -9,15 +10,17 @@ import numpy as np
 from genedge.cell.feasible import breaches, equal_shares, in_float64
 from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
-from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen
+from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen, present
 from genedge.errors import InputError
 from genedge.evaluation.decided import equals, facts
+from genedge.evaluation.outages import OUTAGE
 from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
 from genedge.evaluation.together import Entry, together
 from genedge.given import check_count, check_decision, check_seed, what
 from genedge.limits import MOST_DRAWS
 from genedge.optimum.bandwidth import least_radio
+from genedge.optimum.certificate import certified, outage_cost
 from genedge.optimum.solve import solve_best
 from genedge.policies import Policy, built_in, check_scenario
 from genedge.precision import in_single
@@ -32,18 +35,18 @@ def evaluate(
     users: Sequence[int],
     episodes: int,
     seed: int,
-    report: Callable[[str], None],
+    report: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
     """Evaluates policies over numbers of users, all on the same slots.
 
     Args:
         scenario: the cell.
         policies: by name.
-        users: numbers of users.
-        episodes: E, episodes for each number of users.
-        seed: of the slots; with more users, the first ones' draws stay as they were.
-        report: called with a short text before each piece of work: one for the optimum, then E for each policy,
-            at every number of users.
+        users: numbers of users; of slots of a file, the most that a slot has, and nothing else.
+        episodes: E, episodes for each number of users; of a file, its first ones.
+        seed: of the slots, and of what policies draw; with more users, the first ones' draws stay as they were.
+        report: called with a short text before each piece of work: one for the optimum, then E for each policy, at
+            every number of users. Nothing else tells of progress.
 
     Returns:
         The results.
@@ -77,14 +80,18 @@ def compare(
         report: called with a short text before each piece of work, see `evaluate`.
     """
     refuse_box(scenario)
+    _check_recorded(scenario, users, episodes)
+    # Policies are told of the cell, not of what is still to come.
+    cell = replace(scenario, recorded=None)
     rows: list[Measured] = []
     bounds: list[Bounds] = []
     for count in users:
-        slots, policy_key = _draw(scenario, count, episodes, seed)
+        slots, policy_key = _met(scenario, count, episodes, seed)
         report(f"the optimum, {count} users")
-        bounds.append(_bound(scenario, count, slots, policy_key))
+        if certified(scenario.params) != "none":
+            bounds.append(_bound(cell, count, slots, policy_key))
         for name, policy in policies.items():
-            rows.append(_one(scenario, name, policy, count, slots, policy_key, report))
+            rows.append(_one(cell, name, policy, count, slots, policy_key, report))
     return assembled(scenario, episodes, seed, together(rows, entries, tuple(METRICS)), bounds)
 
 
@@ -112,7 +119,28 @@ def _check_arguments(
         raise InputError(f"report must be a function of a text, such as print, not {what(report)}")
 
 
+def _check_recorded(scenario: Scenario, users: Sequence[int], episodes: int) -> None:
+    """Refuses to ask slots of a file for what is not in it."""
+    recorded = scenario.recorded
+    if recorded is None:
+        return
+    if list(users) != [recorded.users]:
+        raise InputError(
+            f"users is {', '.join(map(str, users))}; the slots of {recorded.file} have {recorded.users}, give that"
+        )
+    if episodes > recorded.episodes:
+        raise InputError(f"episodes is {episodes}; {recorded.file} has {recorded.episodes}, give at most those")
+
+
 @at_once()
+def _met(scenario: Scenario, users: int, episodes: int, seed: int) -> tuple[Slot, jax.Array]:
+    """The episodes at a number of users, in NumPy, and the policies' key: the first ones of a file, or drawn."""
+    if scenario.recorded is None:
+        return _draw(scenario, users, episodes, seed)
+    met: Slot = jax.tree.map(lambda x: x[:episodes], scenario.recorded.slots)
+    return met, jax.random.fold_in(jax.random.key(seed), users)
+
+
 def _draw(scenario: Scenario, users: int, episodes: int, seed: int) -> tuple[Slot, jax.Array]:
     """The episodes at a number of users, in NumPy, and the policies' key."""
     T, key = scenario.settings.cell.slots_per_episode, jax.random.key(seed)
@@ -136,7 +164,9 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
         decision = in_float64(rcars(in_single(params), batch, jax.random.fold_in(key, e)))
         costs.append(outcome(params, batch, decision).utility.sum(axis=-1).mean())
-    return Bounds(users, optimum, np.array(costs), least_radio(params, slots).cost.mean(axis=1))
+    unserved = outage_cost(params, flat).reshape(episodes, -1)
+    radio = least_radio(params, slots).cost + unserved
+    return Bounds(users, optimum, np.array(costs), radio.mean(axis=1))
 
 
 def _one(
@@ -163,6 +193,8 @@ def _one(
         made.append((decision, outcome(params, batch, decision)))
         metrics.append(_metrics(scenario, batch, *made[-1]))
     decisions, outcomes = jax.tree.map(lambda *each: np.stack(each), *made)
+    with at_once():
+        shares = np.asarray(equal_shares(slots))
     if episodes == 1:
         seconds.append(_timed(policy, name, params, batch, key, 0)[1])
     # The first batch compiles; the decision time is that of the others.
@@ -170,9 +202,9 @@ def _one(
     return Measured(
         policy=name,
         users=users,
-        samples={metric: np.array([row[metric] for row in metrics]) for metric in METRICS},
+        samples={metric: np.array([row[metric] for row in metrics]) for metric in metrics[0]},
         derived={key: single(time) for key, time in times.items()} | facts(slots, decisions, outcomes),
-        equals=equals(params, slots, decisions, outcomes, cloud_shares=np.asarray(equal_shares(slots))),
+        equals=equals(params, slots, decisions, outcomes, cloud_shares=shares),
     )
 
 
@@ -194,17 +226,21 @@ def _timed(
 
 @at_once()
 def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, float]:
-    active, params = slots.active, scenario.params
+    # Who is in an outage has a delay and no image.
+    there, active, params = np.asarray(present(slots)), slots.active, scenario.params
+    deadline_s = scenario.settings.objective.deadline_s
+    in_time_s = scenario.settings.cell.slot_duration_s if deadline_s is None else deadline_s
     cached, hits = int(decision.cache.sum()), int(outcome.hit[active].sum())
     unimproved = outcome.hit & active & (decision.steps * params.S <= params.models.A1[slots.requests])
     used = int((decision.cache & np.asarray(requested(slots, decision.cache.shape[-1]))).sum())
     return {
         "utility": float(outcome.utility.sum(axis=-1).mean()),
-        "delay_s": float(outcome.delay_s[active].mean()),
-        "delay_p95_s": float(np.quantile(outcome.delay_s[active], 0.95)),
-        "late_ratio": float((outcome.delay_s[active] > scenario.settings.cell.slot_duration_s).mean()),
-        "tv": float(outcome.tv[active].mean()),
+        "delay_s": float(outcome.delay_s[there].mean()),
+        "delay_p95_s": float(np.quantile(outcome.delay_s[there], 0.95)),
+        "late_ratio": float((outcome.delay_s[there] > in_time_s).mean()),
+        "tv": float(outcome.tv[active].mean()) if active.any() else float("nan"),
         "unimproved_ratio": int(unimproved.sum()) / hits if hits else float("nan"),
-        "hit_ratio": float(outcome.hit[active].mean()),
+        "hit_ratio": float(outcome.hit[there].mean()),
         "used_cache_ratio": used / cached if cached else float("nan"),
+        **({} if slots.outage is None else {OUTAGE: float(slots.outage[there].mean())}),
     }

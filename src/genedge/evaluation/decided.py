@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from genedge.cell.types import Decision, Outcome, Params, Slot
+from genedge.cell.types import Decision, Outcome, Params, Slot, present
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.results import Measured, Quantity, single, tail_quantities
 from genedge.spread import tail
@@ -25,9 +25,9 @@ def facts(slots: Slot, decision: Decision, outcome: Outcome) -> dict[str, Quanti
         decision: of each.
         outcome: of each.
     """
-    active = np.asarray(slots.active)
+    there = np.asarray(present(slots))
     costs = {"delay_s": outcome.delay_s, "utility": outcome.utility}
-    hidden = {metric: tail(np.asarray(values)[active]) for metric, values in costs.items()}
+    hidden = {metric: tail(np.asarray(values)[there]) for metric, values in costs.items()}
     counted = {
         "caches": _different(np.asarray(decision.cache)),
         "decisions": _different(*_rounded(slots, decision)),

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from genedge.errors import InputError
 from genedge.evaluation.decided import COUNTS, counts_as_json
+from genedge.evaluation.outages import OF_OUTAGE, outage_as_json, told_of_outage
 from genedge.evaluation.together import (
     over,
     over_seeds,
@@ -17,6 +20,7 @@ from genedge.evaluation.together import (
     stated,
     told_over,
 )
+from genedge.optimum.certificate import Certified, certified
 from genedge.results import (
     Level,
     Measured,
@@ -39,7 +43,10 @@ METRICS = {
     "utility": Metric("utility", ".1f", "", "lower", "Σ U_n of a slot, Eq. (15), lower is better"),
     "delay_s": Metric("delay", ".2f", "s", "lower", "mean delay of a request [s]"),
     "delay_p95_s": Metric("p95 delay", ".1f", "s", "lower", "95 % quantile of the delays of an episode [s]"),
-    "late_ratio": Metric("late", ".3f", "", "lower", "share of the requests that wait longer than the slot lasts"),
+    "late_ratio": Metric(
+        *("late", ".3f", "", "lower"),
+        "share of the requests that wait longer than the slot lasts, or than objective.deadline_s if there is one",
+    ),
     "tv": Metric("TV", ".1f", "", "lower", "mean TV of a request, lower is better"),
     "unimproved_ratio": Metric(
         "unimproved", ".3f", "", "", "share of the hits whose image is returned as it came, at most A1 steps"
@@ -60,6 +67,12 @@ DERIVED = {
     "decisions": Metric("different decisions", "g"),
     "decision_ms": Metric("decision", ".3f", "ms", "lower"),
     "first_s": Metric("first batch", ".3f", "s", "lower"),
+}
+# How the gaps are called where a bound is known and no optimum.
+AT_MOST = {
+    "of_optimum": Metric("gap to bound, at most", ".2%", "", "lower"),
+    "beyond_radio": Metric("gap beyond the radio, at most", ".2%", "", "lower"),
+    "of_distance": Metric("left of RCARS to bound", ".2%", "", "lower"),
 }
 # A policy against another on the same slots: of which metric, and what of both.
 AGAINST: Mapping[str, tuple[str, Callable[..., np.ndarray], Metric]] = {
@@ -89,7 +102,7 @@ AGAINST: Mapping[str, tuple[str, Callable[..., np.ndarray], Metric]] = {
 # Of these, what no policy could exceed is known from the optimum.
 BETTER_BY = {"better_by_of_base": saved_of_base, "better_by_of_ours": excess_of_base}
 
-OPTIMUM, MOST = "certified optimum", "most any policy could"
+OPTIMUM, BOUND, MOST = "certified optimum", "lower bound", "most any policy could"
 # What the radio costs with the best shares of the bandwidth.
 RADIO = "radio, which every decision pays"
 COLUMNS = ("utility", "delay_s", "delay_p95_s", "tv", "hit_ratio", "used_cache_ratio")
@@ -99,6 +112,15 @@ AGAINST_COLUMNS = (
     *("utility_difference", "utility_better_by_of_base", "utility_better_by_of_ours"),
     "hit_ratio_better_by_of_base",
 )
+# What a reader is told of the optimum.
+OF_KNOWN: Mapping[Certified, tuple[str, ...]] = {
+    "exact": (),
+    "bound": (
+        "With a deadline or fairness a bound is known and no optimum: no decision is below it, and gaps are at "
+        "most as large.",
+    ),
+    "none": ("The cost is a function of your own, of which no optimum is known: there are no gaps.",),
+}
 # Policies that others are compared with in a table of its own.
 BASES = ("rcars", "hcras")
 
@@ -115,7 +137,7 @@ class Bounds(NamedTuple):
         users: number of users.
         optimum: certified lower bound of the utility, in the paper's size equal to the optimum to 1e-6.
         rcars: the utility of RCARS.
-        radio: what the radio costs with the best shares of the bandwidth, part of every utility.
+        radio: what the radio costs with the best shares of the bandwidth, and outages, part of every utility.
     """
 
     users: int
@@ -130,7 +152,8 @@ class Evaluation(Results):
 
     Attributes:
         rows: one for each policy and number of users: a value per episode of each metric, and what follows.
-        levels: the certified optimum, and the most that any policy could be better by.
+        levels: the certified optimum or bound, and the most that any policy could be better by; none with a cost of
+            the reader's own.
         scenario: what was evaluated on.
         episodes: number of episodes.
         seed: of the slots.
@@ -141,6 +164,11 @@ class Evaluation(Results):
     seed: int
 
     @property
+    def known(self) -> Certified:
+        """What is known of the optimum."""
+        return certified(self.scenario.params)
+
+    @property
     def metrics(self) -> Mapping[str, Metric]:
         """What the numbers say, by the keys of the rows' values."""
         against = {_against(key, base): metric for base in self.policies for key, (_, _, metric) in AGAINST.items()}
@@ -149,7 +177,8 @@ class Evaluation(Results):
     @property
     def measures(self) -> Mapping[str, Metric]:
         """Those of one row alone, without its comparisons with others."""
-        return METRICS | DERIVED | tail_metrics(TAILED) | seed_metrics(self.rows, METRICS)
+        derived = DERIVED | (AT_MOST if self.known == "bound" else {})
+        return METRICS | OF_OUTAGE | derived | tail_metrics(TAILED) | seed_metrics(self.rows, METRICS)
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -159,6 +188,9 @@ class Evaluation(Results):
         """
         of_slots = f"episodes of {self.scenario.settings.cell.slots_per_episode} slots"
         users = f"{self.users[0]} users, " if len(self.users) == 1 else ""
+        recorded = self.scenario.recorded
+        if recorded is not None:
+            users, of_slots = f"up to {users}", f"{of_slots} of {named(Path(recorded.file).name)}"
         return f"scenario {named(self.scenario.name)}, {users}{of_slots}; {stated(self.rows, self.episodes)}"
 
     @property
@@ -169,8 +201,9 @@ class Evaluation(Results):
         for users in self.users:
             title = f"{self.scenario.name}, {users} users: {stands} (utility, delay and TV: lower is better)"
             sheets.append(Sheet(title, users, COLUMNS))
-            title = f"gaps, and how many different decisions in {self.slots} slots, {users} users: {stands}"
-            sheets.append(Sheet(title, users, GAP_COLUMNS))
+            gaps = "" if self.known == "none" else "gaps, and "
+            title = f"{gaps}how many different decisions in {self.slots} slots, {users} users: {stands}"
+            sheets.append(Sheet(title, users, tuple(key for key in GAP_COLUMNS if gaps or key not in GAPS)))
             sheets += tail_sheets(self.rows, users, tuple(TAILED))
             if columns := seed_columns(self.rows):
                 title = f"over training seeds, and how probably a run has a lower utility, {users} users"
@@ -209,7 +242,10 @@ class Evaluation(Results):
     @property
     def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        return equal_remarks(self.rows) + self.scenario.remarks
+        recorded = self.scenario.recorded
+        of_file = [] if recorded is None else [f"The slots are those of {recorded.told}."]
+        told = (*self.scenario.remarks, *told_of_outage(self, self.scenario), *OF_KNOWN[self.known])
+        return [*of_file, *equal_remarks(self.rows), *told]
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.
@@ -227,12 +263,20 @@ class Evaluation(Results):
         return {key: ours.value(_against(key, base)) for key in AGAINST}
 
     def optimum(self, users: int) -> Interval:
-        """The certified optimum of the utility, mean over episodes.
+        """The certified optimum of the utility, or the bound that is known, mean over episodes.
 
         Args:
             users: number of users.
+
+        Raises:
+            InputError: neither is known.
         """
-        return self.levels_at(users)[OPTIMUM]["utility"]
+        self._refuse_unknown()
+        return self.levels_at(users)[_least(self.known)]["utility"]
+
+    def _refuse_unknown(self) -> None:
+        if self.known == "none":
+            raise InputError("objective.function is a cost of your own, of which no optimum and no bound is known")
 
     def gaps(self, policy: str, users: int) -> dict[str, Interval]:
         """How far a policy is from the optimum.
@@ -247,8 +291,13 @@ class Evaluation(Results):
         Returns:
             `of_optimum`, utility / optimum − 1; `beyond_radio`, (utility − optimum) / (optimum − radio), where the
             radio is what it costs with the best shares of the bandwidth, which every decision pays; and
-            `of_distance`, the share of the distance from RCARS to the optimum that is still left.
+            `of_distance`, the share of the distance from RCARS to the optimum that is still left. Where a bound is
+            known and no optimum, it stands for it, and the first two are at most so large.
+
+        Raises:
+            InputError: neither is known.
         """
+        self._refuse_unknown()
         return {key: self.value(policy, users, key) for key in GAPS}
 
     def largest_advantage(self, base: str, users: int) -> dict[str, Interval]:
@@ -257,13 +306,19 @@ class Evaluation(Results):
         Args:
             base: a policy's name.
             users: number of users.
+
+        Raises:
+            InputError: neither an optimum nor a bound is known.
         """
+        self._refuse_unknown()
         self.of(base, users)
         most = self.levels_at(users)[MOST]
         return {key: most[_against(f"utility_{key}", base)] for key in BETTER_BY}
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program to read."""
+        some = self.known != "none"
+        recorded = self.scenario.recorded
         document: dict[str, Any] = plain(
             {
                 "scenario": self.scenario.name,
@@ -271,13 +326,15 @@ class Evaluation(Results):
                 "episodes": self.episodes,
                 "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
                 "seed": self.seed,
+                **({} if recorded is None else {"slots": {"file": recorded.file, "sha256": recorded.sha256}}),
                 "metrics": {key: metric.words for key, metric in METRICS.items()},
+                "certified": self.known,
                 "results": [
                     {
                         "policy": row.policy,
                         "users": row.users,
                         **{metric: row.value(metric) for metric in METRICS},
-                        "gap": {key: row.value(key) for key in GAPS},
+                        "gap": {key: row.value(key) for key in GAPS if some},
                         **counts_as_json(row),
                         "equals": row.equals,
                         "tail": tails_of(row, tuple(TAILED)),
@@ -287,12 +344,16 @@ class Evaluation(Results):
                     }
                     for row in self.rows
                 ],
-                "optimum": [{"users": n, "utility": self.optimum(n)} for n in self.users],
-                "radio": [{"users": n, **self.levels_at(n)[RADIO]} for n in self.users],
+                "bound" if self.known == "bound" else "optimum": [
+                    {"users": n, "utility": self.optimum(n)} for n in self.users if some
+                ],
+                **outage_as_json(self),
+                "radio": [{"users": n, **self.levels_at(n)[RADIO]} for n in self.users if some],
                 "largest_advantage": [
                     {"base": base, "users": n, **self.largest_advantage(base, n)}
                     for n in self.users
                     for base in self.policies
+                    if some
                 ],
                 "comparisons": [
                     {"policy": policy, "base": base, "users": n, **self.compare(policy, base, n)}
@@ -306,6 +367,10 @@ class Evaluation(Results):
         return document
 
 
+def _least(known: Certified) -> str:
+    return OPTIMUM if known == "exact" else BOUND
+
+
 def assembled(
     scenario: Scenario, episodes: int, seed: int, rows: Sequence[Measured], bounds: Sequence[Bounds]
 ) -> Evaluation:
@@ -316,7 +381,7 @@ def assembled(
         episodes: E.
         seed: of the slots.
         rows: of each policy and number of users.
-        bounds: one for each number of users.
+        bounds: one for each number of users; none where nothing is known.
     """
     at = {each.users: each for each in bounds}
     whole = []
@@ -328,14 +393,15 @@ def assembled(
             if other.policy != row.policy and other.users == row.users
             for key, (metric, statistic, _) in AGAINST.items()
         }
-        gaps = [_gaps(run.samples["utility"], at[row.users]) for run in row.members]
+        gaps = [_gaps(run.samples["utility"], at[row.users]) if at else {} for run in row.members]
         whole.append(replace(row, derived={**row.derived, **_of_members(row, gaps), **beside}))
-    levels = [Level(OPTIMUM, each.users, "utility", mean_of(each.optimum)) for each in bounds]
+    least = _least(certified(scenario.params))
+    levels = [Level(least, each.users, "utility", mean_of(each.optimum)) for each in bounds]
     for each in bounds:
         delay_s = each.radio / (float(scenario.params.delay_weight) * each.users)
         levels.append(Level(RADIO, each.users, "utility", mean_of(each.radio), drawn=False))
         levels.append(Level(RADIO, each.users, "delay_s", mean_of(delay_s), drawn=False))
-    for row in rows:
+    for row in rows if at else ():
         assert row.users is not None
         best = at[row.users].optimum
         most = [

@@ -13,6 +13,7 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.types import Decision, Outcome, Slot, as_seen
 from genedge.errors import InputError
 from genedge.evaluation.scoring import outcome as outcome_of
+from genedge.optimum.certificate import certified
 from genedge.optimum.solve import solve_best
 from genedge.policies import Policy
 from genedge.scenario import Scenario
@@ -27,7 +28,7 @@ class Numbers(NamedTuple):
     Attributes:
         utility: Σ U_n, Eq. (15), lower is better.
         delay_s: mean delay of a request [s].
-        tv: mean TV of a request, lower is better.
+        tv: mean TV of a request that is served, lower is better; NaN if none is.
         hit_ratio: share of the requests whose model is cached.
     """
 
@@ -45,11 +46,13 @@ class Side:
         name: what it is called.
         decision: of K slots, in float64 NumPy.
         outcome: of each.
+        active: who is served in each.
     """
 
     name: str
     decision: Decision
     outcome: Outcome
+    active: NDArray[np.bool_]
 
     @property
     def utility(self) -> NDArray[np.float64]:
@@ -62,11 +65,11 @@ class Side:
         Args:
             k: number of the slot, from 0.
         """
-        outcome = self.outcome
+        outcome, served = self.outcome, self.active[k]
         return Numbers(
             float(outcome.utility[k].sum()),
             float(outcome.delay_s[k].mean()),
-            float(outcome.tv[k].mean()),
+            float(outcome.tv[k][served].mean()) if served.any() else float("nan"),
             float(outcome.hit[k].mean()),
         )
 
@@ -78,7 +81,7 @@ class Episode:
     Attributes:
         scenario: the cell.
         seed: of the slots.
-        slots: the slots; all N places are taken.
+        slots: the slots; there is a user at all N places.
         policy: the policy's side.
         best: the optimum's; where there is no certificate, its name says how near it is.
     """
@@ -116,8 +119,8 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
         The first K slots of the episode.
 
     Raises:
-        InputError: the episode has fewer slots, there are no users, or the policy cannot serve so many, or broke a
-            constraint, which is a defect of that policy.
+        InputError: the scenario's cost is the reader's own, the episode has fewer slots, there are no users, or the
+            policy cannot serve so many, or broke a constraint, which is a defect of that policy.
     """
     T = scenario.settings.cell.slots_per_episode
     if users < 1:
@@ -127,6 +130,9 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
             f"--slots {slots}: an episode has {T} slots; give 1 to {T}, or --set cell.slots_per_episode={slots}"
         )
     params, key = scenario.params, jax.random.key(seed)
+    known = certified(params)
+    if known == "none":
+        raise InputError("objective.function is a cost of your own: there is no optimum to watch a policy beside")
     whole = jax.tree.map(lambda x: np.asarray(x[0]), sample_episodes(params, key, users, users, T, 1))
     # A policy that draws random numbers draws them for all slots at once, so it must decide the whole episode.
     decision = in_float64(policy(params, as_seen(whole), jax.random.fold_in(jax.random.fold_in(key, users), 0)))
@@ -138,11 +144,14 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
     cost = outcome.utility.sum(axis=-1)
     gap = float(np.max((cost - solved.lower_bound) / np.maximum(cost, 1)))
     # Rounded up: no more is promised than was proved.
-    best = "certified optimum" if gap <= CERTIFIED else f"optimum to within {ceil(gap * 1e4) / 100:g} %"
+    within = f"to within {ceil(gap * 1e4) / 100:g} %"
+    best = "certified optimum" if gap <= CERTIFIED else f"optimum {within}"
+    if known == "bound":
+        best = f"best without deadline and fairness, {within} of a bound"
     return Episode(
         scenario,
         seed,
         kept,
-        Side(name, decision, outcome_of(params, kept, decision)),
-        Side(best, solved.decision, outcome),
+        Side(name, decision, outcome_of(params, kept, decision), kept.active),
+        Side(best, solved.decision, outcome, kept.active),
     )

@@ -179,6 +179,7 @@ def _cell(scenario: Scenario, places: int | None) -> dict[str, Any]:
         "C_gb": float(p.C),
         "temperature": TEMPERATURE,
         "tolerance": LIMITS_TOLERANCE,
+        **({} if p.outage is None else {"least_gain": float(p.outage.least_gain)}),
         "models": [
             # JSON has no infinity.
             {"storage_gb": storage, "A3_steps": A3, "floor_steps": floor if math.isfinite(floor) else None}
@@ -192,7 +193,7 @@ def _difference(actor: Network, scenario: Scenario, places: int | None, exported
     width = places or scenario.settings.cell.users
     slots = as_seen(sample_episode(scenario.params, jax.random.key(0), width, width, COMPARED_SLOTS))
     present = np.random.default_rng(0).random((COMPARED_SLOTS, width)) < 0.8
-    slots = slots._replace(active=present)
+    slots = slots._replace(active=np.asarray(slots.active) & present)
     wanted = np.asarray(jax.jit(act)(actor, scenario.params, slots))
     fields = [
         np.asarray(field) for field in (slots.skew, slots.requests, slots.input_bits, slots.gain, slots.active)

@@ -14,7 +14,8 @@ As a module:
 
 where a slot is a mapping such as `{"skew": 0.8, "requests": [3, 0], "input_bits": [5e7, 6e7],
 "channel_gain": [1e-9, 2e-10], "active": [True, True]}`: lists or arrays with one entry for each user. Of a slot
-that also says `seen_channel_gain`, what the base station sees of channels that it does not know, that counts.
+that also says `seen_channel_gain`, what the base station sees of channels that it does not know, that counts. In a
+cell with an outage, `outage` may say who is there and not served; else the channel gains do.
 """
 
 import argparse
@@ -143,6 +144,8 @@ class Policy:
             # So that storages that add up to C exactly are not lost to rounding.
             self._slack = 1 + _number(cell["tolerance"], 0, 0.01) / 2
             self._temperature = _number(cell["temperature"], 0, 100)
+            # Absent where everybody is served.
+            self._least_gain = _number(cell.get("least_gain", 0), 0, GAIN[1])
         except (KeyError, TypeError, ValueError) as e:
             raise InputError(f"{path}: damaged ({type(e).__name__}: {e}); export the run again") from None
         actor_path, raw = _actor_file(path, cell)
@@ -230,6 +233,8 @@ class Policy:
         if active.dtype.kind != "b":
             _check_range("active", active, 0, 1)
             active = active.astype(bool)
+        if "outage" not in slot and of_gain != SEEN:
+            active = active & (gain >= self._least_gain)
         return Seen(
             np.float32(skew),
             requests.astype(np.int64),

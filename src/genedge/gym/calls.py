@@ -21,6 +21,7 @@ from genedge.errors import InputError
 from genedge.given import check_count
 from genedge.gym.spaces import action_space, check_options, observation_space
 from genedge.optimum import certify
+from genedge.optimum.certificate import certified
 from genedge.optimum.solve import solve_best
 from genedge.precision import in_single
 from genedge.scenario import Scenario, as_texts, load_scenario
@@ -123,8 +124,13 @@ def advance(
     """
     moved = step(params, state, jnp.clip(action, -1, 1), slots_per_episode)
     of_users = moved.info.delay_s, moved.info.tv, moved.info.hit.astype(moved.info.tv.dtype), moved.info.utility
-    means = jnp.stack(of_users[: len(MEANS)]).sum(axis=-1) / state.users
+    means = jnp.stack(of_users[: len(MEANS)]).sum(axis=-1) / jnp.asarray(state.users, moved.info.tv.dtype)
     head = jnp.stack([moved.reward, moved.truncated.astype(moved.reward.dtype)])
+    if state.slot.outage is not None:
+        # Who is in an outage has no image.
+        served = state.slot.active.sum()
+        tv = jnp.where(served > 0, moved.info.tv.sum() / jnp.maximum(served, 1), jnp.nan)
+        means = means.at[1].set(tv)
     return moved.state, jnp.concatenate([head, means, *of_users, moved.observation])
 
 
@@ -181,6 +187,7 @@ def set_up(
     scenario: str | Path,
     overrides: Overrides,
     users: int | None,
+    slots: str | Path | None,
     reward_scale: float,
     gap: bool,
     render_mode: str | None,
@@ -191,6 +198,7 @@ def set_up(
         scenario: a preset's name, or the path of a scenario file.
         overrides: settings to change, `key=value` each, or a mapping of keys to values.
         users: number of users; None for the scenario's.
+        slots: a file whose episodes are met in place of drawn ones.
         reward_scale: what rewards are multiplied by.
         gap: whether `info` tells the gap to the optimum.
         render_mode: None, or "rgb_array".
@@ -201,8 +209,10 @@ def set_up(
     check_options(reward_scale, gap, render_mode)
     if users is not None:
         check_count("users", users)
+        if slots is not None:
+            raise InputError(f"users is {users}, but slots of a file have their own users; leave it out")
         overrides = [*as_texts(overrides), f"cell.users={users}"]
-    loaded = load_scenario(scenario, overrides)
+    loaded = load_scenario(scenario, overrides, slots)
     check_gap(loaded, gap)
     places = loaded.settings.cell.places
     return Cell(
@@ -217,24 +227,26 @@ def set_up(
 
 
 def check_gap(scenario: Scenario, gap: bool) -> None:
-    """Refuses to tell the gap of a box, where the best decision of a slot alone is not the best.
+    """Refuses to tell the gap where none is known, or, of a box, the best decision of a slot alone is not the best.
 
     Args:
         scenario: the environment's.
         gap: whether it is asked for.
 
     Raises:
-        InputError: it is, of a box.
+        InputError: it is, of a box or with a cost of the reader's own.
     """
     if gap and scenario.params.box is not None:
         raise InputError(
             f"gap: the optimum of a slot alone says little of the box of scenario {scenario.name}; leave it out: "
             f"'genedge evaluate' measures what each decision loses"
         )
+    if gap and certified(scenario.params) == "none":
+        raise InputError("gap: of objective.function, a cost of your own, no optimum is known; leave it out")
 
 
 def gaps(params: Params, slots: Slot, decision: Decision) -> dict[str, np.ndarray]:
-    """How far decisions are from the certified optimum.
+    """How far decisions are from the certified optimum; at most, where there is only a bound.
 
     Args:
         params: the scenario, in float64 NumPy.
@@ -242,8 +254,10 @@ def gaps(params: Params, slots: Slot, decision: Decision) -> dict[str, np.ndarra
         decision: a decision for each.
 
     Returns:
-        `optimum`, the certified least cost of each slot, and `gap`, by what share of it the decision costs more.
+        `optimum`, the certified least cost of each slot, or with deadlines or fairness `bound`, which no decision
+        is below; and `gap`, by what share of it the decision costs more.
     """
     slots = jax.tree.map(np.asarray, slots)
     certificate = certify(params, slots, in_float64(decision), solve_best(params, slots).lower_bound)
-    return {"optimum": certificate.lower_bound, "gap": certificate.objective / certificate.lower_bound - 1}
+    least = "optimum" if certified(params) == "exact" else "bound"
+    return {least: certificate.lower_bound, "gap": certificate.objective / certificate.lower_bound - 1}

@@ -70,7 +70,7 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
         """
         if not isinstance(shared, bool | np.bool_):
             raise InputError(f"shared must be True or False, not {what(shared)}")
-        self._env = CellEnv(scenario, overrides, users, reward_scale, gap, render_mode)
+        self._env = CellEnv(scenario, overrides, users, None, reward_scale, gap, render_mode)
         self.scenario, self.render_mode, self._shared = self._env.scenario, render_mode, shared
         self._places, self._models = self.scenario.settings.cell.places, len(self.scenario.models)
         users_of = [f"user_{n}" for n in range(self.scenario.settings.cell.users)]

@@ -23,7 +23,7 @@ from pydantic import Field
 from genedge.cell.feasible import action_size, decode
 from genedge.cell.sampling import sample_episode
 from genedge.cell.service import total_utility
-from genedge.cell.types import Decision, Models, Params, Slot
+from genedge.cell.types import Decision, Models, Params, Slot, present
 from genedge.errors import InputError
 from genedge.learn.actor import Network, actor_shapes, decide, init_actor, outputs
 from genedge.learn.agent import Agent, Training
@@ -261,7 +261,7 @@ def update(
         mean = all_said(actor, cells, slots)
         log_density = jnp.where(tried, -((before - mean) ** 2) / (2 * width**2), 0.0).sum(axis=-1)
         with_gradient = jnp.where(smooth, mean, jax.lax.stop_gradient(mean))
-        per_user = all_costs(cells, slots, with_gradient) / jnp.float32(slots.active.sum(axis=-1))
+        per_user = all_costs(cells, slots, with_gradient) / jnp.float32(present(slots).sum(axis=-1))
         # Once far out, no noise would lead back, and what was wrong early would stay wrong.
         too_far = (jnp.maximum(jnp.abs(mean) - settings.limit, 0) ** 2).sum(axis=-1)
         return per_user.mean() - (advantage * log_density).mean() + too_far.mean()

@@ -7,6 +7,7 @@
     best.npz          the best actor so far, to decide with
     last.npz          the actor as it is now
     card.md           all of this for a reader
+    ended.json        how it ended, once it has: finished, or diverged
 
 Every file is written whole or not at all, so an interruption at any moment leaves a run that can go on.
 """
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from genedge.errors import InputError
 from genedge.files import read_text, whole_file
@@ -35,7 +36,7 @@ from genedge.learn.agents import (
     with_own_section,
 )
 from genedge.registry import digest, in_file, listed, named
-from genedge.scenario import Scenario, load_scenario
+from genedge.scenario import Scenario, load_scenario, with_slots
 from genedge.settings.provenance import setting_of
 from genedge.text import shortened
 from genedge.versions import versions
@@ -50,6 +51,7 @@ MOST_EVALUATIONS = 200
 MOST_SLOTS = 2**31 - 1
 
 Row = dict[str, Any]
+Ending = Literal["finished", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Run:
         episodes: how many episodes in all.
         seed: of everything random.
         agent_sha256: of the reader's own file, if the agent is in one.
+        slots: the file whose episodes it trains on; empty where they are drawn.
+        slots_sha256: of that file.
     """
 
     folder: Path
@@ -75,6 +79,8 @@ class Run:
     episodes: int
     seed: int
     agent_sha256: str = ""
+    slots: str = ""
+    slots_sha256: str = ""
 
     @cached_property
     def learner(self) -> Agent[Any]:
@@ -87,6 +93,26 @@ class Run:
         return self.places if self.learner.fixed_places else math.inf
 
     @property
+    def ended(self) -> Ending | None:
+        """How it ended; None while it has not, and of runs that an earlier version made.
+
+        Raises:
+            InputError: the file that says it is damaged.
+        """
+        path = self.folder / "ended.json"
+        try:
+            ending = json.loads(read_text(path))["ended"]
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            ending = None
+        if ending not in get_args(Ending):
+            remedy = f"remove it, and 'genedge train --resume {self.folder}' writes it anew"
+            raise InputError(f"{path}: damaged; {remedy}")
+        found: Ending = ending
+        return found
+
+    @property
     def row(self) -> tuple[str, ...]:
         """What a line of metrics.jsonl holds."""
         first, *others = LOGGED
@@ -97,7 +123,8 @@ class Run:
         """A hash of everything that the run's bits follow from; its arrays carry it."""
         # A reader's own file may be moved, but not changed.
         agent = (self.agent.rpartition(":")[2], self.agent_sha256) if self.agent_sha256 else self.agent
-        asked = (self.scenario.as_yaml(), self.users, agent, self.episodes, self.seed)
+        of_file = (self.slots_sha256,) if self.slots else ()
+        asked = (self.scenario.as_yaml(), self.users, agent, self.episodes, self.seed, *of_file)
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -111,27 +138,34 @@ def evaluated_after(episodes: int) -> list[int]:
     return [*range(interval, episodes, interval), episodes]
 
 
-def create_run(
+def new_run(
     folder: Path, scenario: Scenario, users: int | None, agent: str, episodes: int | None, seed: int
 ) -> Run:
-    """Makes the folder of a new run.
+    """A run that could be trained; nothing is written yet.
 
     Args:
-        folder: must not hold anything yet.
-        scenario: what it trains on.
-        users: number of users in every slot; None for the scenario's, and always for any-cell, which draws them.
+        folder: where it will live.
+        scenario: what it trains on, maybe with slots of a file.
+        users: number of users in every slot; None for the scenario's, and always for any-cell, which draws them,
+            and for slots of a file, which have their own.
         agent: which algorithm: a name in the registry, or `FILE.py:CLASS`.
         episodes: how many episodes; None for the scenario's.
         seed: of everything random.
 
     Raises:
-        InputError: the folder is not empty or is being written, there is no such agent, the users do not fit the
-            scenario's places, or the episodes are too many to count.
+        InputError: there is no such agent, the users do not fit the scenario's places, or the episodes are too
+            many to count.
     """
     agent, scenario = absolute(agent), with_own_section(agent, scenario)
-    cell = scenario.settings.cell
+    cell, recorded = scenario.settings.cell, scenario.recorded
+    if recorded is not None:
+        if users is not None:
+            raise InputError(f"--users {users}: the slots of --slots have their own users; leave it out")
+        users = recorded.users
     with told_in_words(agent):
         learner = load_agent(agent, scenario)
+        if recorded is not None and learner.any_cell:
+            raise InputError(f"--slots: --agent {agent} trains on cells that it draws, each its own; leave it out")
         users = learner.users(users)
         learner.refuse()  # Before there is a folder, not when training begins.
         places = learner.places(users)
@@ -144,33 +178,78 @@ def create_run(
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
-    run = Run(folder, scenario, users, places, agent, episodes, seed, sha256_of(agent))
-    description = {
-        "format": FORMAT,
-        "scenario": scenario.name,
-        "scenario_id": scenario.id,
-        "users": users,
-        "places": places,
-        "agent": agent,
-        "episodes": episodes,
-        "seed": seed,
-        "versions": versions(),
-        "machine": platform.platform(),
-        **_of_own_agent(run),
-    }
+    of_file = () if recorded is None else (recorded.file, recorded.sha256)
+    return Run(folder, scenario, users, places, agent, episodes, seed, sha256_of(agent), *of_file)
+
+
+def create_run(
+    folder: Path, scenario: Scenario, users: int | None, agent: str, episodes: int | None, seed: int
+) -> Run:
+    """Makes the folder of a new run.
+
+    Args:
+        folder: must not hold anything yet.
+        scenario: see `new_run`, as all that follows.
+        users: number of users.
+        agent: which algorithm.
+        episodes: how many episodes.
+        seed: of everything random.
+
+    Raises:
+        InputError: the folder is not empty or is being written; or see `new_run`.
+    """
+    run = new_run(folder, scenario, users, agent, episodes, seed)
+    if not folder.is_dir():
+        refuse_taken(folder)
+    with one_writer(folder):
+        refuse_taken(folder)
+        describe(run)
+    return run
+
+
+def refuse_taken(folder: Path) -> None:
+    """Refuses a folder for something new that holds something already.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        InputError: it does, or is none.
+    """
     taken = f"{folder}: already there and not empty; choose another folder"
     if folder.exists() and not folder.is_dir():
         raise InputError(taken)
-    with one_writer(folder):
-        if not is_empty(folder):
-            go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
-            raise InputError(taken + go_on)
-        with whole_file(folder / "scenario.yaml") as file:
-            file.write(replace(scenario, own={}).as_yaml().encode())
-        # Last, because a folder counts as a run once this file is there.
-        with whole_file(folder / "run.json") as file:
-            file.write((json.dumps(description, indent=2) + "\n").encode())
-    return run
+    if folder.exists() and not is_empty(folder):
+        go_on = f", or go on with --resume {folder}" if (folder / "run.json").exists() else ""
+        raise InputError(taken + go_on)
+
+
+def describe(run: Run) -> None:
+    """Writes what a run is into its folder.
+
+    Args:
+        run: the run.
+    """
+    description = {
+        "format": FORMAT,
+        "scenario": run.scenario.name,
+        "scenario_id": run.scenario.id,
+        "users": run.users,
+        "places": run.places,
+        "agent": run.agent,
+        "episodes": run.episodes,
+        "seed": run.seed,
+        "versions": versions(),
+        "machine": platform.platform(),
+        **_of_own_agent(run),
+        **({"slots": run.slots, "slots_sha256": run.slots_sha256} if run.slots else {}),
+    }
+    with whole_file(run.folder / "scenario.yaml") as file:
+        bare = replace(run.scenario, own={}) if run.scenario.own else run.scenario
+        file.write(bare.as_yaml().encode())
+    # Last, because a folder counts as a run once this file is there.
+    with whole_file(run.folder / "run.json") as file:
+        file.write((json.dumps(description, indent=2) + "\n").encode())
 
 
 def sha256_of(agent: str) -> str:
@@ -246,11 +325,10 @@ def open_run(folder: Path) -> Run:
     own = isinstance(agent, str) and in_file(agent)
     if own:
         scenario = _with_own_agent(path, scenario, description)
-    files = dict.fromkeys(file for chosen in scenario.chosen.values() for file in chosen.files)
-    if files and scenario.id != scenario_id:
+    if scenario.files and scenario.id != scenario_id:
         raise InputError(
-            f"{path}: its scenario is not what it was: {listed(files, 'or')} has changed since the run was "
-            f"made, or scenario.yaml beside it; restore that file, or train a new run"
+            f"{path}: its scenario is not what it was: {listed(scenario.files, 'or')} has changed since the run "
+            f"was made, or scenario.yaml beside it; restore that file, or train a new run"
         )
     cell = scenario.settings.cell
     fits = (
@@ -262,7 +340,49 @@ def open_run(folder: Path) -> Run:
     )
     if not fits:
         raise InputError(f"{path}: does not fit scenario.yaml beside it; restore what 'genedge train' wrote")
-    return Run(folder, scenario, agent=agent, agent_sha256=sha256_of(agent), **numbers)
+    slots = {key: description.get(key, "") for key in ("slots", "slots_sha256")}
+    if not all(isinstance(value, str) for value in slots.values()):
+        raise InputError(f"{path}: not the description of a run; 'genedge train' makes one")
+    return Run(folder, scenario, agent=agent, agent_sha256=sha256_of(agent), **numbers, **slots)
+
+
+def with_its_slots(run: Run) -> Run:
+    """The same run with the slots of the file that it trains on; to decide, nobody needs them.
+
+    Args:
+        run: as `open_run` reads it.
+
+    Raises:
+        InputError: the file is not there, or was changed.
+    """
+    if not run.slots or run.scenario.recorded is not None:
+        return run
+    told = f"{run.folder}: it trains on the slots of {run.slots}, which"
+    if not Path(run.slots).is_file():
+        raise InputError(f"{told} is not there; restore that file")
+    if digest(Path(run.slots)) != run.slots_sha256:
+        raise InputError(f"{told} has changed since the run was made; restore that file, or train a new run")
+    return replace(run, scenario=with_slots(run.scenario, run.slots))
+
+
+def run_folders(folders: Sequence[Path]) -> list[Path]:
+    """The folders of runs in some folders, however deep, by name.
+
+    Args:
+        folders: runs, or folders that hold runs.
+
+    Raises:
+        InputError: a folder is missing or holds no run.
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder; name runs, or folders that hold runs")
+        inside = sorted(path.parent for path in folder.rglob("run.json"))
+        if not inside:
+            raise InputError(f"{folder}: holds no run; 'genedge train --out {folder}/NAME' makes one")
+        found |= dict.fromkeys(inside)
+    return list(found)
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
@@ -274,15 +394,7 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
     Raises:
         InputError: a folder is missing or holds no run, or a run's description is damaged.
     """
-    found: dict[Path, Run] = {}
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; name runs, or folders that hold runs")
-        inside = sorted(path.parent for path in folder.rglob("run.json"))
-        if not inside:
-            raise InputError(f"{folder}: holds no run; 'genedge train --out {folder}/NAME' makes one")
-        found |= {path: open_run(path) for path in inside}
-    return list(found.values())
+    return [open_run(folder) for folder in run_folders(folders)]
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:

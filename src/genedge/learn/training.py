@@ -16,7 +16,7 @@ from genedge.given import Weights
 from genedge.learn.agents import told_in_words
 from genedge.learn.arrays import restore, restore_actor, save
 from genedge.learn.card import card
-from genedge.learn.runs import Row, Run, evaluated_after, rows_of
+from genedge.learn.runs import Ending, Row, Run, evaluated_after, rows_of, with_its_slots
 from genedge.registry import listed
 from genedge.xla import at_once
 
@@ -40,16 +40,21 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
 
     Raises:
         InputError: the checkpoint is damaged, the folder cannot be written or is being written, or training
-            diverged.
+            diverged, which is a `DivergedError`.
         KeyboardInterrupt: the run can go on from its last checkpoint.
     """
     with one_writer(run.folder), told_in_words(run.agent):
-        _train(run, report)
+        try:
+            _train(with_its_slots(run), report)
+        except DivergedError:
+            _note_end(run, "diverged")
+            raise
+        _note_end(run, "finished")
 
 
 def _train(run: Run, report: Callable[[Row], None]) -> None:
     # What a killed session was writing never got its name.
-    for name in ("metrics.jsonl", "card.md", *ARRAYS):
+    for name in ("metrics.jsonl", "card.md", "ended.json", *ARRAYS):
         remove_left_behind(run.folder / name)
     training = run.learner.training(run.users, run.episodes, run.seed)
     learner, rows = _where_it_stands(run, training.init())
@@ -136,6 +141,11 @@ def _save_all(run: Run, learner: Any, last_actor: Any, rows: list[Row]) -> None:
         save(run.folder / name, tree, run.id)
     with whole_file(run.folder / "card.md") as file:
         file.write(card(run, rows).encode())
+
+
+def _note_end(run: Run, ending: Ending) -> None:
+    with whole_file(run.folder / "ended.json") as file:
+        file.write((json.dumps({"ended": ending}) + "\n").encode())
 
 
 def _write_metrics(run: Run, rows: list[Row]) -> None:

@@ -3,21 +3,40 @@
 Everything here is float64 NumPy and shares no code with the cell that policies and learners compute with.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from genedge.cell.types import Decision, Params, Slot
+from genedge.errors import InputError
 from genedge.given import refuse_traced
 from genedge.optimum.bandwidth import delay, links
 
+Certified = Literal["exact", "bound", "none"]
+
+
+def certified(params: Params) -> Certified:
+    """What can be proven of a scenario's slots.
+
+    Args:
+        params: the scenario, of no box.
+
+    Returns:
+        `exact`, the least cost of a slot; `bound`, where deadlines or fairness tie bandwidth and steps together: a
+        cost that no decision is below, and perhaps none attains; `none`, with a cost of the reader's own.
+    """
+    costs = params.costs
+    if costs is None or all(cost is None for cost in costs[1:]):  # Energy is part of what steps cost.
+        return "exact"
+    return "bound" if costs.function is None else "none"
+
 
 class Certificate(NamedTuple):
-    """How far decisions can be from the best.
+    """How far decisions can be from the best; at most so far where `certified` says `bound`.
 
     Attributes:
-        objective: cost of each decision, the inner sum of Eq. (15).
+        objective: cost of each decision, the inner sum of Eq. (15), and what `params.costs` adds.
         lower_bound: no feasible decision of the slot costs less.
         gap: (objective − lower_bound) / objective; 0 where nothing costs anything.
     """
@@ -28,7 +47,7 @@ class Certificate(NamedTuple):
 
 
 def objective(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarray, "K"]:
-    """The cost of each slot, Σ_n U_n of Eq. (14), from the decision as it is.
+    """The cost of each slot, Σ_n U_n of Eq. (14) and what `params.costs` adds, from the decision as it is.
 
     Args:
         params: the scenario.
@@ -48,7 +67,32 @@ def objective(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarr
     backhaul_s = np.where(hit, 0.0, input_bits / float(params.R_bc) + output_bits / float(params.R_cb))
     delay_s = backhaul_s + B1 * steps + B2
     cost = float(params.delay_weight) * delay_s + float(params.tv_weight) * tv
-    return radio_cost(params, slots, decision) + np.where(active, cost, 0.0).sum(axis=-1)
+    served = radio_cost(params, slots, decision) + np.where(active, cost, 0.0).sum(axis=-1)
+    whole = served + outage_cost(params, slots)
+    if params.costs is None:
+        return whole
+    radio_s, _ = delay(links(params, slots), np.asarray(decision.bandwidth, np.float64))
+    of_each = np.where(active, radio_s + delay_s, 0.0)
+    return whole + _beyond(params, slots, of_each, np.where(hit & active, steps, 0.0))
+
+
+def _beyond(
+    params: Params, slots: Slot, delay_s: Float[np.ndarray, "K N"], steps: Float[np.ndarray, "K N"]
+) -> Float[np.ndarray, "K"]:
+    """What energy, lateness and the largest delay add to the cost of each slot."""
+    costs, total = params.costs, np.zeros(len(delay_s))
+    assert costs is not None
+    there = np.asarray(slots.active)
+    if params.outage is not None and slots.outage is not None:
+        delay_s = np.where(slots.outage, float(params.outage.delay_s), delay_s)
+        there = there | np.asarray(slots.outage)
+    if costs.energy is not None:
+        total += float(costs.energy) * steps.sum(axis=-1)
+    if costs.deadline_s is not None and costs.late is not None:
+        total += float(costs.late) * (there & (delay_s > float(costs.deadline_s))).sum(axis=-1)
+    if costs.fairness is not None:
+        total += float(costs.fairness) * delay_s.max(axis=-1, initial=0.0)
+    return total
 
 
 def radio_cost(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarray, "K"]:
@@ -63,6 +107,32 @@ def radio_cost(params: Params, slots: Slot, decision: Decision) -> Float[np.ndar
     return np.asarray(float(params.delay_weight) * radio_s.sum(axis=-1))
 
 
+def refuse_uncertified(params: Params) -> None:
+    """Refuses a cost of the reader's own, of which nothing can be proven.
+
+    Args:
+        params: the scenario.
+
+    Raises:
+        InputError: it has one.
+    """
+    if certified(params) == "none":
+        raise InputError("objective.function is a cost of your own, of which no optimum and no bound is known")
+
+
+def outage_cost(params: Params, slots: Slot) -> Float[np.ndarray, "K"]:
+    """The part of the cost that no decision changes: that of users in an outage.
+
+    Args:
+        params: the scenario.
+        slots: K slots, leading axis K.
+    """
+    if params.outage is None or slots.outage is None:
+        return np.zeros(np.shape(slots.skew))
+    each = float(params.delay_weight) * float(params.outage.delay_s)
+    return np.asarray(each * np.asarray(slots.outage).sum(axis=-1))
+
+
 def certify(params: Params, slots: Slot, decision: Decision, lower_bound: Float[np.ndarray, "K"]) -> Certificate:
     """Recomputes what decisions cost and states their gaps.
 
@@ -73,8 +143,9 @@ def certify(params: Params, slots: Slot, decision: Decision, lower_bound: Float[
         lower_bound: a valid bound on each slot's cost, as `solve_optimal` and `solve_priced` return it.
 
     Raises:
-        InputError: an argument is traced.
+        InputError: an argument is traced, or the scenario has a cost of the reader's own.
     """
+    refuse_uncertified(params)
     refuse_traced("genedge.optimum.certify", "genedge.serve", params=params, slots=slots, decision=decision)
     cost = objective(params, slots, decision)
     # A user with a channel gain of 0 costs infinitely much, whatever is decided.

@@ -26,6 +26,7 @@ from genedge.cell.popularity import zipf
 from genedge.cell.types import Box, Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.optimum.box_slot import Steps, cheapest_steps, digits_to_code
+from genedge.optimum.certificate import certified
 
 # Beyond these the tables would take minutes, or gigabytes.
 MOST_TUPLES = 5_000_000
@@ -65,7 +66,8 @@ class Dynamic(NamedTuple):
         later: expected cost of all slots after slot t, by the next memory and the ranking and skew of slot t; one
             for each slot, empty where nothing is decided.
         value: expected least cost of an episode, radio apart.
-        exact: whether that is attained; else it is a lower bound, for the size of requests is not fixed.
+        exact: whether that is attained; else it is a lower bound, for the size of requests is not fixed, or there
+            is a deadline or fairness, which it leaves out.
     """
 
     caches: Bool[np.ndarray, "caches M"]
@@ -98,7 +100,8 @@ def solve_box(params: Params, users: int, slots: int) -> Dynamic:
     rankings = _rankings(params, box)
     first, phases = _phases(params, box, caches, set_of)
     later, value = _backwards(params, box, slots, rankings, steps, first, phases)
-    exact = bool(np.ptp(params.input_bits) == 0)
+    # Lateness and the largest delay are left out, so that less than the cost is bounded.
+    exact = bool(np.ptp(params.input_bits) == 0) and certified(params) == "exact"
     return Dynamic(caches, rankings, steps, phases, later, value, exact)
 
 
@@ -228,6 +231,10 @@ def _small_box(params: Params, users: int, slots: int) -> Box:
     box, m = params.box, params.models
     if box is None:
         raise InputError("only a box, whose cache lasts, has an optimum over whole episodes")
+    if params.outage is not None:
+        raise InputError("the optimum of a box is known where everybody is served; leave radio.outage_gain_db out")
+    if params.costs is not None and params.costs.function is not None:
+        raise InputError("objective.function is a cost of your own")
     if not bool(box.offload) or not (np.asarray(m.floor_steps) >= np.asarray(m.A1)).all():
         raise InputError(
             "the optimum of a box needs server.offload and a server.quality_floor that no model reaches with fewer "

@@ -12,7 +12,7 @@ import highspy
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
+from genedge.cell.generation import cost_of_a_step, generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Models, Params, Slot, models_in_float64
 from genedge.highs import quiet_solver
@@ -113,7 +113,7 @@ def _problem(params: Params, slot: Slot) -> _Problem:
 
     # On the slope, x steps cost y · entry + x · slope.
     cost_of_cache = np.bincount(asked, image_cost(params, wanted, floor) - in_cloud, models)
-    entry = (params.delay_weight * wanted.B1 - slope) * begin
+    entry = (np.asarray(cost_of_a_step(params, wanted)) - slope) * begin
     cost = np.concatenate([cost_of_cache, entry, np.where(end > 0, slope, 0.0)])
     upper = np.concatenate([np.where(unreachable, 0.0, 1.0), np.where(end > 0, 1.0, 0.0), end])
     n = np.arange(count)

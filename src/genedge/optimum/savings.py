@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import TOLERANCE
-from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
+from genedge.cell.generation import cost_of_a_step, generation_delay, image_cost, saved_by_a_step, weighed
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Params, Slot, models_in_float64
 from genedge.precision import in_double
@@ -116,7 +116,7 @@ def savings(params: Params, slots: Slot) -> Savings:
     improves = (slope > 0) & (extra > 0)
     safe_slope = np.where(improves, slope, 1.0)
     # On the flat part a step costs time and improves nothing; the slope then earns that back first.
-    dead = np.where(improves, flat * (1 + delay * m.B1 / safe_slope), np.inf)
+    dead = np.where(improves, flat * (1 + np.asarray(cost_of_a_step(params, m)) / safe_slope), np.inf)
     gain = np.where(dead < extra, slope * (extra - np.where(improves, dead, 0.0)), 0.0)
     improves = gain > 0
     extra = np.where(improves, extra, 0.0)

@@ -12,11 +12,12 @@ from genedge.errors import InputError
 from genedge.given import refuse_traced
 from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
 from genedge.optimum.caches import near_best, search_price, worth_at
-from genedge.optimum.certificate import objective, radio_cost
+from genedge.optimum.certificate import certified, objective, outage_cost, radio_cost, refuse_uncertified
 from genedge.optimum.exact import best_steps
 from genedge.optimum.milp import solve_milp
 from genedge.optimum.pricing import list_caches, price_caches
 from genedge.optimum.savings import SLACK, Pattern, Savings, fill_steps, savings, steps_of
+from genedge.optimum.unavoidable import unavoidable
 from genedge.precision import in_double
 from genedge.xla import at_once
 
@@ -66,7 +67,7 @@ def solve_priced(params: Params, slots: Slot) -> Solved:
         slots: K slots, leading axis K.
 
     Raises:
-        InputError: the scenario is of a box, or an argument is traced.
+        InputError: the scenario is of a box, has a cost of the reader's own, or an argument is traced.
     """
     return _solve(params, slots, exact=False)
 
@@ -83,8 +84,11 @@ def solve_optimal(params: Params, slots: Slot) -> Solved:
         too many models to list their caches; there HiGHS may run into its time limit, and the bound says how
         far it got.
 
+    With deadlines or fairness, decisions are the best without them, and the bound counts what of them no decision
+    avoids.
+
     Raises:
-        InputError: the scenario is of a box, or an argument is traced.
+        InputError: the scenario is of a box, has a cost of the reader's own, or an argument is traced.
     """
     return _solve(params, slots, exact=True)
 
@@ -97,7 +101,7 @@ def solve_best(params: Params, slots: Slot) -> Solved:
         slots: K slots, leading axis K.
 
     Raises:
-        InputError: the scenario is of a box, or an argument is traced.
+        InputError: the scenario is of a box, has a cost of the reader's own, or an argument is traced.
     """
     few = params.models.A1.shape[0] <= MOST_MODELS_SOLVED
     return _solve(params, slots, exact=few)
@@ -110,6 +114,7 @@ def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
             "the optimum of a slot alone is that of cells like the paper's; that of a box is in "
             "genedge.optimum.dynamic.solve_box"
         )
+    refuse_uncertified(params)
     refuse_traced("the certified optimum", "policy 'knapsack', which can be traced", params=params, slots=slots)
     slots = in_double(slots)
     count, places = slots.requests.shape
@@ -130,7 +135,8 @@ def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
 def _solve_chunk(params: Params, slots: Slot, caches: np.ndarray | None, exact: bool, compiled: bool) -> Solved:
     link = links(params, slots)
     share = split(link, compiled)
-    radio = float(params.delay_weight) * lower_bound(link, share)
+    # What is decided does not change what users in an outage cost.
+    radio = float(params.delay_weight) * lower_bound(link, share) + outage_cost(params, slots) * (1 - ROUNDING)
     problem = savings(params, slots)
     if caches is not None:
         found = _among(problem, caches, exact, compiled)
@@ -138,6 +144,9 @@ def _solve_chunk(params: Params, slots: Slot, caches: np.ndarray | None, exact: 
         each = [_near_price(problem.at(slice(k, k + 1)), exact) for k in range(len(problem.cloud))]
         found = jax.tree.map(lambda *x: np.concatenate(x), *each)
     steps = steps_of(problem, slots, found.pattern)
+    if certified(params) == "bound":
+        # Part of the bound is what nobody avoids, however the rest is decided.
+        radio = radio + unavoidable(params, slots) * (1 - ROUNDING)
     solved = Solved(
         in_float64(Decision(found.pattern.cache, share, steps)),
         radio + problem.cloud - found.most - ROUNDING * problem.cloud,
@@ -212,7 +221,8 @@ def _improve_by_milp(params: Params, slot: Slot, solved: Solved) -> None:
     decision = Decision(milp.cache[None], solved.decision.bandwidth, milp.steps[None])
     if objective(params, slot, decision)[0] < objective(params, slot, solved.decision)[0]:
         solved.decision.cache[:], solved.decision.steps[:] = decision.cache, decision.steps
-    bound = radio_cost(params, slot, decision) * (1 - ROUNDING) + milp.lower_bound * (1 - PRECISION)
+    apart = radio_cost(params, slot, decision) + outage_cost(params, slot)
+    bound = apart * (1 - ROUNDING) + milp.lower_bound * (1 - PRECISION)
     solved.lower_bound[:] = np.maximum(solved.lower_bound, bound)
 
 

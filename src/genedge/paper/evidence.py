@@ -8,7 +8,7 @@ import numpy as np
 from genedge.draw.charts import LEAST_DRAWN, OPTIMUM, Chart, Series
 from genedge.paper import claims
 from genedge.paper.records import Records
-from genedge.paper.study import AGENTS, ATTAINABLE, BOUND, DDPG, MOST, PAPER, POLICIES, Study, listed
+from genedge.paper.study import AGENTS, BOUND, DDPG, MOST, PAPER, POLICIES, Study, listed
 from genedge.paper.tasks import Measure, Task, Train, fingerprint
 from genedge.scenario import load_scenario
 from genedge.statistics import mean, over_groups
@@ -41,14 +41,14 @@ def measure(
     return Measure(preset, settings, catalogue, tuple(users), names, episodes, fingerprint(names))
 
 
-def benchmarks(study: Study, preset: str, catalogue: int, label: str = "RCARS", *changes: str) -> Measure:
+def benchmarks(study: Study, preset: str, users: int, catalogue: int, label: str = "RCARS") -> Measure:
     """What a label's numbers come from: the paper's policies side by side, each of the reader's own alone.
 
-    So one more of these, or a changed one, leaves all other results as they are.
+    So one more of these, or a changed one, leaves all other results as they are; and each number of users is
+    measured for those alone who show it.
     """
-    users = {PAPER: sorted({*study.plan.users, *claims.USERS}), ATTAINABLE: claims.USERS}[preset]
     names = [study.own[label]] if label in study.own else POLICIES.values()
-    return measure(study, preset, users, names, study.plan.test_episodes, catalogue, *changes)
+    return measure(study, preset, (users,), names, study.plan.test_episodes, catalogue)
 
 
 def fastest(study: Study, preset: str, catalogue: int) -> Measure:
@@ -84,17 +84,18 @@ def runs(study: Study, preset: str, label: str, users: int, *changes: str) -> li
     ]
 
 
-def main_tasks(study: Study, presets: Sequence[str]) -> list[Task]:
-    """What the figures over the number of users, and the claims, are made from."""
-    tasks: list[Task] = [
-        benchmarks(study, preset, c, label)
-        for preset in presets
-        for c in study.plan.catalogues
-        for label in study.policies
-    ]
-    for preset in presets:
-        for users in benchmarks(study, preset, 0).users:
-            tasks += [run for label in AGENTS for row in runs(study, preset, label, users) for run in row]
+def main_tasks(study: Study, preset: str, users: Iterable[int]) -> list[Task]:
+    """All policies and agents on a preset, each agent trained with the number of users that it is tested with.
+
+    Args:
+        study: the study.
+        preset: the scenario's name.
+        users: the numbers of users that are shown.
+    """
+    tasks: list[Task] = []
+    for n in users:
+        tasks += [benchmarks(study, preset, n, c, label) for c in study.plan.catalogues for label in study.policies]
+        tasks += [run for label in AGENTS for row in runs(study, preset, label, n) for run in row]
     return tasks
 
 
@@ -126,7 +127,8 @@ class Evidence:
             each = [self.records[fastest(self.study, self.preset, c)]["found"] for c in self.study.plan.catalogues]
             return np.array([[average(found["optimum"][str(users)]) / users] for found in each])
         each = [
-            self.records[benchmarks(self.study, self.preset, c, label)]["found"] for c in self.study.plan.catalogues
+            self.records[benchmarks(self.study, self.preset, users, c, label)]["found"]
+            for c in self.study.plan.catalogues
         ]
         if (label, metric) in ((MOST, "utility"), (OPTIMUM, "utility")):
             return np.array([[average(found["optimum"][str(users)])] for found in each])
@@ -162,6 +164,15 @@ def of_measures(tasks: Iterable[Measure], records: Records) -> Callable[[str, st
         return np.array([[average(found["policies"][name][str(users)][metric])] for found in each])
 
     return values
+
+
+def over_users_tasks(study: Study) -> list[Task]:
+    """What the charts over the number of users are made from.
+
+    Args:
+        study: the study.
+    """
+    return main_tasks(study, PAPER, study.plan.users)
 
 
 def over_users(

@@ -18,11 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from genedge.engines import Engine
 from genedge.errors import InputError
 from genedge.files import read_text, whole_file
-from genedge.paper.engines import Engine
 from genedge.paper.records import Record, fits
-from genedge.paper.tasks import Found, Task, Train, key_of
+from genedge.paper.tasks import Found, Task, Train
 
 # What a report writes beside its page, and nothing else is ever removed.
 WRITTEN = re.compile(r"tables/[\w-]+\.csv|figures/[\w-]+\.(png|pdf)")
@@ -66,7 +66,7 @@ def run_folder(folder: Path, task: Train) -> Path:
         folder: of the study.
         task: its training.
     """
-    return folder / "runs" / f"{task.name}_{key_of(task)[:6]}"
+    return folder / "runs" / f"{task.name}_{task.key[:6]}"
 
 
 def keep(folder: Path, task: Task, found: Found) -> None:
@@ -85,7 +85,7 @@ def keep(folder: Path, task: Task, found: Found) -> None:
     record = {"task": _as_json(task), "found": found.numbers, "times": found.times}
     with whole_file(_path(folder, task)) as file:
         file.write(json.dumps(record | {"sha256": _checksum(record)}, indent=1).encode())
-    shutil.rmtree(folder / "unfinished" / key_of(task), ignore_errors=True)
+    shutil.rmtree(folder / "unfinished" / task.key, ignore_errors=True)
 
 
 def do(
@@ -113,7 +113,7 @@ def do(
     done = len(records) - len(left)
     report(f"{done} of {len(records)} pieces of work done", work)
     if left:
-        for task, found in engine(left, folder / "unfinished"):
+        for task, found in engine({task: folder / "unfinished" / task.key for task in left}):
             keep(folder, task, found)
             records[task] = load(folder, task)
             done, work = done + 1, work + task.work
@@ -183,4 +183,4 @@ def _checksum(record: Record) -> str:
 
 
 def _path(folder: Path, task: Task) -> Path:
-    return folder / "results" / f"{key_of(task)}.json"
+    return folder / "results" / f"{task.key}.json"

@@ -13,8 +13,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from genedge.draw.canvas import OPEN, encoded
-from genedge.draw.charts import WIDTH_IN, Picture
+from genedge.draw.canvas import encoded
+from genedge.draw.charts import FONT_PT, WIDTH_IN, Picture
+from genedge.draw.fit import Fit
 from genedge.errors import InputError
 from genedge.files import whole_file
 from genedge.paper import claims
@@ -33,6 +34,8 @@ from genedge.versions import versions
 TITLE = "Model caching and resource allocation at the edge: the evaluation, reproduced and judged"
 
 KINDS = ("png", "pdf")
+# Of an inch of a figure, on the page.
+PIXELS = 620 / WIDTH_IN
 # Letters of a file's name; some systems allow 255 bytes.
 LONGEST_STEM = 100
 
@@ -65,28 +68,52 @@ def section_names(text: str) -> list[str]:
     return names
 
 
-def write_report(study: Study, folder: Path, command: Sequence[str], report: Callable[[str], None]) -> list[str]:
-    """Writes figures, tables and the page, of every section whose work is done.
+def shown_with(study: Study, folder: Path, names: Sequence[str]) -> list[str]:
+    """The sections that a report has once the work of some is done: these, and all whose work is done then.
+
+    Args:
+        study: the study.
+        folder: of the study.
+        names: of the sections.
+
+    Raises:
+        InputError: a result in the folder cannot be read, or is damaged.
+    """
+    asked = set(tasks_of(study, names))
+    return [
+        name
+        for name in SECTIONS
+        if all(task in asked or load(folder, task) is not None for task in tasks_of(study, [name]))
+    ]
+
+
+def write_report(
+    study: Study,
+    folder: Path,
+    command: Sequence[str],
+    names: Sequence[str],
+    records: Records,
+    fit: Fit,
+    report: Callable[[str, int], None],
+) -> None:
+    """Writes figures, tables and the page.
 
     Args:
         study: the study.
         folder: of the study.
         command: the command line that made it.
-        report: called with a text before each section.
-
-    Returns:
-        The names of the sections that are in it.
+        names: of the sections that are in it.
+        records: what all their work found.
+        fit: the room that figures have.
+        report: called with a text and the work done so far, see `ReportSection.work`.
     """
-    done: dict[str, Records] = {}
-    for name in SECTIONS:
-        records = {task: load(folder, task) for task in tasks_of(study, [name])}
-        if all(records.values()):
-            done[name] = {task: record for task, record in records.items() if record is not None}
     sections: list[dict[str, Any]] = []
     written: list[str] = []
-    for name, found in done.items():
-        report(f"drawing {name}")
-        sections.append(_section(study, name, found, folder, command, written))
+    work = 0
+    for name in names:
+        report(f"drawing {name}", work)
+        sections.append(_section(study, name, records, folder, command, fit, written))
+        work += SECTIONS[name].work
     page = _template().render(
         title=TITLE,
         warning=_warning(study),
@@ -104,11 +131,17 @@ def write_report(study: Study, folder: Path, command: Sequence[str], report: Cal
     with whole_file(folder / "report.html") as file:
         file.write(page.encode())
     list_written(folder, written)
-    return list(done)
+    report("written", work)
 
 
 def _section(
-    study: Study, name: str, records: Records, folder: Path, command: Sequence[str], written: list[str]
+    study: Study,
+    name: str,
+    records: Records,
+    folder: Path,
+    command: Sequence[str],
+    fit: Fit,
+    written: list[str],
 ) -> dict[str, Any]:
     """Writes a section's figures and tables, notes their names, and returns what the page shows of it."""
     section = SECTIONS[name]
@@ -125,7 +158,7 @@ def _section(
         "name": name,
         "title": section.title,
         "lines": section.summary(study, records),
-        "figures": [_drawn(picture, study, folder) for picture in pictures],
+        "figures": [_drawn(picture, study, folder, fit) for picture in pictures],
         "tables": tables,
         "players": section.players(study, folder),
         "command": shlex.join([*command, "--only", name]),
@@ -157,9 +190,9 @@ def _warning(study: Study) -> str:
     return f"A small version: {', '.join(smaller)}. Take no verdict from it." if smaller else ""
 
 
-def _drawn(picture: Picture, study: Study, folder: Path) -> dict[str, Any]:
-    figure = picture.draw(study.styles)
-    files: Mapping[str, bytes] = {kind: encoded(figure, kind, 200, OPEN) for kind in KINDS}
+def _drawn(picture: Picture, study: Study, folder: Path, fit: Fit) -> dict[str, Any]:
+    figure = picture.draw(study.styles, fit)
+    files: Mapping[str, bytes] = {kind: encoded(figure, kind, 200, fit.look(FONT_PT)) for kind in KINDS}
     for kind, content in files.items():
         with whole_file(folder / "figures" / f"{picture.name}.{kind}") as file:
             file.write(content)
@@ -168,8 +201,8 @@ def _drawn(picture: Picture, study: Study, folder: Path) -> dict[str, Any]:
         "title": picture.title,
         "caption": picture.caption,
         "png": base64.b64encode(files["png"]).decode(),
-        "width": 620,
-        "height": round(620 * float(figure.get_figheight()) / WIDTH_IN),
+        "width": round(PIXELS * float(figure.get_figwidth())),
+        "height": round(PIXELS * float(figure.get_figheight())),
     }
 
 

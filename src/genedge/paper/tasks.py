@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from genedge.policies import files_of, policy
 from genedge.registry import named
 from genedge.scenario import Scenario, load_scenario
 from genedge.versions import versions
-from genedge.xla import set_up_jax
 
 # Slots to measure on, which no training sees.
 TEST_SEED = 1000
@@ -38,6 +37,7 @@ SOURCES = (
 )
 STUDY_SOURCES = (
     "evaluation/cells.py",
+    "evaluation/outages.py",
     "evaluation/results.py",
     "evaluation/scoring.py",
     "paper/tasks.py",
@@ -63,8 +63,18 @@ class Found(NamedTuple):
     files: dict[str, bytes]
 
 
+class _Task:
+    """What all tasks have."""
+
+    @property
+    def key(self) -> str:
+        """Under what the task's result is kept."""
+        told = json.dumps([type(self).__name__, asdict(cast(Any, self)), _source(), _libraries()], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()[:24]
+
+
 @dataclass(frozen=True)
-class Measure:
+class Measure(_Task):
     """Measures policies side by side on one catalogue.
 
     Attributes:
@@ -87,14 +97,15 @@ class Measure:
 
     @property
     def work(self) -> int:
-        """A rough size, in episodes of training."""
-        return 3 + self.episodes * len(self.users)
+        """A rough size, in episodes of the paper's training."""
+        # HCRAS evaluates thousands of decisions in every slot; beside it all others take no time.
+        return 3 + self.episodes * len(self.users) * (12 if "hcras" in self.policies else 1)
 
-    def run(self, scratch: Path) -> Found:
+    def run(self, folder: Path) -> Found:
         """Measures.
 
         Args:
-            scratch: unused; all tasks are called alike.
+            folder: unused; all tasks are called alike.
         """
         if fingerprint(self.policies) != self.fingerprint:
             raise InputError(f"a file behind {', '.join(self.policies)} is not what it was when the study began")
@@ -108,7 +119,7 @@ class Measure:
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(_Task):
     """Trains an agent on one catalogue, then measures it on slots that it has not seen.
 
     Attributes:
@@ -133,8 +144,9 @@ class Train:
 
     @property
     def work(self) -> int:
-        """A rough size, in episodes of training."""
-        return self.episodes + self.test_episodes
+        """A rough size, in episodes of the paper's training."""
+        # REINFORCE has no critic to learn, and no replay to learn from in every slot.
+        return self.test_episodes + (self.episodes // 8 if self.agent == "reinforce" else self.episodes)
 
     @property
     def name(self) -> str:
@@ -143,25 +155,25 @@ class Train:
         words = (self.preset, *changes, f"catalogue-{self.catalogue}", self.agent, f"{self.users}-users")
         return "_".join((*words, f"{self.episodes}-episodes", f"seed-{self.seed}"))
 
-    def run(self, scratch: Path) -> Found:
+    def run(self, folder: Path) -> Found:
         """Trains and measures.
 
         Args:
-            scratch: a folder to train in; an interrupted training goes on where its last checkpoint stands.
+            folder: to train in; an interrupted training goes on where its last checkpoint stands.
 
         Raises:
             InputError: what is there is of another training, is damaged, or is being written.
         """
-        scenario, folder = _scenario(self), scratch / self.name
-        if (folder / "run.json").exists():
-            run = open_run(folder)
+        scenario, place = _scenario(self), folder / self.name
+        if (place / "run.json").exists():
+            run = open_run(place)
             there = (run.scenario.as_yaml(), run.users, run.agent, run.episodes, run.seed)
             if there != (scenario.as_yaml(), self.users, self.agent, self.episodes, self.seed):
-                raise InputError(f"{folder}: damaged, or of another training; remove it, and it is trained anew")
+                raise InputError(f"{place}: damaged, or of another training; remove it, and it is trained anew")
         else:
             # What was cut off while the folder was made is no run yet.
-            shutil.rmtree(folder, ignore_errors=True)
-            run = create_run(folder, scenario, self.users, self.agent, self.episodes, self.seed)
+            shutil.rmtree(place, ignore_errors=True)
+            run = create_run(place, scenario, self.users, self.agent, self.episodes, self.seed)
         rows: list[Row] = []
         try:
             train_run(run, rows.append)
@@ -170,30 +182,20 @@ class Train:
             nothing: list[float | None] = [None] * self.test_episodes
             told = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
             return Found({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
-        found = _measured(scenario, (str(folder),), (self.users,), self.test_episodes)
-        metrics = _metrics(found, str(folder))[str(self.users)]
+        found = _measured(scenario, (str(place),), (self.users,), self.test_episodes)
+        metrics = _metrics(found, str(place))[str(self.users)]
         seconds = [row.pop("seconds") for row in rows]
         return Found(
             {"diverged": False, "metrics": metrics, "rows": rows},
             {
-                "decision": {str(self.users): _decision_ms(found, str(folder), self.users)},
+                "decision": {str(self.users): _decision_ms(found, str(place), self.users)},
                 "training": {str(self.users): 1e3 * seconds[-1]},
             },
-            {file: (folder / file).read_bytes() for file in RUN_FILES},
+            {file: (place / file).read_bytes() for file in RUN_FILES},
         )
 
 
 Task = Measure | Train
-
-
-def key_of(task: Task) -> str:
-    """Under what a task's result is kept.
-
-    Args:
-        task: the task.
-    """
-    told = json.dumps([type(task).__name__, asdict(task), _source(), _libraries()], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
 def fingerprint(policies: Iterable[str]) -> str:
@@ -227,17 +229,6 @@ def sources(package: Path) -> list[Path]:
             )
         found += named
     return found
-
-
-def perform(task: Task, scratch: Path) -> Found:
-    """Does a task, in whatever process this is.
-
-    Args:
-        task: the task.
-        scratch: a folder of its own for what is unfinished.
-    """
-    set_up_jax()
-    return task.run(scratch)
 
 
 def _scenario(task: Task) -> Scenario:

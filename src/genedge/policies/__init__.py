@@ -13,7 +13,7 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.given import Weights, check_weights, what
-from genedge.policies.certified import SOLVERS
+from genedge.policies.certified import SOLVERS, refuse_solver
 from genedge.public import compiled_policy, host_policy, own_policy
 from genedge.registry import in_file, named, unknown
 from genedge.scenario import Scenario, refuse_box
@@ -46,6 +46,8 @@ def policy(name: str, scenario: Scenario, weights: Weights = "best") -> Policy:
     check_scenario(scenario)
     check_weights(weights)
     refuse_box(scenario)
+    if name in SOLVERS:
+        refuse_solver(name, scenario.params)
     if own_file(name):
         return own_policy(load_policy(name, scenario, known, weights))
     with at_once():

@@ -6,12 +6,37 @@ from types import MappingProxyType
 from jax import Array
 
 from genedge.cell.types import Decision, Params, Slot
+from genedge.errors import InputError
 from genedge.optimum import Solved, solve_optimal, solve_priced
+from genedge.optimum.certificate import certified
 
 # Policies whose decisions come with a lower bound, and hence a certificate.
 SOLVERS: Mapping[str, Callable[[Params, Slot], Solved]] = MappingProxyType(
     {"optimal": solve_optimal, "priced": solve_priced}
 )
+
+
+def refuse_solver(name: str, params: Params) -> None:
+    """Refuses a policy whose decisions would not be what its name says.
+
+    Args:
+        name: a key of SOLVERS.
+        params: the scenario.
+
+    Raises:
+        InputError: the scenario's slots have no optimum that is known.
+    """
+    known = certified(params)
+    if known == "none":
+        raise InputError(
+            f"policy {name!r}: of objective.function, a cost of your own, no optimum and no bound is known; leave "
+            f"it out"
+        )
+    if known == "bound" and name == "optimal":
+        raise InputError(
+            "policy 'optimal': with objective.deadline_s or objective.fairness_per_s a bound is known and no "
+            "optimum; 'priced' decides what is best without them"
+        )
 
 
 def optimal(params: Params, slots: Slot, key: Array) -> Decision:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from genedge.cell.feasible import equal_shares, fill_cache, floor_of_hits
-from genedge.cell.generation import image_cost
+from genedge.cell.generation import image_cost, image_cost_in_cloud
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Decision, Params, Slot, of_requests
 from genedge.optimum.knapsack import best_cache
@@ -32,7 +32,7 @@ def knapsack(params: Params, slots: Slot, key: Array) -> Decision:
     most = jnp.maximum(jnp.asarray(asked.A3), least)
     at_least, at_most = image_cost(params, asked, least), image_cost(params, asked, most)
     backhaul = backhaul_delay(params, slots.input_bits, asked.output_bits)
-    cloud = image_cost(params, asked, asked.A3) + params.delay_weight * backhaul
+    cloud = image_cost_in_cloud(params, asked) + params.delay_weight * backhaul
     saved = jnp.where(slots.active & jnp.isfinite(least), cloud - jnp.minimum(at_least, at_most), 0.0)
 
     one_hot = slots.requests[..., None] == jnp.arange(params.models.A1.shape[0])

@@ -6,12 +6,26 @@ from typing import Any
 import numpy as np
 
 from genedge.cell.channels.log_distance import LogDistance
-from genedge.cell.types import Box, Channel, LastingChannel, LastingMobility, Mobility, Models, Observation, Params
+from genedge.cell.types import (
+    Box,
+    Channel,
+    Costs,
+    LastingChannel,
+    LastingMobility,
+    Mobility,
+    Models,
+    Observation,
+    Outage,
+    Params,
+)
+from genedge.scenario.own_cost import cost_of_file
 from genedge.scenario.sections import (
     DrawnModels,
     GivenModel,
+    ObjectiveSettings,
     ObservationSettings,
     QualityFloor,
+    RadioSettings,
     RequestsSettings,
     Settings,
 )
@@ -19,6 +33,8 @@ from genedge.scenario.sections import (
 
 def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
     """Draws the catalogue: a stream per property, so that a changed range leaves the others' draws alone.
+
+    What is given of a model stands in the place of what was drawn, and shifts nothing.
 
     Args:
         ranges: where each property comes from.
@@ -28,6 +44,9 @@ def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
     for i, key in enumerate(GivenModel.model_fields):
         low, high = getattr(ranges, key)
         drawn[key] = (low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)).tolist()
+        for m, model in enumerate(ranges.given):
+            known = getattr(model, key)
+            drawn[key][m] = drawn[key][m] if known is None else known
     # Not validated again: between 0 and the least number of a setting there are smaller ones.
     return tuple(
         GivenModel.model_construct(**dict(zip(drawn, model, strict=True)))
@@ -106,8 +125,32 @@ def params_of(
         mobility=mobility,
         models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
         box=_box(s, weights_gb, load_s),
+        outage=_outage(s.radio),
+        costs=_costs(s.objective),
+        recorded=None,
         observation=_observation(s.observation),
     )
+
+
+def _costs(objective: ObjectiveSettings) -> Costs | None:
+    def number(value: float) -> np.ndarray:
+        return np.array(value, np.float64)
+
+    costs = Costs(
+        energy=number(objective.energy_per_step) if objective.energy_per_step else None,
+        deadline_s=None if objective.deadline_s is None else number(objective.deadline_s),
+        late=None if objective.deadline_s is None else number(objective.late_penalty),
+        fairness=number(objective.fairness_per_s) if objective.fairness_per_s else None,
+        function=None if objective.function is None else cost_of_file(objective.function),
+    )
+    return None if all(cost is None for cost in costs) else costs
+
+
+def _outage(radio: RadioSettings) -> Outage | None:
+    if radio.outage_gain_db is None:
+        return None
+    least_gain = 10 ** (radio.outage_gain_db / 10)
+    return Outage(np.array(least_gain, np.float64), np.array(radio.outage_delay_s, np.float64))
 
 
 def _box(s: Settings, weights_gb: np.ndarray, load_s: np.ndarray) -> Box | None:

@@ -20,6 +20,7 @@ from genedge.errors import InputError
 from genedge.limits import GAIN, MOST_DRAWS, MOST_PLACES, decided, refuse_large
 from genedge.registry import in_file
 from genedge.scenario.chosen import Chosen
+from genedge.scenario.own_cost import try_cost
 from genedge.scenario.sections import GivenModel, Settings
 from genedge.xla import at_once
 
@@ -51,6 +52,9 @@ def check_radio(p: Params) -> None:
             f"{GAIN[1]:g}; change path_loss_db_at_1_km, path_loss_db_per_decade, least_distance_m, the channel's "
             f"settings or cell.area_m"
         )
+    if p.outage is not None:
+        # Nobody below it is served.
+        gains = max(gains[0], float(p.outage.least_gain)), gains[1]
     share = LEAST_SHARE / MOST_PLACES
     largest_bits = float(np.max(p.models.output_bits))
     for link, band_hz, power_w, bits in (
@@ -160,6 +164,20 @@ def check_chosen(chosen: Mapping[str, Chosen], p: Params) -> None:
         # No other scenario has JAX start, or asks what it is set to.
         with at_once():
             _try_own(chosen, p)
+
+
+def check_costs(p: Params) -> None:
+    """Refuses a cost of a reader's own file that fails, or gives what is no cost.
+
+    Args:
+        p: the scenario as arrays.
+
+    Raises:
+        InputError: with what is wrong.
+    """
+    if p.costs is not None and p.costs.function is not None:
+        with at_once():
+            try_cost(p.costs.function)
 
 
 def _try_own(chosen: Mapping[str, Chosen], p: Params) -> None:

@@ -20,12 +20,14 @@ from genedge.registry import Kind, from_file, in_file, named, unknown
 from genedge.scenario.checks import (
     check_cell,
     check_chosen,
+    check_costs,
     check_models,
     check_positions,
     check_radio,
     check_server,
 )
 from genedge.scenario.chosen import Chosen
+from genedge.scenario.recorded import with_slots
 from genedge.scenario.scenario import Scenario, validated_section, with_settings
 from genedge.scenario.sections import NAMES_OF_MODELS, SECTIONS, DrawnModels, Settings
 from genedge.settings.fields import Section
@@ -46,13 +48,16 @@ def presets() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
-def load_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Scenario:
+def load_scenario(
+    scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any] = (), slots: str | Path | None = None
+) -> Scenario:
     """Loads a preset or a scenario file.
 
     Args:
         scenario: a preset's name, or the path of a YAML file.
         overrides: `key=value` each, with dotted keys and YAML values, applied in this order; or a mapping of dotted
             keys to values.
+        slots: a file of JSON lines whose slots are met in place of drawn ones; None to draw them.
 
     Returns:
         The validated scenario.
@@ -60,7 +65,8 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, 
     Raises:
         InputError: the file is missing or broken, a key is unknown, or a value makes no sense.
     """
-    return read_scenario(scenario, overrides, {})
+    loaded = read_scenario(scenario, overrides, {})
+    return loaded if slots is None else with_slots(loaded, slots)
 
 
 def as_texts(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:
@@ -191,9 +197,9 @@ def refuse_section(name: str, whose: str) -> None:
 def _at_home(key: str, setting: Setting, folder: Path) -> Setting:
     """A file is named from where its name was written: the scenario's folder, or the working one."""
     section, _, rest = key.partition(".")
-    if section not in CHOOSING or not isinstance(setting.value, str):
+    if not isinstance(setting.value, str) or not (section in CHOOSING or key == "objective.function"):
         return setting
-    if rest == "file" or (rest == "model" and in_file(setting.value)):
+    if rest == "file" or (rest in ("model", "function") and in_file(setting.value)):
         return setting._replace(value=str((folder / setting.value).absolute()))
     return setting
 
@@ -330,6 +336,7 @@ def _build(table: dict[str, Setting], name: str, source: str, own: Own) -> Scena
         check_server(settings, scenario.models)
         check_cell(settings, len(scenario.models))
         check_chosen(scenario.chosen, scenario.params)
+        check_costs(scenario.params)
         check_positions(settings, scenario.params)
         check_radio(scenario.params)
     except InputError as e:

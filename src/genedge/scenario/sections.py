@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from genedge.limits import MOST_PLACES
+from genedge.registry import in_file
 from genedge.settings.fields import (
     Bandwidth,
+    Cost,
     Count,
     Decibels,
     Gigabytes,
@@ -34,6 +36,7 @@ from genedge.settings.fields import (
     carried,
 )
 from genedge.settings.words import validated
+from genedge.text import shortened
 
 # Models are told apart in pairs.
 MOST_MODELS = 10_000
@@ -56,7 +59,7 @@ class CellSettings(Section):
 
 
 class RadioSettings(Section):
-    """Bandwidths, powers, noise and path loss."""
+    """Bandwidths, powers, noise and path loss, and from which channel on a user is served."""
 
     uplink_bandwidth_mhz: Bandwidth
     downlink_bandwidth_mhz: Bandwidth
@@ -67,6 +70,9 @@ class RadioSettings(Section):
     path_loss_db_at_1_km: Decibels
     path_loss_db_per_decade: Annotated[Decibels, Field(ge=0)]
     least_distance_m: Length
+    # Those of a line of slots.
+    outage_gain_db: Annotated[Decibels, Field(le=60)] | None
+    outage_delay_s: Seconds
 
 
 class BackhaulSettings(Section):
@@ -135,14 +141,46 @@ class ObservationSettings(Section):
 
 
 class ObjectiveSettings(Section):
-    """The weights of Eq. (14)."""
+    """The weights of Eq. (14), and costs beyond it; or a function of one's own instead."""
 
     alpha: Weight
     alpha_weighs: Literal["delay", "tv"]
+    energy_per_step: Cost
+    deadline_s: Seconds | None
+    late_penalty: Cost
+    fairness_per_s: Cost
+    function: Annotated[str, Field(strict=True)] | None
+
+    @model_validator(mode="after")
+    def _one_cost(self) -> Self:
+        beyond = self.energy_per_step or self.deadline_s is not None or self.fairness_per_s
+        if self.function is not None and beyond:
+            raise ValueError(
+                "function is the whole cost of a slot: leave out energy_per_step, deadline_s and fairness_per_s, "
+                "or the function"
+            )
+        if self.function is not None and not in_file(self.function):
+            raise ValueError(f"function must be FILE.py:FUNCTION, not {shortened(self.function)}")
+        return self
+
+
+class PartOfModel(Section):
+    """What is known of one model; the rest is drawn."""
+
+    storage_gb: Gigabytes | None = None
+    output_size_mb: Megabytes | None = None
+    A1_steps: StepsOrNone | None = None
+    A2_tv: Quality | None = None
+    A3_steps: Steps | None = None
+    A4_tv: Quality | None = None
+    B1_s_per_step: Seconds | None = None
+    B2_s: Seconds | None = None
+    working_gb: GigabytesOrNone | None = None
+    load_s: Seconds | None = None
 
 
 class DrawnModels(Section):
-    """Ranges from which the seed draws the catalogue, uniformly."""
+    """Ranges from which the seed draws the catalogue, uniformly, but for what is known of its first models."""
 
     count: Annotated[Count, Field(le=MOST_MODELS)]
     storage_gb: GigabytesRange
@@ -155,6 +193,13 @@ class DrawnModels(Section):
     B2_s: SecondsRange
     working_gb: GigabytesOrNoneRange
     load_s: SecondsRange
+    given: tuple[PartOfModel, ...]
+
+    @model_validator(mode="after")
+    def _no_more_given(self) -> Self:
+        if len(self.given) > self.count:
+            raise ValueError(f"given has {len(self.given)} models, and count is {self.count}; raise the count")
+        return self
 
 
 class GivenModel(Section):

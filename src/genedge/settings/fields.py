@@ -70,6 +70,7 @@ Seconds = Annotated[NotNegative, carried(1e-9, 1e6, or_zero=True)]
 Steps = Annotated[Positive, carried(1e-3, 1e9)]
 StepsOrNone = Annotated[NotNegative, carried(1e-3, 1e9, or_zero=True)]
 Quality = Annotated[NotNegative, carried(1e-6, 1e9, or_zero=True)]
+Cost = Annotated[NotNegative, carried(1e-9, 1e9, or_zero=True)]
 Weight = Annotated[Share, carried(1e-6, 1, or_zero=True)]
 GigabytesRange = Annotated[tuple[Gigabytes, Gigabytes], BeforeValidator(as_range), AfterValidator(ordered)]
 GigabytesOrNoneRange = Annotated[

@@ -19,6 +19,8 @@ _UNITS = (
     (r"_db_at_1_km$", "dB"),
     (r"_db_per_decade$", "dB"),
     (r"_m_per_s$", "m/s"),
+    (r"_per_step$", "1/step"),
+    (r"_per_s$", "1/s"),
     (r"_ghz$", "GHz"),
     (r"_mhz$", "MHz"),
     (r"_hz$", "Hz"),

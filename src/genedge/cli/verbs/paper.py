@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import POLICY_HELP
+from genedge.cli.app import LABEL_HELP, POLICY_HELP
+from genedge.cli.engines import AddressOption, EngineOption, chosen_engine
+from genedge.cli.figures import FontOption, NoTitleOption, WidthOption
 
 
 def register(app: typer.Typer) -> None:
@@ -19,14 +21,18 @@ def paper(
     plan: Annotated[
         list[str], typer.Option(metavar="KEY=VALUE", help="Change a size, such as seeds=[0,1,2,3,4]. Repeatable.")
     ] = [],
-    only: Annotated[str | None, typer.Option(metavar="A,B", help="Do the work of these sections alone.")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Train and measure for these sections alone.")
+    ] = None,
     policies: Annotated[
-        str | None, typer.Option(metavar="A,B", help=f"Your own beside the paper's; each {POLICY_HELP}")
+        str | None,
+        typer.Option(metavar="A,LABEL=B", help=f"Your own beside the paper's; each {POLICY_HELP} {LABEL_HELP}"),
     ] = None,
-    engine: Annotated[str, typer.Option(help="Where to work: local (this machine's cores) or ray.")] = "local",
-    address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; else the one that Ray finds.")
-    ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
+    width: WidthOption = None,
+    font: FontOption = None,
+    no_title: NoTitleOption = False,
 ) -> None:
     """Run the paper's evaluation, Section V: figures, tables, and a verdict on every claim, in one HTML report.
 
@@ -35,28 +41,27 @@ def paper(
     sensitivity, watch.
     """
     from genedge.cli.console import say
-    from genedge.cli.progress import counter, progress
+    from genedge.cli.figures import Room
+    from genedge.cli.progress import progress
     from genedge.errors import InputError
     from genedge.folders import one_writer
     from genedge.interruption import resumable
-    from genedge.paper.engines import on_cores, on_ray
     from genedge.paper.folder import do
     from genedge.paper.plan import PLANS, changed
-    from genedge.paper.report import section_names, tasks_of, write_report
+    from genedge.paper.report import section_names, shown_with, tasks_of, write_report
     from genedge.paper.sections import SECTIONS
     from genedge.paper.study import study_of, try_out
+    from genedge.policies.labels import labelled
     from genedge.xla import set_up_jax
 
     set_up_jax()
-    if engine not in ("local", "ray"):
-        raise InputError(f"--engine {engine}: no such engine; there are local and ray")
-    if address is not None and engine != "ray":
-        raise InputError("--address is that of a Ray cluster; give --engine ray with it")
+    work = chosen_engine(engine, address)
+    room = Room(width, font, no_title)
+    fit = room.fit
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: a file, not a folder; choose another name")
-    work = on_ray(address) if engine == "ray" else on_cores
     names = list(SECTIONS) if only is None else section_names(only)
-    own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
+    own = {} if policies is None else labelled(policies, "--policies")
     study = study_of(changed(PLANS[quick], plan), own)
     try_out(study)  # Refused before any work, not in its midst.
     command = ["genedge", "paper", "--out", str(out)]
@@ -64,12 +69,14 @@ def paper(
         command.append("--quick")
     for change in plan:
         command += ["--plan", change]
-    if own:
-        command += ["--policies", ",".join(own)]
+    if policies is not None:
+        command += ["--policies", policies]
+    command += room.told
     with one_writer(out), resumable("the same command goes on from here"):
-        tasks = tasks_of(study, names)
-        with progress(sum(task.work for task in tasks)) as tick:
-            do(out, tasks, work, tick)
-        with counter(len(SECTIONS), "written") as report:
-            shown = write_report(study, out, command, report)
+        shown = shown_with(study, out, names)
+        tasks = tasks_of(study, shown)
+        done = sum(task.work for task in tasks)
+        with progress(done + sum(SECTIONS[name].work for name in shown)) as tick:
+            records = do(out, tasks, work, tick)
+            write_report(study, out, command, shown, records, fit, lambda text, drawn: tick(text, done + drawn))
     say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")

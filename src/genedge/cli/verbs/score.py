@@ -21,17 +21,19 @@ def score(
 ) -> None:
     """Read decisions from standard input, print what each is worth, a JSON line each.
 
-    Fields: utility (sum over active users, lower is better), hit_ratio (null with nobody active), and per user
+    Fields: utility (sum over users, lower is better), hit_ratio (null with nobody there), and per user
     user_utility, user_delay_s, user_tv, user_hit, uplink_s, downlink_s, backhaul_s, generation_s (0 for the
-    inactive). A decision that breaks a constraint is refused, with the line, the constraint and by how much.
+    inactive; a user in an outage has only a delay and its utility, and makes no hit). A decision that breaks a
+    constraint is refused, with the line, the constraint and by how much.
     """
     import numpy as np
 
     from genedge.cell.feasible import breaches
+    from genedge.cell.types import present
     from genedge.errors import InputError
-    from genedge.evaluation.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
     from genedge.evaluation.scoring import outcome as outcome_of
     from genedge.scenario import load_scenario, refuse_box
+    from genedge.scenario.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
     from genedge.xla import require_device
 
     require_device()
@@ -69,7 +71,7 @@ def score(
         "generation_s": outcome.generation_s,
     }
     for k, places in enumerate(widths):
-        users = int(seen.active[k].sum())
+        users = int(present(seen).sum(axis=-1)[k])
         row = {
             "utility": float(outcome.utility[k].sum()),
             "hit_ratio": float(outcome.hit[k].sum()) / users if users else None,

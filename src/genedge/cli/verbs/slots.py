@@ -22,15 +22,16 @@ def slots(
     """Print slots of one Markov chain from its first state, a JSON line each.
 
     Fields, lists of one entry per user: scenario_id, skew, requests (model indices from 0), input_bits,
-    output_bits (the model's), channel_gain (linear), position_m (the base station at [0, 0]), active; where the
+    output_bits (the model's), channel_gain (linear), position_m (the base station at [0, 0]), active; with
+    radio.outage_gain_db also outage: users who are there and not served, and hence not active; where the
     scenario's observation is not as things are, also seen_channel_gain, by which they are decided.
     """
     import jax
     import numpy as np
 
     from genedge.cell.sampling import sample_episode
-    from genedge.evaluation.lines import slot_lines
     from genedge.scenario import load_scenario, refuse_box
+    from genedge.scenario.lines import slot_lines
     from genedge.xla import set_up_jax
 
     set_up_jax()

@@ -9,6 +9,7 @@ from genedge.paper.evidence import (
     Evidence,
     benchmarks,
     caption,
+    main_tasks,
     measure,
     of_measures,
     runs,
@@ -36,8 +37,7 @@ def budget_tasks(study: Study) -> list[Task]:
     tasks: list[Task] = [
         _budget_measure(study, budget, c) for budget in study.plan.budgets for c in study.plan.catalogues
     ]
-    tasks += [benchmarks(study, PAPER, c, label) for c in study.plan.catalogues for label in study.policies]
-    return tasks + [run for label in AGENTS for row in runs(study, PAPER, label, FEW) for run in row]
+    return tasks + main_tasks(study, PAPER, (FEW,))
 
 
 def budget(study: Study, records: Records) -> list[Picture]:
@@ -58,7 +58,7 @@ def budget(study: Study, records: Records) -> list[Picture]:
         at[label] = least_ms(records, each, "decision")
         series.append(Series(label, [at[label]], [over_groups(evidence.gap(label, FEW))]))
     for label in ("RCARS", "cloud-only", "greedy", "knapsack", *study.own):
-        measures = [benchmarks(study, PAPER, c, label) for c in study.plan.catalogues]
+        measures = [benchmarks(study, PAPER, FEW, c, label) for c in study.plan.catalogues]
         at[label] = least_ms(records, measures, study.policies[label])
         series.append(Series(label, [at[label]], [over_groups(evidence.gap(label, FEW))]))
     sizes = sorted(p * g for p, g in study.plan.budgets)

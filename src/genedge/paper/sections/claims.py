@@ -16,7 +16,7 @@ from genedge.paper.evidence import (
     of_measures,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.convergence import convergence_tasks, final_rewards
+from genedge.paper.sections.convergence import final_rewards, rate_tasks
 from genedge.paper.sections.section import ReportSection, Table
 from genedge.paper.study import AGENTS, ATTAINABLE, BOUND, DDPG, PAPER, Study
 from genedge.paper.tasks import Measure, Task
@@ -38,7 +38,8 @@ def claims_tasks(study: Study) -> list[Task]:
         for c in range(1, study.plan.bound_catalogues + 1)
     ]
     fast = [fastest(study, preset, c) for preset in (PAPER, ATTAINABLE) for c in study.plan.catalogues]
-    return [*main_tasks(study, (PAPER, ATTAINABLE)), *convergence_tasks(study), *many, *fast]
+    main = [task for preset in (PAPER, ATTAINABLE) for task in main_tasks(study, preset, claims.USERS)]
+    return [*main, *rate_tasks(study), *many, *fast]
 
 
 def judged(study: Study, records: Records, preset: str, contender: str) -> list[Judged]:

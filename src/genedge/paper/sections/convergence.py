@@ -24,13 +24,19 @@ def _best_runs(study: Study) -> list[Train]:
     return [trained(study, PAPER, BEST, FEW, study.plan.catalogues[0], seed) for seed in study.plan.seeds]
 
 
+def rate_tasks(study: Study) -> list[Task]:
+    """The paper's agent at every learning rate, on the first catalogue.
+
+    Args:
+        study: the study.
+    """
+    return [run for rate in study.plan.learning_rates for run in _rate_runs(study, rate)]
+
+
 def convergence_tasks(study: Study) -> list[Task]:
-    """The paper's agent at every learning rate, and our best learner, on the first catalogue."""
-    return [
-        *(run for rate in study.plan.learning_rates for run in _rate_runs(study, rate)),
-        *_best_runs(study),
-        *(benchmarks(study, PAPER, study.plan.catalogues[0], label) for label in study.policies),
-    ]
+    """The same, our best learner, and what each policy has there."""
+    levels = [benchmarks(study, PAPER, FEW, study.plan.catalogues[0], label) for label in study.policies]
+    return [*rate_tasks(study), *_best_runs(study), *levels]
 
 
 def final_rewards(study: Study, records: Records) -> list[Interval]:
@@ -44,6 +50,14 @@ def final_rewards(study: Study, records: Records) -> list[Interval]:
             last.append(np.nan if diverged else np.mean(rewards[-max(1, len(rewards) // 5) :]))
         found.append(over_groups(np.array([last])))
     return found
+
+
+def _spread(rewards: np.ndarray) -> Interval:
+    """The mean over training seeds, between the least and the largest; NaN where all runs diverged."""
+    defined = rewards[np.isfinite(rewards)]
+    if not len(defined):
+        return Interval(np.nan, np.nan, np.nan)
+    return Interval(float(defined.mean()), float(defined.min()), float(defined.max()))
 
 
 def convergence(study: Study, records: Records) -> list[Picture]:
@@ -60,11 +74,10 @@ def convergence(study: Study, records: Records) -> list[Picture]:
         rewards = np.full((len(logged), len(longest)), np.nan)
         for i, rows in enumerate(logged):
             rewards[i, : len(rows)] = [row["reward"] for row in rows]
-        over_seeds = [over_groups(column[None]) for column in rewards.T]
-        series.append(Series(label, [row["episode"] for row in longest], over_seeds))
+        series.append(Series(label, [row["episode"] for row in longest], [_spread(column) for column in rewards.T]))
     levels = {}
     for label, name in study.policies.items():
-        bench = records[benchmarks(study, PAPER, study.plan.catalogues[0], label)]["found"]
+        bench = records[benchmarks(study, PAPER, FEW, study.plan.catalogues[0], label)]["found"]
         optimum = label == OPTIMUM
         levels[label] = -average(
             bench["optimum"][str(FEW)] if optimum else bench["policies"][name][str(FEW)]["utility"]
@@ -77,8 +90,9 @@ def convergence(study: Study, records: Records) -> list[Picture]:
         Chart(
             "convergence",
             "Reward while learning",
-            f"{where}; mean over the slots since the last point, exploration included; a run that diverges ends "
-            "there. The critic's rate is ten times the actor's. Horizontal lines: the benchmarks, on test slots.",
+            f"{where}; mean over the slots since the last point, exploration included, shaded from the least seed "
+            "to the largest; a run that diverges ends there. The critic's rate is ten times the actor's. "
+            "Horizontal lines: the benchmarks, on test slots.",
             "episode",
             "reward of a slot, −Σ Uₙ",
             series,

@@ -2,13 +2,12 @@
 
 from genedge.draw.charts import Picture
 from genedge.paper.evidence import (
-    main_tasks,
     over_users,
+    over_users_tasks,
 )
 from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
-from genedge.paper.study import PAPER, Study
-from genedge.paper.tasks import Task
+from genedge.paper.study import Study
 
 
 def hits(study: Study, records: Records) -> list[Picture]:
@@ -27,13 +26,4 @@ def hits(study: Study, records: Records) -> list[Picture]:
     ]
 
 
-def tasks(study: Study) -> list[Task]:
-    """The paper's policies and agents at every number of users.
-
-    Args:
-        study: the study.
-    """
-    return main_tasks(study, (PAPER,))
-
-
-HITS = ReportSection("Hit ratio over the number of users", tasks, hits)
+HITS = ReportSection("Hit ratio over the number of users", over_users_tasks, hits)

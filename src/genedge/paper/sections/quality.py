@@ -2,13 +2,12 @@
 
 from genedge.draw.charts import Picture
 from genedge.paper.evidence import (
-    main_tasks,
     over_users,
+    over_users_tasks,
 )
 from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import PAPER, Study
-from genedge.paper.tasks import Task
 from genedge.scenario import load_scenario
 
 
@@ -32,13 +31,4 @@ def quality(study: Study, records: Records) -> list[Picture]:
     ]
 
 
-def tasks(study: Study) -> list[Task]:
-    """The paper's policies and agents at every number of users.
-
-    Args:
-        study: the study.
-    """
-    return main_tasks(study, (PAPER,))
-
-
-QUALITY = ReportSection("Delay and quality apart", tasks, quality)
+QUALITY = ReportSection("Delay and quality apart", over_users_tasks, quality)

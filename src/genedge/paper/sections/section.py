@@ -42,3 +42,8 @@ class ReportSection(NamedTuple):
     tables: Callable[[Study, Records], list[Table]] = lambda study, records: []
     summary: Callable[[Study, Records], list[str]] = lambda study, records: []
     players: Callable[[Study, Path], list[str]] = lambda study, folder: []
+
+    @property
+    def work(self) -> int:
+        """A rough size of what drawing it takes, in episodes of the paper's training."""
+        return 30

@@ -5,13 +5,12 @@ from genedge.paper.evidence import (
     LEAST_TOLD,
     Evidence,
     caption,
-    main_tasks,
     over_users,
+    over_users_tasks,
 )
 from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import AGENTS, PAPER, Study
-from genedge.paper.tasks import Task
 from genedge.statistics import over_groups
 
 
@@ -44,13 +43,4 @@ def utility(study: Study, records: Records) -> list[Picture]:
     ]
 
 
-def tasks(study: Study) -> list[Task]:
-    """The paper's policies and agents at every number of users.
-
-    Args:
-        study: the study.
-    """
-    return main_tasks(study, (PAPER,))
-
-
-UTILITY = ReportSection("Total utility over the number of users", tasks, utility)
+UTILITY = ReportSection("Total utility over the number of users", over_users_tasks, utility)

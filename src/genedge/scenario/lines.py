@@ -3,16 +3,18 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+import jax
 import numpy as np
 
 from genedge.cell.types import Decision, Slot
 from genedge.errors import InputError
 from genedge.files import open_input
-from genedge.limits import BITS, GAIN
-from genedge.scenario import Scenario
+from genedge.limits import BITS, GAIN, MOST_DRAWS
+from genedge.scenario.scenario import Scenario
 from genedge.settings.reading import read_json
 from genedge.text import shortened
 
@@ -95,12 +97,13 @@ def slot_lines(scenario: Scenario, slots: Slot) -> Iterator[str]:
                 **seen,
                 "position_m": np.asarray(slots.position_m[k], np.float64).tolist(),
                 "active": np.asarray(slots.active[k]).tolist(),
+                **({} if slots.outage is None else {"outage": np.asarray(slots.outage[k]).tolist()}),
             }
         )
 
 
 def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[Slot, list[int]]:
-    """Slots from JSON lines, as `slots` writes them.
+    """Slots from JSON lines, as `slots` writes them, or as anyone does who knows requests, sizes and gains.
 
     Args:
         lines: the text, line by line.
@@ -114,6 +117,65 @@ def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[S
         InputError: a line is no slot of this scenario; names the line and the field.
     """
     rows = [_slot(line, place, scenario) for place, line in _placed(lines, source)]
+    return _stacked(rows, scenario)
+
+
+def read_episodes(lines: Iterable[str], source: str, scenario: Scenario) -> Slot:
+    """Episodes from JSON lines of slots: those of one `episode`, or as many as the scenario's episodes have.
+
+    Args:
+        lines: the text, line by line.
+        source: what to call it in messages.
+        scenario: the cell they must be of.
+
+    Returns:
+        E episodes of T slots in float64, fields with leading axes (E, T), all as wide as the widest slot.
+
+    Raises:
+        InputError: a line is no slot of this scenario; or slots make no whole episodes, or are too many.
+    """
+    T, places = scenario.settings.cell.slots_per_episode, scenario.settings.cell.places
+    rows: list[dict[str, Any]] = []
+    ordered: list[tuple[str, Any]] = []
+    users = 0
+    for place, line in _placed(lines, source):
+        row = _slot(line, place, scenario)
+        width = len(row["requests"])
+        if width > places:
+            raise InputError(f"{place}: {width} users, but the cell has {places} places; --set cell.places={width}")
+        if not any((*row["active"], *row.get("outage", ()))):
+            raise InputError(f"{place}: nobody is there; leave such slots out")
+        users = max(users, width)
+        if users * (len(rows) + 1) > MOST_DRAWS:
+            raise InputError(f"{place}: too many slots at once; slots times users may be {MOST_DRAWS}")
+        ordered.append((place, row.pop("episode")))
+        # Lists of numbers take several times as much.
+        rows.append({key: np.asarray(value) for key, value in row.items()})
+    _check_whole(ordered, source, T)
+    slots = _stacked(rows, scenario)[0]
+    return jax.tree.map(lambda x: x.reshape(-1, T, *x.shape[1:]), slots)
+
+
+def _check_whole(ordered: list[tuple[str, Any]], source: str, T: int) -> None:
+    """Refuses slots that make no whole episodes, given the place and the episode of each."""
+    if all(episode is None for _, episode in ordered):
+        if not ordered or len(ordered) % T:
+            raise InputError(
+                f"{source}: {len(ordered)} slots are no whole episodes of {T} (cell.slots_per_episode)"
+            )
+        return
+    for episode, group in groupby(ordered, key=lambda each: each[1]):
+        slots = list(group)
+        if len(slots) != T:
+            told = "no 'episode'" if episode is None else f"episode {shortened(episode)}"
+            raise InputError(
+                f"{slots[0][0]}: {len(slots)} slots in a row have {told}; an episode of this scenario has {T} "
+                f"(cell.slots_per_episode)"
+            )
+
+
+def _stacked(rows: list[dict[str, Any]], scenario: Scenario) -> tuple[Slot, list[int]]:
+    """Slots side by side, as wide as the widest, and how many places each had."""
     widths = [len(row["requests"]) for row in rows]
     places = max(widths, default=1)
 
@@ -130,14 +192,19 @@ def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[S
         gain=stack("channel_gain", 1.0, float),
         position_m=stack("position_m", 0.0, float, (2,)),
         active=stack("active", False, bool),
-        seen_gain=stack(SEEN, 1.0, float) if any(row[SEEN] != row["channel_gain"] for row in rows) else None,
+        outage=None if scenario.params.outage is None else stack("outage", False, bool),
+        seen_gain=stack(SEEN, 1.0, float) if any(map(_seen_otherwise, rows)) else None,
     )
     return slots, widths
 
 
+def _seen_otherwise(row: dict[str, Any]) -> bool:
+    return not np.array_equal(row[SEEN], row["channel_gain"])
+
+
 def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
     row = _mapping(line, place)
-    if _field(row, "scenario_id", place) != scenario.id:
+    if row.get("scenario_id", scenario.id) != scenario.id:
         raise InputError(
             f"{place}: a slot of another scenario ({shortened(row['scenario_id'])}); this is {scenario.name}, "
             f"{scenario.id!r}. Give the same --scenario and --set with which the slots were made"
@@ -153,18 +220,23 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
                 f"{place}: requests[{n}] is {shortened(model)}; it must be a model's index, "
                 f"from 0 to {len(models) - 1}"
             )
-    active = _list(row, "active", users, place)
-    for n, flag in enumerate(active):
-        if flag not in (0, 1):
-            raise InputError(f"{place}: active[{n}] is {shortened(flag)}; it must be true or false")
+    # What can be told from the others, or no cost depends on.
+    row = {
+        "active": [True] * users,
+        "output_bits": [float(models[model]) for model in requests],
+        "skew": float(scenario.params.skews[0]),
+        **row,
+    }
+    active = _flags(row, "active", users, place)
     skew, states = _number(_field(row, "skew", place), "skew", place), scenario.params.skews
     if not np.isclose(skew, states).any():
         known = ", ".join(f"{state:g}" for state in states)
         raise InputError(f"{place}: skew is {skew:g}, no state of this scenario; they are {known}")
     checked: dict[str, Any] = {
+        "episode": row.get("episode"),
         "skew": skew,
         "requests": requests,
-        "active": [bool(flag) for flag in active],
+        "active": active,
     }
     # What is not seen otherwise is seen as it is.
     row = {SEEN: row.get("channel_gain")} | row
@@ -179,6 +251,7 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
                 f"{place}: output_bits[{n}] is {bits:.10g}, but model {model} of this scenario gives "
                 f"{models[model]:.10g} bits"
             )
+    checked |= _served(row, scenario, active, checked["channel_gain"], place)
     position = row.get("position_m", [[0.0, 0.0]] * users)  # No cost depends on it.
     if not isinstance(position, list) or len(position) != users:
         raise InputError(f"{place}: position_m must be a list of {users} pairs [x, y]")
@@ -186,6 +259,27 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
         _numbers({"position_m": pair}, "position_m", 2, f"{place}: user {n}") for n, pair in enumerate(position)
     ]
     return checked
+
+
+def _served(
+    row: dict[str, Any], scenario: Scenario, active: list[bool], gain: list[float], place: str
+) -> dict[str, list[bool]]:
+    """Who is there and served, and who is in an outage; of a line that does not tell outages, the gains do."""
+    if scenario.params.outage is None:
+        return {}
+    least = float(scenario.params.outage.least_gain)
+    if "outage" not in row:
+        weak = [here and each < least for here, each in zip(active, gain, strict=True)]
+        return {"outage": weak, "active": [here and not out for here, out in zip(active, weak, strict=True)]}
+    outage = _flags(row, "outage", len(active), place)
+    for n, (here, out, each) in enumerate(zip(active, outage, gain, strict=True)):
+        # Slots are drawn in single precision.
+        if (here and (out or each < least * (1 - 1e-6))) or (out and each > least * (1 + 1e-6)):
+            raise InputError(
+                f"{place}: user {n} has active {here} and outage {out} at a channel gain of {each:g}; below "
+                f"{least:g} (radio.outage_gain_db) it is an outage, and from there on active"
+            )
+    return {"outage": outage}
 
 
 def decision_line(decision: Decision, k: int, places: int, extra: dict[str, Any]) -> str:
@@ -281,6 +375,14 @@ def _list(row: dict[str, Any], key: str, length: int, place: str) -> list[Any]:
         got = f"has {len(values)} entries" if isinstance(values, list) else "is no list"
         raise InputError(f"{place}: {key} {got}; it must be a list of {length}")
     return values
+
+
+def _flags(row: dict[str, Any], key: str, length: int, place: str) -> list[bool]:
+    flags = _list(row, key, length, place)
+    for n, flag in enumerate(flags):
+        if flag not in (0, 1):
+            raise InputError(f"{place}: {key}[{n}] is {shortened(flag)}; it must be true or false")
+    return [bool(flag) for flag in flags]
 
 
 def _number(value: Any, name: str, place: str) -> float:
