@@ -176,8 +176,7 @@ def check_params(params: Params) -> None:
         if not _is_one_of(type(given), kinds):
             raise InputError(f"params.{part} must be such as scenario.params.{part}, not {what(given)}")
         known |= _parts(part, given)
-    if params.observation is not None:
-        known |= _parts("observation", params.observation)
+    known |= {} if params.observation is None else _parts("observation", params.observation)
     parts: dict[str, tuple[Any, ...] | None] = {
         **{"": params[: len(_PLAIN)], "models": params.models},
         **{"box": params.box, "outage": params.outage},
