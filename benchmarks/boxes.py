@@ -33,8 +33,8 @@ def main() -> None:
     # One core for each process, so that training and evaluation are the same on any machine.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
-    from genedge.evaluation.boxes import evaluate_box
     from genedge.evaluation.box_results import LOSSES, lost_by
+    from genedge.evaluation.boxes import evaluate_box
     from genedge.learn.runs import Run, create_run, open_run, rows_of
     from genedge.learn.training import train_run
     from genedge.optimum.dynamic import solver

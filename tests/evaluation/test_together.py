@@ -7,7 +7,7 @@ import pytest
 
 from genedge.errors import InputError
 from genedge.evaluation.entries import entries_of
-from genedge.evaluation.results import METRICS, Bounds, assembled
+from genedge.evaluation.results import METRICS, RADIO, Bounds, assembled
 from genedge.evaluation.together import Entry, improvement_over, iqm_of, together
 from genedge.evaluation.written import as_csv, as_latex
 from genedge.learn.runs import create_run
@@ -106,6 +106,13 @@ def test_with_two_episodes_no_interval_is_shown():
     results = assembled(load_scenario("paper"), 2, 0, rows, [bounds])
     assert results.sheets[0].title.startswith("paper, 7 users: mean over 2 episodes")
     assert not any("[" in cell for sheet in results.sheets for row in results.texts(sheet) for cell in row)
+
+
+def test_where_delays_cost_nothing_the_radio_has_no_delay_to_tell():
+    row = measured("rcars")
+    bounds = Bounds(7, np.full(EPISODES, 100.0), row.samples["utility"], np.zeros(EPISODES))
+    results = assembled(load_scenario("paper", ["objective.alpha=0"]), EPISODES, 0, [row], [bounds])
+    assert set(results.levels_at(7)[RADIO]) == {"utility"}
 
 
 def test_records_are_a_table_of_all_values(results):

@@ -139,8 +139,7 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
         decision = in_float64(rcars(in_single(params), batch, jax.random.fold_in(key, e)))
         costs.append(outcome(params, batch, decision).utility.sum(axis=-1).mean())
-    unserved = outage_cost(params, flat).reshape(episodes, -1)
-    radio = least_radio(params, slots).cost + unserved
+    radio = least_radio(params, slots).cost + outage_cost(params, slots)
     return Bounds(users, optimum, np.array(costs), radio.mean(axis=1))
 
 

@@ -388,10 +388,13 @@ def assembled(
         whole.append(replace(row, derived={**row.derived, **_of_members(row, gaps), **beside}))
     least = _least(certified(scenario.params))
     levels = [Level(least, each.users, "utility", mean_of(each.optimum)) for each in bounds]
+    weight = float(scenario.params.delay_weight)
     for each in bounds:
-        delay_s = each.radio / (float(scenario.params.delay_weight) * each.users)
         levels.append(Level(RADIO, each.users, "utility", mean_of(each.radio), drawn=False))
-        levels.append(Level(RADIO, each.users, "delay_s", mean_of(delay_s), drawn=False))
+        if weight > 0:
+            levels.append(
+                Level(RADIO, each.users, "delay_s", mean_of(each.radio / (weight * each.users)), drawn=False)
+            )
     for row in rows if at else ():
         assert row.users is not None
         best = at[row.users].optimum
