@@ -1,6 +1,6 @@
-"""Trains what docs/learning.md reports, draws its figures, prints its tables: python docs/make_learning.py PART...
+"""Trains what docs/learning.md reports and prints its tables: python docs/make_learning.py PART...
 
-Parts: targets, floor, ablation, rates. Runs live in the folder `runs/learning`; what is finished is not done again,
+Parts: targets, floor, ablation. Runs live in the folder `runs/learning`; what is finished is not done again,
 so the script may be interrupted. One process for each core, one thread each. Catalogues are seeds 1 to 3 of the
 preset `paper`; every run is measured on the same 1,000 slots of its catalogue, which no training sees.
 """
@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 # One thread a process, before JAX is imported, so that runs are alike whatever runs beside them.
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 import jax
-import matplotlib
 import numpy as np
 
 from genedge.cell.feasible import in_float64
@@ -31,20 +30,12 @@ from genedge.learn.training import train_run
 from genedge.optimum import solve_optimal
 from genedge.policies import policy
 from genedge.scenario import Scenario, load_scenario
-from genedge.statistics import interval_of, mean, over_groups
+from genedge.statistics import over_groups
 from genedge.xla import set_up_jax
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
 RUNS = Path("runs/learning")
-FIGURES = Path(__file__).parent / "figures"
 TEST_SEED, TEST_EPISODES = 1000, 20
 CATALOGUES = (1, 2, 3)
-
-# Okabe and Ito's colours, told apart with any colour vision; dashes say it again in grey print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#777777")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 class Job(NamedTuple):
@@ -274,71 +265,11 @@ def ablation() -> None:
     table(f"DDPG after {EPISODES} episodes: mean gap [%]", gaps, {})
 
 
-RATES = (1e-5, 3e-5, 1e-4, 1e-3, 1e-2)
-
-
-def rates() -> None:
-    """The paper's convergence figure: the reward over episodes for several learning rates."""
-    # The critic's rate stays ten times the actor's, as in the preset.
-    names = {rate: f"{rate:g}" for rate in RATES}
-    rows = {
-        names[rate]: Row("ddpg", (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate}"))
-        for rate in RATES
-    }
-    all_jobs = [job for job in jobs(rows, [10]) if job.catalogue == CATALOGUES[0]]
-    gaps = do(all_jobs)
-    scenario = load_scenario("paper", [f"seed={CATALOGUES[0]}"])
-    cloud, key = policy("cloud-only", scenario), jax.random.key(0)
-    cloud_only, optimum = cost_of(scenario, 10, lambda slots: cloud(scenario.params, slots, key))
-
-    figure, (curves, final) = plt.subplots(1, 2, figsize=(11, 4.2), width_ratios=(2, 1), layout="constrained")
-    ends = []
-    for name, colour, dash in zip(names.values(), COLOURS, DASHES, strict=False):
-        logged = [_logged(job.folder) for job in all_jobs if job.row == name]
-        episode = [row["episode"] for row in logged[0]]
-        rewards = np.array([[row["reward"] for row in rows] for rows in logged])
-        centre, low, high = _over_seeds(rewards)
-        curves.plot(episode, centre, color=colour, ls=dash, lw=1.6, label=f"actor's learning rate {name}")
-        curves.fill_between(episode, low, high, color=colour, alpha=0.15, lw=0)
-        ends.append(_over_seeds(rewards[:, -10:].mean(axis=1, keepdims=True)))
-    for axes in (curves, final):
-        axes.axhline(-optimum, color="black", lw=1.2, label="certified optimum")
-        axes.axhline(-cloud_only, color="black", lw=1.2, ls=":", label="cloud-only")
-        axes.grid(alpha=0.3)
-    centre, low, high = (np.array([float(end[i][0]) for end in ends]) for i in range(3))
-    final.errorbar(RATES, centre, yerr=[centre - low, high - centre], color=COLOURS[0], marker="o", capsize=3)
-    final.set(xscale="log", xlabel="actor's learning rate", title="mean of the last 100 episodes")
-    curves.set(
-        xlabel="episode",
-        ylabel="mean reward of a slot, −Σ U$_n$, exploring",
-        title="DDPG as in the paper, 10 users, 3 seeds, 95 % intervals",
-    )
-    handles, labels = curves.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
-    figure.savefig(FIGURES / "learning-rates.png", dpi=150)
-    table("DDPG, gap of the best actor [%]", gaps, {})
-    print("\n| actor's learning rate | mean reward of the last 100 episodes |\n|---|---|")
-    for name, c, lo, hi in zip(names.values(), centre, low, high, strict=True):
-        print(f"| {name} | {c:.1f} [{lo:.1f}, {hi:.1f}] |")
-    print(f"certified optimum {-optimum:.1f}, cloud-only {-cloud_only:.1f}")
-
-
-def _logged(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-def _over_seeds(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean over runs and its 95 % interval, for each column."""
-    found = [interval_of(mean, column) for column in values.T]
-    return tuple(np.array(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
-
-
-PARTS: Mapping[str, Callable[[], None]] = {"targets": targets, "floor": floor, "ablation": ablation, "rates": rates}
+PARTS: Mapping[str, Callable[[], None]] = {"targets": targets, "floor": floor, "ablation": ablation}
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - set(PARTS)
     if unknown or len(sys.argv) < 2:
         sys.exit(f"usage: python docs/make_learning.py PART..., of {', '.join(PARTS)}")
-    plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     for part in sys.argv[1:]:
         PARTS[part]()

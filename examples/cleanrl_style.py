@@ -1,7 +1,8 @@
 """DDPG in one file, in the manner of CleanRL, on the vector environment: python examples/cleanrl_style.py
 
 Needs `pip install "genedge[gym]" torch`. Prints the mean reward of a slot as it learns; the package's RCARS earns
-about -470, the optimum about -323.
+about -470, the optimum about -323. The actor that it saves is evaluated beside the others by torch_policy.py:
+genedge evaluate --policies examples/torch_policy.py:actor,rcars
 """
 
 import argparse
@@ -31,6 +32,7 @@ class Args:
     tau: float = 0.005
     noise: float = 0.3
     reward_scale: float = 0.01
+    out: str = "actor.pt"  # where to save the actor's weights
 
 
 def mlp(inputs: int, outputs: int, *last: nn.Module) -> nn.Sequential:
@@ -42,7 +44,9 @@ def mlp(inputs: int, outputs: int, *last: nn.Module) -> nn.Sequential:
 def main(args: Args) -> None:
     rng = np.random.default_rng(args.seed)
     torch.manual_seed(args.seed)
-    envs = gymnasium.make_vec("genedge/Cell-v0", num_envs=args.num_envs, scenario="paper")
+    envs = gymnasium.make_vec(
+        "genedge/Cell-v0", num_envs=args.num_envs, scenario="paper", reward_scale=args.reward_scale
+    )
     (sees,), (acts,) = envs.single_observation_space.shape, envs.single_action_space.shape
     actor, critic = mlp(sees, acts, nn.Tanh()), mlp(sees + acts, 1)
     actor_target, critic_target = mlp(sees, acts, nn.Tanh()), mlp(sees + acts, 1)
@@ -73,10 +77,10 @@ def main(args: Args) -> None:
             observations[at], followings[at] = torch.from_numpy(observation), torch.from_numpy(following)
             actions[at], rewards[at] = (
                 torch.from_numpy(action),
-                torch.from_numpy(reward).float() * args.reward_scale,
+                torch.from_numpy(reward).float(),
             )
             written += args.num_envs
-            earned.append(reward.mean())
+            earned.append(reward.mean() / args.reward_scale)
         observation, over = following, truncated.all()
         if over and written - seen >= args.total_steps / 10:
             print(f"{written} slots: mean reward {np.mean(earned):.1f}", flush=True)
@@ -105,6 +109,7 @@ def main(args: Args) -> None:
                     for new, old in zip(online.parameters(), slow.parameters(), strict=True):
                         old.lerp_(new, args.tau)
     envs.close()
+    torch.save(actor.state_dict(), args.out)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from genedge.draw.fit import AS_USUAL
 from genedge.engines import perform
 from genedge.evaluation.results import METRICS
 from genedge.learn.agents import agent_class
@@ -53,7 +54,7 @@ def write_made_up_report(folder: Path, names: Iterable[str], own: Mapping[str, s
     """
     sizes = ["catalogues=[1, 2]", "users=[10, 18]", "bound_catalogues=2", "sensitivity_catalogues=1"]
     sizes += ["episodes=10", "learner_episodes=10", "watched_slots=2"]
-    study = study_of(changed(QUICK, sizes), [])._replace(own=own)
+    study = study_of(changed(QUICK, sizes), {})._replace(own=own)
     names = shown_with(study, folder, list(names))
     for task in tasks_of(study, names):
         record, files = made_up(task), {}
@@ -61,5 +62,6 @@ def write_made_up_report(folder: Path, names: Iterable[str], own: Mapping[str, s
             files = perform(task, folder / "unfinished").files
         keep(folder, task, Found(record["found"], record["times"], files))
     records = {task: load(folder, task) for task in tasks_of(study, names)}
-    write_report(study, folder, ["genedge", "paper", "--out", str(folder)], names, records, lambda text, work: None)
+    command = ["genedge", "paper", "--out", str(folder)]
+    write_report(study, folder, command, names, records, AS_USUAL, lambda text, work: None)
     return folder / "report.html"

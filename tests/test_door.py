@@ -93,6 +93,13 @@ def stepped(make, action):
     return env.step(action)[1]
 
 
+def together(x):
+    env = genedge.gym.CellParallelEnv("paper", SMALL)
+    env.reset(seed=1)
+    actions = {agent: np.full(env.action_space(agent).shape, 0.5, np.float32) for agent in env.agents}
+    return env.step(actions | {"cache": actions["cache"] * x})[1]["cache"]
+
+
 def evaluated(**given):
     arguments = {"policies": {"rcars": POLICIES["rcars"]}, "users": [3], "episodes": 1, "seed": 0} | given
     return genedge.evaluate(SCENARIO, report=lambda text: None, **arguments).rows[0].samples["utility"]
@@ -139,6 +146,8 @@ TRACED = {
     "certify": lambda x: certified(with_gain(x)),
     "CellEnv": lambda x: stepped(partial(genedge.gym.CellEnv, "paper", SMALL), ACTION * x),
     "CellVectorEnv": lambda x: stepped(partial(genedge.gym.CellVectorEnv, 1, "paper", SMALL), ACTION[None] * x),
+    "CellParallelEnv": lambda x: together(x),
+    "save_sb3": lambda x: genedge.gym.save_sb3(x, "model.zip"),
 } | {
     f"policy {name}": lambda x, decide=decide: decide(PARAMS, with_gain(x), KEY)
     for name, decide in POLICIES.items()
@@ -146,7 +155,7 @@ TRACED = {
 REFUSED = {
     *("score", "sample_episode, its users", "load_scenario", "load_scenario, its overrides", "policy", "evaluate"),
     *("interval", "solve_optimal", "solve_priced", "certify"),
-    *("CellEnv", "CellVectorEnv", "policy optimal", "policy priced"),
+    *("CellEnv", "CellVectorEnv", "CellParallelEnv", "save_sb3", "policy optimal", "policy priced"),
 }
 AROUND = {
     "serve": lambda: genedge.serve(PARAMS, SLOTS, DECISION),

@@ -1,5 +1,6 @@
 """The examples run as they stand."""
 
+import json
 import os
 import re
 import subprocess
@@ -21,9 +22,9 @@ SETTINGS = {
 }
 HEAVY = {
     "sb3.py": (
-        ["--steps", "60"],
+        ["--steps", "1100", "--algorithm", "SAC"],
         ["stable_baselines3", "torch"],
-        r"sb3:sb3\.zip: utility \d+.*\nrcars: .*\nknapsack: ",
+        r"before sb3:sb3\.zip: utility \d+.*\n.*\nafter sb3:sb3\.zip: utility \d+.*\nafter rcars: .*\nafter kna",
     ),
     "cleanrl_style.py": (
         ["--total-steps", "800", "--learning-starts", "200"],
@@ -48,7 +49,9 @@ def run(program: list[str], folder: Path) -> str:
 
 
 def test_every_example_is_run():
-    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {"ten_lines.py", "own_policy.py", *HEAVY}
+    assert {path.name for path in (ROOT / "examples").glob("*.py")} == {
+        *("ten_lines.py", "own_policy.py", "torch_policy.py", *HEAVY)
+    }
 
 
 @pytest.mark.heavy
@@ -74,3 +77,17 @@ def test_own_policy():
 def test_heavy(name, tmp_path):
     options, _, says = HEAVY[name]
     assert re.search(says, run([str(ROOT / "examples" / name), *options], tmp_path))
+
+
+@pytest.mark.heavy("torch")
+def test_an_actor_of_torch_comes_back_by_twenty_lines(tmp_path):
+    """What the CleanRL example saves is evaluated beside the others; the page shows the very file."""
+    policy = ROOT / "examples" / "torch_policy.py"
+    text = policy.read_text(encoding="utf-8")
+    assert text in (ROOT / "docs" / "gymnasium.md").read_text(encoding="utf-8")
+    assert sum(bool(line.strip()) for line in text.splitlines()) <= 20
+    train = [str(ROOT / "examples" / "cleanrl_style.py"), "--total-steps", "8000", "--learning-starts", "800"]
+    run(train, tmp_path)
+    command = ["evaluate", "--policies", f"{policy}:actor,rcars", "--users", "10", "--episodes", "3", "--json"]
+    results = json.loads(run(["-m", "genedge", *command], tmp_path))["results"]
+    assert results[0]["utility"]["mean"] < results[1]["utility"]["mean"]

@@ -16,11 +16,11 @@ from genedge.cli import commands
 from genedge.cli.app import check_draws
 from genedge.errors import InputError
 from genedge.evaluation.cells import evaluate
-from genedge.evaluation.lines import decision_line, read_decisions, read_slots, slot_lines
 from genedge.evaluation.scoring import score
 from genedge.learn.runs import create_run
 from genedge.policies import policy
 from genedge.scenario import load_scenario
+from genedge.scenario.lines import decision_line, read_decisions, read_slots, slot_lines
 
 # --- Numbers
 

@@ -56,7 +56,7 @@ def test_every_interval_is_computed_once_whoever_reads_it(monkeypatch, capsys):
     assert everything == len(computed) > 100
     for _ in range(2):
         print_results(results)
-        over_users_figure(results, {})
+        over_users_figure(results)
         results.as_json()
     assert computed.total() == everything
     assert capsys.readouterr().out.count("certified optimum") == 4
@@ -156,7 +156,7 @@ def test_in_a_notebook_the_same_numbers_stand_in_tables():
 
 def test_dots_lie_at_the_values_and_lines_at_the_levels():
     results = invented()
-    figure = dots_figure(results, {"mine": "My own"})
+    figure = dots_figure(results)
     assert len(figure.axes) == len(results.panels) == 4
     for axes, metric in zip(figure.axes, results.panels, strict=True):
         values = [row.value(metric) for row in results.rows]
@@ -165,7 +165,7 @@ def test_dots_lie_at_the_values_and_lines_at_the_levels():
         assert numbers(axes) == [f"{value.mean:{results.metrics[metric].digits}}" for value in values]
         assert axes.get_xlabel() == results.axis(metric)
         assert levels(axes) == ({OPTIMUM: results.optimum(3).mean} if metric == "utility" else {})
-    assert names(figure.axes[0]) == ["rcars", "hcras", "My own"]
+    assert names(figure.axes[0]) == ["rcars", "hcras", "mine"]
     assert legend(figure) == [OPTIMUM]
     assert figure.get_suptitle() == (
         "scenario paper, 3 users, episodes of 50 slots; mean and 95 % interval over 5 episodes"
@@ -175,26 +175,23 @@ def test_dots_lie_at_the_values_and_lines_at_the_levels():
 def test_where_there_is_no_value_there_is_no_dot():
     results = invented(policies=("rcars", "none"))
     results.rows[1].samples["hit_ratio"][:] = np.nan
-    axes = dict(zip(results.panels, dots_figure(results, {}).axes, strict=True))
+    axes = dict(zip(results.panels, dots_figure(results).axes, strict=True))
     assert list(dots(axes["hit_ratio"])) == [0]
     assert list(dots(axes["utility"])) == [0, 1]
 
 
 def test_over_users_there_is_a_line_for_each_policy_and_one_for_the_optimum():
     results = invented(users=(3, 5, 9))
-    figure = over_users_figure(results, {"mine": "My own"})
+    figure = over_users_figure(results)
     for axes, metric in zip(figure.axes, results.panels, strict=True):
         drawn = {container.get_label(): container.lines[0].get_ydata().tolist() for container in axes.containers}
-        assert drawn == {
-            {"mine": "My own"}.get(name, name): [results.value(name, n, metric).mean for n in (3, 5, 9)]
-            for name in POLICIES
-        }
+        assert drawn == {name: [results.value(name, n, metric).mean for n in (3, 5, 9)] for name in POLICIES}
         assert axes.get_ylabel() == results.axis(metric)
         optimum = [line for line in axes.get_lines() if line.get_label() == OPTIMUM]
         assert len(optimum) == (metric == "utility")
         for line in optimum:
             assert line.get_ydata().tolist() == [results.optimum(n).mean for n in (3, 5, 9)]
-    assert legend(figure) == [OPTIMUM, "rcars", "hcras", "My own"]
+    assert legend(figure) == [OPTIMUM, "rcars", "hcras", "mine"]
 
 
 def test_headings_and_axes_say_unit_and_direction():

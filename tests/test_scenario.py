@@ -425,6 +425,20 @@ def test_models_given_one_by_one(tmp_path):
     assert load_scenario(file, ["seed=77"]).id == scenario.id
 
 
+def test_what_is_known_of_some_models_shifts_nothing_that_is_drawn():
+    given = [{"storage_gb": 6.9, "B1_s_per_step": 0.05}, {}, {"A4_tv": 0}]
+    plain = load_scenario("paper")
+    told = load_scenario("paper", [f"models.given={json.dumps(given)}"])
+    for m, (drawn, model) in enumerate(zip(plain.models, told.models, strict=True)):
+        known = given[m] if m < len(given) else {}
+        assert model.model_dump() == drawn.model_dump() | known
+        for key in type(drawn).model_fields:
+            origin = "user" if key in known else plain.of_cell[f"models.{key}"].provenance
+            assert told.provenance_of(m, key) == origin
+    assert told.id != plain.id == load_scenario("paper", ["models.given=[{}, {}]"]).id
+    assert told.params.models.storage_gb[0] == 6.9
+
+
 def test_given_models_need_not_say_what_only_a_box_asks():
     plain, loading = MODEL, MODEL | {"load_s": 25, "working_gb": 0.5}
     for models, load_s in (([plain], [0]), ([plain, loading], [0, 25])):
@@ -841,6 +855,10 @@ BAD_OVERRIDES = [
     ("models=3", "models must be ranges (models.count, ...) or a list of models"),
     ("models=[]", "models: the list is empty"),
     ("models=[7]", "models.0 must be a mapping of settings, not 7"),
+    ("models.given=[7]", "models.given.0 must be a mapping of settings, not 7"),
+    ("models.given=[{storage_gb: x}]", "models.given.0.storage_gb must be a number in GB, not 'x'"),
+    ("models.given=[{storage: 5}]", "there is no setting 'models.given.0.storage' (did you mean storage_gb?)"),
+    ("models.given=" + "[" + "{}, " * 11 + "]", "models: given has 11 models, and count is 10; raise the count"),
     ("models=[{storage_gb: 1}]", "models.0.output_size_mb is missing"),
     (
         f"models={json.dumps([MODEL | {'storage': 3}])}",

@@ -130,10 +130,12 @@ DOORS = [
     ),
     *(
         (lambda kind=kind, **given: made(kind, **given), argument, RIGHT_OF_CELLS.get(argument, ()))
-        for kind in (genedge.gym.CellEnv, genedge.gym.CellVectorEnv)
+        for kind in (genedge.gym.CellEnv, genedge.gym.CellVectorEnv, genedge.gym.CellParallelEnv)
         for argument in ("scenario", "overrides", "users", "reward_scale", "gap", "render_mode")
     ),
     (lambda **given: made(genedge.gym.CellVectorEnv, **given), "num_envs", ()),
+    (lambda **given: made(genedge.gym.CellParallelEnv, **given), "shared", ()),
+    (lambda **given: genedge.gym.save_sb3(file="model.zip", **given), "model", ()),
     *((lambda v=v, **given: environment(v, reset=given), "seed", ("none", "huge")) for v in (False, True)),
     *((lambda v=v, **given: environment(v, reset=given), "options", ("none",)) for v in (False, True)),
     (lambda **given: environment(step=given), "action", ()),
@@ -208,7 +210,7 @@ def refuse_all_fields(call, name, whole, skip=(), right=()):
 
 def test_a_zoo_in_place_of_each_field_of_params():
     for call in (score, serve):
-        optional = ("box", "outage", "costs", "observation")
+        optional = ("box", "outage", "costs", "recorded", "observation")
         refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, optional)
         refuse_all_fields(
             lambda models, call=call: call(params=PARAMS._replace(models=models)), "params.models", PARAMS.models
@@ -222,8 +224,8 @@ def test_a_zoo_in_place_of_each_field_of_params():
         lambda box: genedge.sample_episode(BOX.params._replace(box=box), KEY, 3, 4, 2), "params.box", BOX.params.box
     )
     for label, value in ZOO.items():
-        for field in ("models", "box", "outage", "costs", "channel", "mobility", "observation"):
-            if label != "none" or field not in ("box", "outage", "costs", "observation"):
+        for field in ("models", "box", "outage", "costs", "channel", "mobility", "recorded", "observation"):
+            if label != "none" or field not in ("box", "outage", "costs", "recorded", "observation"):
                 params = PARAMS._replace(**{field: value})
                 assert refuses(lambda params=params: score(params=params), f"params.{field}", label), label
 

@@ -6,6 +6,7 @@ breaks a constraint. Settings of one's own derive from `genedge.Section`.
 """
 
 from genedge.cell.feasible import action_size, decode, equal_shares, fill_cache, fit_steps, floor_of_hits
+from genedge.cell.types import with_places
 from genedge.env.episodes import EpisodePolicy
 from genedge.env.observation import observation_size, observe
 from genedge.learn.agent import Agent, Training
@@ -30,4 +31,5 @@ __all__ = [
     "floor_of_hits",
     "observation_size",
     "observe",
+    "with_places",
 ]

@@ -157,6 +157,9 @@ def check_params(params: Params) -> None:
     for name, of in _OPTIONAL_PARTS.items():
         if not ((optional := getattr(params, name)) is None or isinstance(optional, of)):
             raise InputError(f"params.{name} must be None or such as scenario.params.{name}, not {what(optional)}")
+    recorded = params.recorded
+    if not (recorded is None or (isinstance(recorded, Slot) and np.ndim(recorded.requests) == 3)):
+        raise InputError(f"params.recorded must be None or slots with axes (E, T, N), not {what(recorded)}")
     models, states = _shape("params.models.A1", params.models.A1), _shape("params.skews", params.skews)
     for name, value, shape in (("models.A1", params.models.A1, models), ("skews", params.skews, states)):
         if len(shape) != 1 or shape == (0,):

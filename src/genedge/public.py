@@ -7,6 +7,7 @@ whatever it is asked for in between, behind the door is single precision, see `g
 
 from collections.abc import Callable
 
+import numpy as np
 from jax import Array
 
 from genedge.cell import sampling, service
@@ -42,7 +43,7 @@ def sample_episode(params: Params, key: Array, users: int, places: int, slots: i
         params: the scenario, `scenario.params`.
         key: a JAX random key, such as `jax.random.key(0)`; the same key draws the same slots.
         users: number of users, at most `places`; they take the first places. With more users, the first ones'
-            draws stay as they were.
+            draws stay as they were. Slots of a file have their own.
         places: N, number of places.
         slots: T, number of slots.
 
@@ -59,6 +60,13 @@ def sample_episode(params: Params, key: Array, users: int, places: int, slots: i
         check_count(name, value)
     if users > places:
         raise InputError(f"users is {users}, more than the {places} places")
+    if params.recorded is not None:
+        recorded = np.shape(params.recorded.requests)
+        if places < recorded[-1] or slots > recorded[-2]:
+            raise InputError(
+                f"places is {places} and slots is {slots}; the episodes of params.recorded have {recorded[-1]} "
+                f"places and {recorded[-2]} slots"
+            )
     if places * slots > MOST_DRAWS:
         raise InputError(
             f"places and slots: {slots} slots of {places} places are too many at once; their product may be "

@@ -104,6 +104,8 @@ def test_policies_are_given_what_is_seen_and_pay_for_what_is():
     paid = [e.value(name, USERS, "utility").mean for e, name in ((found, "spy"), (best, "rcars"))]
     assert paid[0] == pytest.approx(paid[1], rel=1e-6)
     truth = sample_episodes(scenario.params, jax.random.key(0), USERS, USERS, T, 1)
+    assert found.remarks[-1].startswith("Policies see channel gains of 2 slots ago, with errors of 0 dB. ")
+    assert not any("channel gains" in remark for remark in best.remarks)
     np.testing.assert_array_equal(given[0].gain, truth.seen_gain[0])
     assert given[0].seen_gain is None
 

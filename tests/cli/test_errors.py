@@ -195,19 +195,16 @@ SLOTS = {
         "too long": ([1.0] * 4, "channel_gain has 4 entries", "a list of 3"),
     },
     "output_bits": {
-        "missing": (None, "'output_bits' is missing"),
         "another model's": (GOOD, "output_bits[0] is 1, but model"),
         "nan": ([float("nan")] * 3, "output_bits[0] is nan"),
     },
     "active": {
-        "missing": (None, "'active' is missing"),
         "number": ([1, 0, 2], "active[2] is 2", "true or false"),
         "text": (["true"] * 3, "active[0] is 'true'"),
         "short": ([True], "active has 1 entries", "a list of 3"),
         "no list": (True, "active is no list"),
     },
     "skew": {
-        "missing": (None, "'skew' is missing"),
         "text": ("0.4", "skew is '0.4'"),
         "list": ([0.4], "skew is [0.4]"),
         "no state": (0.5, "skew is 0.5", "0.4, 0.8, 1.2"),
@@ -219,7 +216,6 @@ SLOTS = {
         "infinite": ([[0, float("inf")]] * 3, "user 0", "position_m[1] is inf"),
     },
     "scenario_id": {
-        "missing": (None, "'scenario_id' is missing"),
         "another": ("0123456789abcdef", "another scenario", "--set with which the slots were made"),
         "no text": (5, "another scenario"),
     },
@@ -247,7 +243,7 @@ LINES = {
     "list": ("[]", "line 1: must be a JSON object"),
     "number": ("1", "line 1: must be a JSON object"),
     "null": ("null", "line 1: must be a JSON object"),
-    "empty object": ("{}", "line 1: 'scenario_id' is missing"),
+    "empty object": ("{}", "line 1: 'requests' is missing"),
     "deep list": ("[" * 100_000, "line 1: not valid JSON: nested too deeply"),
     "deep object": ('{"a":' * 100_000, "line 1: not valid JSON: nested too deeply"),
     "many digits": ('{"scenario_id": ' + "1" * 5000 + "}", "line 1: a number with too many digits"),

@@ -97,6 +97,7 @@ def test_progress_shows_names_as_they_are(terminal, monkeypatch):
 
     stream = Stream()
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr("genedge.cli.progress.LEAST_S", 0.0)
     monkeypatch.setenv("COLUMNS", "400")
     for name in NAMES:
         with progress(1) as tick:

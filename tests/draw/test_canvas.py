@@ -1,6 +1,7 @@
 """Figures look the same whatever matplotlib is set to, hold names as they are, and are what their files say."""
 
 import ast
+import gzip
 import io
 import subprocess
 import sys
@@ -10,14 +11,17 @@ import matplotlib
 import numpy as np
 import pytest
 from hostile import NAMES, renamed, texts_of
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from pictures import dots
 from PIL import Image
 
 import genedge
 from genedge.draw.canvas import SUFFIXES, Figure, encoded, in_figure, style, write_figure
 from genedge.draw.cells import learning_figure
-from genedge.draw.dots import LOOK
+from genedge.draw.dots import FONT_PT
 from genedge.draw.evaluated import evaluation_figure
+from genedge.draw.fit import AS_USUAL, Fit
 from genedge.errors import InputError
 from genedge.evaluation.results import METRICS, Bounds, assembled
 from genedge.results import Measured
@@ -58,7 +62,7 @@ def texts(figure):
 
 @pytest.mark.parametrize("users", [(3,), (3, 4)])
 def test_all_names_in_figures_of_evaluations(users):
-    text = texts(evaluation_figure(evaluation(NAMES, NAMES[0], users), {}))
+    text = texts(evaluation_figure(evaluation(NAMES, NAMES[0], users)))
     assert all(in_figure(name) in text for name in NAMES)
 
 
@@ -88,7 +92,7 @@ def test_curves_and_levels_are_drawn_where_they_were_measured():
 
 
 def test_two_policies_that_look_alike_are_two_dots():
-    figure = evaluation_figure(evaluation(["a" * 30, "b" + "a" * 30], "x"), {})
+    figure = evaluation_figure(evaluation(["a" * 30, "b" + "a" * 30], "x"))
     assert sorted(dots(figure.axes[0])) == [0, 1]
 
 
@@ -98,7 +102,9 @@ BEGINS = {
     ".png": b"\x89PNG",
     ".pdf": b"%PDF",
     ".svg": b"<?xml",
+    ".svgz": b"\x1f\x8b",
     ".eps": b"%!PS-Adobe-3.0 EPSF",
+    ".ps": b"%!PS-Adobe-3.0\n",
     ".jpg": b"\xff\xd8",
     ".jpeg": b"\xff\xd8",
     ".webp": b"RIFF",
@@ -137,6 +143,84 @@ def test_other_names_are_refused(name, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_fonts_are_embedded():
+    """As TrueType in PDF and PostScript, as journals ask; in SVG letters are shapes."""
+    figure = plain()
+    pdf, eps, ps, svg = (encoded(figure, kind, 80) for kind in ("pdf", "eps", "ps", "svg"))
+    assert b"/FontFile2" in pdf
+    assert b"/CIDFontType2" in pdf
+    assert b"/Type3" not in pdf
+    for file in (eps, ps):
+        assert b"/FontType 42 def" in file
+        assert b"/FontType 3" not in file
+    assert b"<text" not in svg
+    assert gzip.decompress(encoded(figure, "svgz", 80)) == svg
+
+
+# --- The room a figure has ----------------------------------------------------------------------------------
+
+COLUMN, PAGE = Fit(3.5, 8, title=False), Fit(7.16, 8)
+ROWS = [{"episode": i, "reward": -1000.0 * i, "evaluated_utility": 2.0} for i in (1, 2)]
+POLICIES = ("rcars", "knapsack", "a-policy-of-mine", "cloud-only")
+
+
+def fitted(fit):
+    yield evaluation_figure(evaluation(POLICIES, "paper"), fit)
+    yield evaluation_figure(evaluation(POLICIES, "paper", (3, 4)), fit)
+    curves = dict.fromkeys(("runs/0", "runs/1", "another"), ROWS)
+    yield learning_figure(curves, {"rcars": 3.0}, "A long title of what was learnt on what", "a long note", fit)
+
+
+def boxes_of(figure, fit):
+    """Where its texts are, in pixels."""
+    canvas = FigureCanvasAgg(figure)
+    with style(fit.look(FONT_PT)):
+        canvas.draw()
+    # Ticks beyond the ends of an axis are kept, and not drawn.
+    axis = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    drawn = {id(text) for a in axis for tick in a._update_ticks() for text in (tick.label1, tick.label2)}
+    labels = {
+        id(text) for a in axis for tick in (*a.majorTicks, *a.minorTicks) for text in (tick.label1, tick.label2)
+    }
+    return {
+        text: text.get_window_extent()
+        for text in figure.findobj(Text)
+        if text.get_text().strip("\u200b ") and text.get_visible() and id(text) not in labels - drawn
+    }
+
+
+@pytest.mark.parametrize("fit", [COLUMN, PAGE, Fit(88 / 25.4, 10)])
+def test_in_any_room_nothing_overlaps_or_leaves_the_figure(fit):
+    for figure in fitted(fit):
+        assert figure.get_figwidth() == fit.width_in
+        boxes = boxes_of(figure, fit)
+        assert {text.get_fontsize() for text in boxes} == {fit.font_pt}
+        for i, (one, box) in enumerate(boxes.items()):
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, one
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, one
+            for other, its in list(boxes.items())[i + 1 :]:
+                assert not box.padded(-1).overlaps(its.padded(-1)), (one, other)
+        titles = (figure.get_suptitle(), *(axes.get_title() for axes in figure.axes))
+        assert any(titles) == fit.title
+
+
+def test_panels_flow_into_a_narrow_figure():
+    results = evaluation(POLICIES, "paper")
+    wide, narrow = (evaluation_figure(results, fit) for fit in (Fit(), COLUMN))
+    assert [[axes.get_subplotspec().rowspan.start for axes in f.axes] for f in (wide, narrow)] == [
+        [0] * 4,
+        [0, 0, 1, 1],
+    ]
+    assert [dots(axes) for axes in wide.axes] == [dots(axes) for axes in narrow.axes]
+
+
+def test_where_there_is_no_room_that_is_said(tmp_path):
+    fit = Fit(1.0, 40)
+    with pytest.raises(InputError, match=r"^the figure's parts do not fit into 1 inches with letters of 40 pt"):
+        write_figure(evaluation_figure(evaluation(POLICIES, "paper"), fit), tmp_path / "f.png", fit.look(9))
+    assert not list(tmp_path.iterdir())
+
+
 # --- What matplotlib is set to ------------------------------------------------------------------------------
 
 
@@ -166,12 +250,13 @@ def test_matplotlib_has_one_door():
 
 AFTER_DRAWING = """
 import sys
-from genedge.draw import boxes, canvas, cells, dots, evaluated, watch
+from genedge.draw import boxes, canvas, cells, dots, evaluated, fit, watch
 from genedge.paper import report
 import genedge.draw.slot, genedge.draw.replay, matplotlib
 from pathlib import Path
 before = dict.__getitem__(matplotlib.rcParams, "backend")
-canvas.write_figure(cells.learning_figure({}, {"a": 1.0}, "t", "n"), Path(sys.argv[1]), dots.LOOK)
+look = fit.AS_USUAL.look(dots.FONT_PT)
+canvas.write_figure(cells.learning_figure({}, {"a": 1.0}, "t", "n"), Path(sys.argv[1]), look)
 assert "matplotlib.pyplot" not in sys.modules
 assert dict.__getitem__(matplotlib.rcParams, "backend") == before == "svg", before
 """
@@ -184,7 +269,7 @@ def test_the_readers_backend_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "svg")
     run = subprocess.run([sys.executable, "-c", AFTER_DRAWING, tmp_path / "f.png"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    write_figure(learning_figure({}, {"a": 1.0}, "t", "n"), tmp_path / "g.png", LOOK)
+    write_figure(learning_figure({}, {"a": 1.0}, "t", "n"), tmp_path / "g.png", AS_USUAL.look(FONT_PT))
     assert (tmp_path / "f.png").read_bytes() == (tmp_path / "g.png").read_bytes()
 
 

@@ -100,7 +100,7 @@ BOX_LEGEND = [
 
 
 def test_the_figure_shows_costs_in_expectation_beside_the_optimum(evaluation):
-    figure = evaluation_figure(evaluation, {})
+    figure = evaluation_figure(evaluation)
     panels = dict(zip(evaluation.panels, figure.axes, strict=False))
     assert list(panels) == ["expected_utility", "delay_s", "hit_ratio", "loads_per_hour"]
     for metric, axes in panels.items():
@@ -112,7 +112,7 @@ def test_the_figure_shows_costs_in_expectation_beside_the_optimum(evaluation):
 
 def test_the_figure_shows_what_was_held_and_asked_for(evaluation):
     """Slot by slot: the colours of what is held, and circles as large as there are requests."""
-    timelines = evaluation_figure(evaluation, {}).axes[4:]
+    timelines = evaluation_figure(evaluation).axes[4:]
     for axes, (policy, first) in zip(timelines, evaluation.first.items(), strict=True):
         assert axes.get_ylabel() == policy
         (image,) = axes.get_images()
@@ -139,7 +139,7 @@ def test_names_stand_in_the_figure_as_they_are(evaluation):
     rows = tuple(replace(evaluation.rows[0], policy=name) for name in NAMES)
     first = dict.fromkeys(NAMES, evaluation.first["lru"])
     odd = replace(evaluation, scenario=renamed(evaluation.scenario, "$x$"), rows=rows, first=first)
-    texts = texts_of(evaluation_figure(odd, {}))
+    texts = texts_of(evaluation_figure(odd))
     # Beside the panels and beside what it held; matplotlib keeps another beside the right end of an axis.
     assert all(texts.count(in_figure(name)) >= 2 for name in NAMES)
     assert any(text.startswith("scenario $x$, 4 users") for text in texts)
@@ -164,7 +164,7 @@ def test_without_a_known_optimum_it_says_why(capsys):
     assert told["results"][0]["gap"] is None
     print_results(made)
     assert capsys.readouterr().out.rstrip().endswith(f"The optimum is not known: {made.why_not}.")
-    figure = evaluation_figure(made, {})
+    figure = evaluation_figure(made)
     assert dots(figure.axes[0]) == {0: made.value("lru", USERS, "utility").mean}
     assert not any(levels(axes) for axes in figure.axes[:4])
     assert legend(figure) == BOX_LEGEND

@@ -28,6 +28,10 @@ COSTS = {
 ENTRIES = [Entry("a", ("a0", "a1", "a2"), (0, 1, 2)), Entry("b", ("b0", "b1"), (5, 6)), Entry("rcars", ("rcars",))]
 
 
+def by_name(names):
+    return dict(zip(names, names, strict=True))
+
+
 def measured(name):
     samples = {metric: np.full(EPISODES, 0.5) for metric in METRICS} | {
         "utility": 200 + np.array(COSTS[name], float)
@@ -190,7 +194,7 @@ def sweep(tmp_path_factory):
 
 
 def test_a_pattern_is_a_row_for_each_setting(sweep):
-    rows = entries_of(["rcars", f"{sweep}/*"], print)
+    rows = entries_of(by_name(["rcars", f"{sweep}/*"]), print)
     assert [(row.name, row.seeds) for row in rows] == [
         ("rcars", ()),
         ("ddpg.actor_learning_rate=0.0001", (0, 1, 2)),
@@ -198,14 +202,19 @@ def test_a_pattern_is_a_row_for_each_setting(sweep):
     ]
     assert rows[1].members == tuple(f"{sweep}/rate=0.0001/seed-{seed}" for seed in (0, 1, 2))
     # The folder that holds them, its parts, and all of it twice are the same.
-    assert entries_of(["rcars", str(sweep), f"{sweep}/rate=0.001"], print) == rows
-    assert entries_of(["rcars", f"{sweep}/rate=*/seed-*"], print) == rows
+    assert entries_of(by_name(["rcars", str(sweep), f"{sweep}/rate=0.001"]), print) == rows
+    assert entries_of(by_name(["rcars", f"{sweep}/rate=*/seed-*"]), print) == rows
 
 
 def test_a_group_alone_is_called_by_its_folder_and_a_run_alone_is_a_policy(sweep):
-    assert [row.name for row in entries_of([f"{sweep}/rate=0.001/*"], print)] == [f"{sweep}/rate=0.001"]
+    assert entries_of({"slow": f"{sweep}/rate=0.001/*"}, print)[0].name == "slow"
+    assert entries_of({"mine": "x.py:f"}, print) == [Entry("mine", ("x.py:f",))]
+    with pytest.raises(InputError, match=r"policy all=.*: these are \d rows; give each a label, or none"):
+        entries_of({"all": f"{sweep}/*"}, print)
+    assert [row.name for row in entries_of(by_name([f"{sweep}/rate=0.001/*"]), print)] == [f"{sweep}/rate=0.001"]
     one = f"{sweep}/rate=0.001/seed-1"
-    assert entries_of([f"{sweep}/rate=0.001/*1"], print) == entries_of([one], print) == [Entry(one, (one,))]
+    alone = entries_of(by_name([f"{sweep}/rate=0.001/*1"]), print)
+    assert alone == entries_of(by_name([one]), print) == [Entry(one, (one,))]
 
 
 def test_what_diverged_is_left_out_and_told(sweep):
@@ -213,14 +222,14 @@ def test_what_diverged_is_left_out_and_told(sweep):
     told = []
     try:
         ends[1].write_text('{"ended": "diverged"}')
-        rows = entries_of([f"{sweep}/*"], told.append)
+        rows = entries_of(by_name([f"{sweep}/*"]), told.append)
         assert [row.seeds for row in rows] == [(0, 1, 2), (0, 2)]
         assert told == [f"{sweep}/rate=0.001/seed-1: training diverged; it is left out"]
         for end in ends:
             end.write_text('{"ended": "diverged"}')
         with pytest.raises(InputError, match=r"rate=0.001': training diverged in every run there"):
-            entries_of([f"{sweep}/rate=0.001"], told.append)
-        assert [row.seeds for row in entries_of([str(sweep)], told.append)] == [(0, 1, 2)]
+            entries_of(by_name([f"{sweep}/rate=0.001"]), told.append)
+        assert [row.seeds for row in entries_of(by_name([str(sweep)]), told.append)] == [(0, 1, 2)]
     finally:
         for end in ends:
             end.unlink(missing_ok=True)
@@ -228,11 +237,11 @@ def test_what_diverged_is_left_out_and_told(sweep):
 
 def test_what_holds_no_run_and_the_same_run_twice_are_refused(sweep):
     with pytest.raises(InputError, match=r"policy '.*/none\*': no folder of that pattern holds a run"):
-        entries_of([f"{sweep}/none*"], print)
+        entries_of(by_name([f"{sweep}/none*"]), print)
     with pytest.raises(InputError, match=r"empty: holds no run; 'genedge train --out"):
-        entries_of([f"{sweep}/empty"], print)
+        entries_of(by_name([f"{sweep}/empty"]), print)
     scenario = load_scenario("paper", [*SMALL, "ddpg.actor_learning_rate=0.001"])
     again = sweep.parent / "again"
     create_run(again / "seed-1", scenario, 3, "ddpg", 10, 1)
     with pytest.raises(InputError, match=r"seed-1 and .*again/seed-1 are the same run, with seed 1; name"):
-        entries_of([f"{sweep}/rate=0.001", str(again)], print)
+        entries_of(by_name([f"{sweep}/rate=0.001", str(again)]), print)

@@ -572,3 +572,18 @@ def test_a_folder_in_use_stays_as_it_is(tmp_path, paper):
     with pytest.raises(InputError, match="cannot be written"):
         export_actor(actor_of(*NETWORKS[3]), paper, None, tmp_path / "note" / "out", "numpy")
     assert [path.name for path in tmp_path.iterdir()] == ["note"]
+
+
+def test_decides_by_what_is_seen(draw_slot, tmp_path):
+    """Late and noisy channels pass the comparison at the export; `seen_channel_gain` counts, and is checked."""
+    more = ["cell.users=3", "cell.places=12", "observation.stale_slots=2", "observation.gain_noise_db=3"]
+    scenario = load_scenario("paper", more)
+    export_actor(actor_of("mlp", False, 1), scenario, PLACES, tmp_path / "out", "numpy")
+    policy = runner.Policy(tmp_path / "out")
+    slots = slots_of(scenario, draw_slot)
+    row, other = rows_of(slots)[1:3]
+    seen = policy.action(row | {"seen_channel_gain": other["channel_gain"]})
+    np.testing.assert_array_equal(seen, policy.action(row | {"channel_gain": other["channel_gain"]}))
+    assert not np.allclose(seen, policy.action(row))
+    with pytest.raises(runner.InputError, match="seen_channel_gain must be a list of 12, numbers"):
+        policy.action(row | {"seen_channel_gain": [1e-9]})

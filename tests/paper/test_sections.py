@@ -7,8 +7,9 @@ import pytest
 from hostile import NAMES, texts_of
 from made_up import made_up
 
-from genedge.draw.canvas import OPEN, encoded, in_figure
-from genedge.draw.charts import OPTIMUM, Chart, Forest, Grid, HeatMap
+from genedge.draw.canvas import encoded, in_figure
+from genedge.draw.charts import FONT_PT, OPTIMUM, Chart, Forest, Grid, HeatMap
+from genedge.draw.fit import AS_USUAL
 from genedge.errors import InputError
 from genedge.learn.runs import evaluated_after
 from genedge.paper.evidence import Evidence, benchmarks, fastest, measure, runs, trained
@@ -35,7 +36,7 @@ OWN = str(Path(__file__).parent.parent.parent / "examples" / "own_policy.py") + 
 
 @pytest.fixture(scope="module")
 def study():
-    return study_of(SMALL, [OWN])
+    return study_of(SMALL, {OWN: OWN})
 
 
 @pytest.fixture(scope="module")
@@ -169,13 +170,15 @@ def test_what_is_within_reach_recomputed(study, records):
 
 def test_pictures_are_the_same_bytes_each_time(study, pictures):
     for kind in ("png", "pdf"):
-        first, second = (encoded(pictures["budget"].draw(study.styles), kind, 100, OPEN) for _ in range(2))
+        first, second = (
+            encoded(pictures["budget"].draw(study.styles), kind, 100, AS_USUAL.look(FONT_PT)) for _ in range(2)
+        )
         assert first == second
 
 
 @pytest.mark.heavy
 def test_names_of_ones_own_stand_in_every_figure():
-    study = study_of(SMALL, [])._replace(own=dict.fromkeys(NAMES, "priced"))
+    study = study_of(SMALL, {})._replace(own=dict.fromkeys(NAMES, "priced"))
     for section in SECTIONS.values():
         records = {task: made_up(task) for task in section.tasks(study)}
         for picture in section.pictures(study, records):
@@ -190,11 +193,11 @@ def test_two_policies_of_one_name_keep_apart(tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "p.py").write_text("def decide(params, slots, key): ...\n")
     names = [f"{tmp_path / folder / 'p.py'}:decide" for folder in ("a", "b")]
-    assert set(study_of(SMALL, names).own) == set(names)
+    assert set(study_of(SMALL, dict(zip(names, names, strict=True))).own) == set(names)
 
 
 def test_one_more_policy_leaves_all_other_work_as_it_is(study, records):
-    without = study_of(SMALL, [])
+    without = study_of(SMALL, {})
     assert {task for section in SECTIONS.values() for task in section.tasks(without)} <= set(records)
 
 
@@ -202,13 +205,13 @@ def test_names_that_say_something_else_here_are_refused(tmp_path):
     (tmp_path / "p.py").write_text("def most(params, slots, key): ...\n")
     for name, message in ((f"{tmp_path / 'p.py'}:most", "needs the names most and optimum"), ("rcars", "already")):
         with pytest.raises(InputError, match=message):
-            study_of(SMALL, [name])
+            study_of(SMALL, {name: name})
 
 
 @pytest.mark.heavy
 def test_the_best_possible_is_never_worse(study):
     """On results that were measured, not made up: in utility, hits, delay and quality, over everybody."""
-    small = study_of(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), [])
+    small = study_of(changed(SMALL, ["catalogues=3", "test_episodes=1", "users=10"]), {})
     labels = [label for label in small.policies if label != "knapsack"]
     tasks = [*(benchmarks(small, PAPER, n, 3) for n in (10, 18)), fastest(small, PAPER, 3)]
     measured = {task: {"found": task.run(Path()).numbers, "times": {}} for task in tasks}

@@ -268,9 +268,8 @@ def test_in_the_papers_figures(tmp_path):
     )
     agent.learn(30)
     genedge.gym.save_sb3(agent, tmp_path / "mine.zip")
-    study = study_of(
-        changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), [f"sb3:{tmp_path / 'mine.zip'}"]
-    )
+    name = f"sb3:{tmp_path / 'mine.zip'}"
+    study = study_of(changed(QUICK, ["catalogues=1", "users=10", "test_episodes=1"]), {name: name})
     found = {}
     for users in (10, 18):
         task = benchmarks(study, "paper", users, 1, "mine")

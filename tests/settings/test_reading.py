@@ -11,10 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genedge.errors import InputError
-from genedge.evaluation.lines import read_decisions, read_slots
 from genedge.paper.plan import FULL, changed
 from genedge.replay.catalogue import load_catalogue
 from genedge.scenario import load_scenario
+from genedge.scenario.lines import read_decisions, read_slots
 from genedge.settings.reading import (
     MOST_BYTES,
     MOST_DIGITS,

@@ -17,7 +17,16 @@ from jaxtyping import Float, Int, UInt32
 from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.popularity import zipf
 from genedge.cell.sight import first_sight, see
-from genedge.cell.types import AnyArray, LastingChannel, LastingMobility, Params, Slot, lasts, with_outage
+from genedge.cell.types import (
+    AnyArray,
+    LastingChannel,
+    LastingMobility,
+    Params,
+    Slot,
+    lasts,
+    with_outage,
+    with_places,
+)
 
 # A long episode is drawn in blocks of about so many users: they stay in a core's cache, and its memory is bounded.
 USERS_AT_ONCE = 10_000
@@ -128,6 +137,8 @@ def sample_slot(
     Returns:
         The skew's state in slot t, the slot with fields of shape (places,), and what lasts of it.
     """
+    if params.recorded is not None:
+        return _recorded_slot(params, key, t, places)
     u = jax.tree.map(lambda x: x[..., None], draw(key, t, places, lasts(params)))
     state = _next_state(params, t[None], u)[before]
     ranking = None if params.box is None else _drift(params, t[None], u, before_ranking)[1]
@@ -135,6 +146,22 @@ def sample_slot(
     lasting, slots = _slots(params, t[None], u, state, ranking, users, before_lasting)
     lasting, slots = _as_seen(params, key, t[None], lasting, before_lasting, slots)
     return state[0], jax.tree.map(lambda x: x[0], slots), lasting
+
+
+def _recorded_slot(params: Params, key: Array, t: Array, places: int) -> tuple[Array, Slot, Lasting]:
+    """Slot t of the episode that the key chooses; what came after its last slot nobody knows, so that stays."""
+    episode = _recorded_episode(params, key, places)
+    slot: Slot = jax.tree.map(lambda x: x[jnp.minimum(t, x.shape[0] - 1)], episode)
+    state = jnp.abs(jnp.asarray(params.skews) - slot.skew).argmin().astype(jnp.int32)
+    return state, slot, Lasting()
+
+
+def _recorded_episode(params: Params, key: Array, places: int) -> Slot:
+    """An episode of those recorded, each as likely as the others."""
+    assert params.recorded is not None
+    e = jax.random.randint(key, (), 0, params.recorded.skew.shape[0])
+    episode: Slot = jax.tree.map(lambda x: jnp.asarray(x)[e], params.recorded)
+    return with_places(episode, places)
 
 
 def first_lasting(params: Params, places: int) -> Lasting:
@@ -306,6 +333,9 @@ def sample_episode(params: Params, key: Array, users: Int[Array, ""] | int, plac
     Returns:
         The slots, fields of shape (slots, places).
     """
+    if params.recorded is not None:
+        whole: Slot = jax.tree.map(lambda x: x[:slots], _recorded_episode(params, key, places))
+        return whole
     blocks = -(-slots * places // USERS_AT_ONCE)
     size = -(-slots // blocks)
 

@@ -12,6 +12,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from genedge.cell.shown import slots_html
+
 # NumPy arrays come from scenarios and certificates, JAX arrays from compiled code; both are welcome.
 AnyArray = Array | np.ndarray
 
@@ -262,6 +264,8 @@ class Params(NamedTuple):
         box: what sets a real box apart; None for a cell like the paper's.
         outage: when a user is not served at all; None where everybody is.
         costs: what a slot costs beyond Eq. (14); None if nothing.
+        recorded: E episodes of T slots that are met in place of drawn ones, fields with leading axes (E, T); None
+            where slots are drawn.
         observation: how channels are seen; None where they are seen as they are.
     """
 
@@ -289,6 +293,7 @@ class Params(NamedTuple):
     box: Box | None = None
     outage: Outage | None = None
     costs: Costs | None = None
+    recorded: "Slot | None" = None
     observation: Observation | None = None
 
 
@@ -337,6 +342,9 @@ class Slot(NamedTuple):
     memory: Memory | None = None
     outage: Bool[AnyArray, "*batch N"] | None = None
     seen_gain: Float[AnyArray, "*batch N"] | None = None
+
+    def _repr_html_(self) -> str:
+        return slots_html(self)
 
 
 class Decision(NamedTuple):

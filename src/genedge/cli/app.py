@@ -93,31 +93,22 @@ SetOption = Annotated[
         help="Change a setting: a dotted key and a YAML value, such as objective.alpha=0.5. Repeatable.",
     ),
 ]
+SlotsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--slots",
+        dir_okay=False,
+        metavar="FILE",
+        help="Slots of a file in place of drawn ones, JSON lines as 'genedge slots' prints them; an episode is as "
+        "many in a row as the scenario's have, or those with the same 'episode'.",
+    ),
+]
 POLICY_HELP = (
     "a policy's name, a run's folder, FILE.py:FUNCTION, or sb3:FILE, a model that Stable-Baselines3 has saved. Of "
     "both kinds of files the code that they contain is run: name only what you trust."
 )
+LABEL_HELP = "LABEL=POLICY calls it so in tables and figures; a path with an = of its own has a / before it."
 
-
-def _drawable(figure: Path | None) -> Path | None:
-    """Refuses a figure that could not be drawn, before there is any work to lose."""
-    if figure is not None:
-        from genedge.draw.canvas import check_figure
-
-        check_figure(figure)
-    return figure
-
-
-FigureOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--figure",
-        dir_okay=False,
-        metavar="FILE",
-        callback=_drawable,
-        help="Also draw a figure, in the format that its name says: .png, .pdf, .svg, .eps, .jpg, .webp or .tif.",
-    ),
-]
 
 # Larger seeds would repeat smaller ones: JAX takes 32 bits of them.
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of everything random.")]

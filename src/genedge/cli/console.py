@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from genedge.cli.streams import on_terminal
 from genedge.text import shown
 
 
@@ -18,11 +19,13 @@ class _Harmless(Console):
 
 
 def console() -> Console:
-    """Standard output: as wide as the terminal, in a pipe wide enough for every row.
+    """Standard output: as wide as the terminal, in a pipe wide enough for every row; in a notebook without colours.
 
     Square brackets are intervals and units here, not styles.
     """
-    return _Harmless(width=None if sys.stdout.isatty() else 240, markup=False, highlight=False, emoji=False)
+    plain = None if on_terminal(sys.stdout) else False
+    width = None if sys.stdout.isatty() else 240
+    return _Harmless(force_terminal=plain, width=width, markup=False, highlight=False, emoji=False)
 
 
 def say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""Progress: a bar with a time estimate on a terminal, plain lines in a pipe. Always on standard error."""
+"""Progress on standard error: a bar with a time estimate on a terminal, plain lines in pipes and notebooks."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -8,10 +8,11 @@ from math import inf
 from time import monotonic
 from typing import Protocol
 
+from genedge.cli.streams import on_terminal
 from genedge.text import shown
 
-# In a pipe, a line at most this often, and always the first and last.
-LINE_EVERY_S = 5.0
+# Without a terminal, a line at most this often, and the last one; none of work that is done in this time [s].
+LINE_EVERY_S, LEAST_S = 5.0, 1.0
 
 
 class Tick(Protocol):
@@ -29,7 +30,7 @@ def progress(total: int) -> Iterator[Tick]:
     Args:
         total: how much there is to do.
     """
-    if sys.stderr.isatty():
+    if on_terminal(sys.stderr):
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
         from rich.progress import TimeRemainingColumn as Remaining
@@ -48,14 +49,15 @@ def progress(total: int) -> Iterator[Tick]:
             yield lambda text, done: bar.update(task, completed=done, description=shown(text))
         return
 
-    start, last, before = monotonic(), -LINE_EVERY_S, 0
+    start = last = monotonic()
+    before: int | None = None
 
     def line(text: str, done: int) -> None:
         nonlocal last, before
         now = monotonic()
-        if last < 0:
+        if before is None:
             before = done  # By an earlier session, in no time of this one.
-        if now - last < LINE_EVERY_S and done < total:
+        if now - start < LEAST_S or (now - last < LINE_EVERY_S and done < total):
             return
         last = now
         left = (now - start) / (done - before) * (total - done) if done > before else None

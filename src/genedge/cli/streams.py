@@ -29,6 +29,18 @@ def mend_streams() -> None:
     sys.stderr = io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=True)
 
 
+def on_terminal(stream: Any) -> bool:
+    """Whether a stream is read on a terminal, which bars and colours are for.
+
+    A notebook runs `!genedge` on one that nobody sees: its kernel says so in the environment.
+
+    Args:
+        stream: standard output or standard error.
+    """
+    notebook = any(name in os.environ for name in ("JPY_PARENT_PID", "JPY_SESSION_NAME", "COLAB_RELEASE_TAG"))
+    return bool(stream.isatty()) and not notebook
+
+
 @contextlib.contextmanager
 def told_in_a_line() -> Iterator[None]:
     """What is told of what the user gave is one line on standard error, without the place in the program."""

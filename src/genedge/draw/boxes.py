@@ -5,28 +5,33 @@ from collections.abc import Sequence
 import numpy as np
 
 from genedge.draw.canvas import Axes, Line2D, ListedColormap, Patch, in_figure
-from genedge.draw.dots import Below
+from genedge.draw.dots import FONT_PT, WIDTH_IN, Below
+from genedge.draw.fit import Fit, in_lines
 from genedge.evaluation.box_results import BoxEvaluation, FirstEpisode
 
+# Of the models' numbers [pt].
+TINY_PT = 7.0
 ABSENT, LOADING, SERVING = "#FFFFFF", "#E69F00", "#A6CEE3"
 
 
-def timelines(evaluation: BoxEvaluation) -> Below:
+def timelines(evaluation: BoxEvaluation, fit: Fit) -> Below:
     """A timeline of each policy, to stand below the dots.
 
     Args:
         evaluation: the results.
+        fit: the room that the figure has.
     """
-    strip_in = 0.5 + 0.13 * len(evaluation.scenario.models)
+    pt = fit.pt(FONT_PT)
+    # Below the last one there are its labels; in letters of the usual size a model has 0.13 inches.
+    strip_in = (0.5 + 0.13 * len(evaluation.scenario.models)) * fit.pt(TINY_PT) / TINY_PT
+    told = "slot of the first episode; rows: models by number, circles: size by number of requests"
 
     def draw(panels: Sequence[Axes]) -> None:
         for axes, policy in zip(panels, evaluation.policies, strict=True):
-            _timeline(axes, policy, evaluation.first[policy])
+            _timeline(axes, policy, evaluation.first[policy], fit)
         for axes in panels[:-1]:
             axes.set_xticklabels([])
-        panels[-1].set_xlabel(
-            "slot of the first episode; rows: models by number, circles: size by number of requests"
-        )
+        panels[-1].set_xlabel(in_lines(told, 0.7 * fit.width(WIDTH_IN), pt))
 
     legend = (
         Patch(facecolor=SERVING, edgecolor="grey", label="loaded"),
@@ -38,7 +43,7 @@ def timelines(evaluation: BoxEvaluation) -> Below:
     return Below([strip_in] * len(evaluation.rows), draw, legend)
 
 
-def _timeline(axes: Axes, policy: str, first: FirstEpisode) -> None:
+def _timeline(axes: Axes, policy: str, first: FirstEpisode, fit: Fit) -> None:
     slots, memory = first.slots, first.slots.memory
     assert memory is not None
     held, loaded = np.asarray(memory.held), np.asarray(memory.held & (memory.wait == 0))
@@ -61,7 +66,7 @@ def _timeline(axes: Axes, policy: str, first: FirstEpisode) -> None:
         at, of = np.nonzero(counts)
         shift = -0.18 if face == "black" else 0.18
         axes.scatter(at + shift, of, s=4 * counts[at, of], facecolors=face, edgecolors="black", linewidths=0.5)
-    axes.set_yticks(range(models), [str(m) for m in range(models)], fontsize=7)
+    axes.set_yticks(range(models), [str(m) for m in range(models)], fontsize=fit.pt(TINY_PT))
     axes.set_ylabel(in_figure(policy), rotation=0, ha="right", va="center", labelpad=14)
     axes.set_xlim(-0.5, T - 0.5)
     for m in range(1, models):

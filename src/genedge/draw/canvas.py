@@ -4,7 +4,9 @@ Nothing else in the package imports matplotlib. What the reader has set for it c
 changes nothing for the reader: neither settings nor backend, and pyplot is left alone.
 """
 
+import gzip
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -56,6 +58,7 @@ __all__ = [
     "pixels",
     "style",
     "to_rgb",
+    "width_in",
     "write_figure",
 ]
 
@@ -63,7 +66,9 @@ Look = Mapping[str, Any]
 USUAL: Look = MappingProxyType({})
 OPEN: Look = MappingProxyType({"axes.spines.top": False, "axes.spines.right": False})
 
-SUFFIXES = (".png", ".pdf", ".svg", ".eps", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+# Of matplotlib's formats without pgf, whose texts only LaTeX can measure; raw and rgba, which do not say how large
+# they are; and avif and gif, which not every Pillow or matplotlib writes.
+SUFFIXES = (".png", ".pdf", ".svg", ".svgz", ".eps", ".ps", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
 
 # Of a name in a figure; longer ones leave no room for what they name.
 LONGEST_NAME = 24
@@ -111,6 +116,21 @@ def _has_glyph(character: str) -> bool:
         return bool(get_font(findfont(FontProperties())).get_char_index(ord(character)))
 
 
+@cache
+def width_in(text: str, pt: float) -> float:
+    """How wide a line of text is drawn [inch].
+
+    Args:
+        text: the line.
+        pt: size of its letters.
+    """
+    with style():
+        font = get_font(findfont(FontProperties()))
+    font.set_size(pt, 72)
+    font.set_text(text)
+    return float(font.get_width_height()[0]) / 64 / 72
+
+
 class LogTicks(LogFormatter):
     """Labels where matplotlib has them on logarithmic axes, as plain numbers."""
 
@@ -143,12 +163,24 @@ def encoded(figure: Figure, kind: str, dpi: int, look: Look = USUAL) -> bytes:
         kind: one of SUFFIXES, without its point.
         dpi: pixels an inch.
         look: in which it was made.
+
+    Raises:
+        InputError: its parts do not fit into it.
     """
+    if kind == "svgz":  # Matplotlib writes down when it was packed.
+        return gzip.compress(encoded(figure, "svg", dpi, look), mtime=0)
     dates: Mapping[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     buffer = BytesIO()
-    with style(look):
-        figure.savefig(buffer, format=kind, dpi=dpi, metadata=dates.get(kind))
-    if kind == "eps":
+    with style(look), warnings.catch_warnings():
+        warnings.filterwarnings("error", "constrained_layout not applied", UserWarning)
+        try:
+            figure.savefig(buffer, format=kind, dpi=dpi, metadata=dates.get(kind))
+        except UserWarning:
+            raise InputError(
+                f"the figure's parts do not fit into {figure.get_figwidth():.3g} inches with letters of "
+                f"{look.get('font.size', 10):g} pt; give it more room, or smaller letters"
+            ) from None
+    if kind in ("eps", "ps"):
         return re.sub(rb"%%CreationDate: [^\n]*\n", b"", buffer.getvalue(), count=1)
     return buffer.getvalue()
 

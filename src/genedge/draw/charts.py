@@ -5,15 +5,21 @@ A figure is drawn from the rows that stand in the CSV file beside it, and from n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from genedge.draw.canvas import OPEN, Axes, Figure, LogNorm, LogTicks, Patch, Rectangle, in_figure, style
+from genedge.draw.canvas import Axes, Figure, LogNorm, LogTicks, Patch, Rectangle, in_figure, style, width_in
+from genedge.draw.fit import AS_USUAL, Fit, columns_of, in_lines
 from genedge.draw.palette import DASHES, MARKERS, PALETTE
 from genedge.statistics import Interval
 
 WIDTH_IN = 5.2
+# Of most letters, of titles, of legends [pt].
+FONT_PT, TITLE_PT, LEGEND_PT = 10.0, 10.5, 9.0
+# Of the names of rows and columns, and of the numbers in cells.
+LABEL_PT, NUMBER_PT = 8.0, 7.5
 HOLDS, FAILS, UNSURE = "#56B4E9", "#E69F00", "#F0F0F0"
 # Of a column's heading, in letters.
 LONGEST_LINE = 40
@@ -78,14 +84,15 @@ class Chart:
         ]
         return points + [{"series": label, "mean": level} for label, level in self.levels.items()]
 
-    def draw(self, styles: Mapping[str, int]) -> Figure:
+    def draw(self, styles: Mapping[str, int], fit: Fit = AS_USUAL) -> Figure:
         """Draws it.
 
         Args:
             styles: number of each label's colour, marker and dash; a chart of other lines has its own.
+            fit: the room it has.
         """
-        with style(OPEN):
-            figure = Figure(figsize=(WIDTH_IN, 4.3), layout="constrained")
+        with style(fit.look(FONT_PT)):
+            figure = Figure(layout="constrained")
             axes = figure.add_subplot()
             if not all(s.label in styles or s.label == OPTIMUM for s in self.series):
                 styles = {s.label: i for i, s in enumerate(self.series)}
@@ -96,7 +103,11 @@ class Chart:
                 axes.axhline(level, color=colour, ls=dash, lw=1.1, label=in_figure(label))
             for label, at in self.marks.items():
                 axes.axvline(at, color="#555555", ls=(0, (1, 2)), lw=1.2, label=in_figure(label))
-            axes.set(xlabel=self.xlabel, ylabel=self.ylabel, xscale=self.xscale, yscale=self.yscale)
+            width, pt = fit.width(WIDTH_IN), fit.pt(FONT_PT)
+            axes_in = max(0.65 * width, 2.3 * pt / FONT_PT)
+            figure.set_size_inches(width, axes_in + _legend(figure, axes.get_legend_handles_labels()[0], fit))
+            axes.set(xlabel=in_lines(self.xlabel, 0.8 * width, pt), ylabel=in_lines(self.ylabel, 0.8 * axes_in, pt))
+            axes.set(xscale=self.xscale, yscale=self.yscale)
             for scale, axis in ((self.xscale, axes.xaxis), (self.yscale, axes.yaxis)):
                 if scale == "log":
                     axis.set_major_formatter("{x:g}")
@@ -105,9 +116,8 @@ class Chart:
                 where = sorted({x for s in self.series for x in s.x})
                 axes.set_xticks(where, [f"{x:g}" for x in where])
                 axes.minorticks_off()
-            axes.set_title(self.title, loc="left", fontsize=10.5)
+            _title(axes, self.title, fit)
             axes.grid(alpha=0.3)
-            figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
         return figure
 
     def _line(self, axes: Axes, series: Series, styles: Mapping[str, int]) -> None:
@@ -188,15 +198,18 @@ class Grid:
             if cell is not None
         ]
 
-    def draw(self, styles: Mapping[str, int]) -> Figure:
+    def draw(self, styles: Mapping[str, int], fit: Fit = AS_USUAL) -> Figure:
         """Draws it.
 
         Args:
             styles: unused; all figures are drawn alike.
+            fit: the room it has.
         """
         rows, columns = len(self.labels), len(self.columns)
-        with style(OPEN):
-            figure = Figure(figsize=(WIDTH_IN, 1.9 + 0.235 * rows), layout="constrained")
+        with style(fit.look(FONT_PT)):
+            pt = fit.pt(LABEL_PT)
+            width = max(fit.width(WIDTH_IN), self._least_in(fit))
+            figure = Figure(figsize=(width, (1.9 + 0.235 * rows) * pt / LABEL_PT), layout="constrained")
             axes = figure.add_subplot()
             for i, row in enumerate(self.cells):
                 for j, cell in enumerate(row):
@@ -213,14 +226,14 @@ class Grid:
                         format(value.mean, self.formats[j]),
                         ha="center",
                         va="center",
-                        fontsize=7.5,
+                        fontsize=fit.pt(NUMBER_PT),
                     )
                     text.set_bbox({"facecolor": colour, "edgecolor": "none", "pad": 0.8})
             axes.set(xlim=(0, columns), ylim=(rows, 0))
             lines = [column.split("\n") for column in self.columns]
             headings = ["\n".join(in_figure(line, LONGEST_LINE) for line in heading) for heading in lines]
-            axes.set_xticks(np.arange(columns) + 0.5, headings, rotation=90, fontsize=8)
-            axes.set_yticks(np.arange(rows) + 0.5, self.labels, fontsize=8)
+            axes.set_xticks(np.arange(columns) + 0.5, headings, rotation=90, fontsize=pt)
+            axes.set_yticks(np.arange(rows) + 0.5, self.labels, fontsize=pt)
             axes.xaxis.tick_top()
             axes.tick_params(length=0)
             for spine in axes.spines.values():
@@ -233,8 +246,20 @@ class Grid:
                     (UNSURE, "", "interval on both sides"),
                 )
             ]
-            figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
+            _legend(figure, handles, fit)
         return figure
+
+    def _least_in(self, fit: Fit) -> float:
+        """The width in which its numbers do not overlap [inch]; a table that is any narrower says nothing."""
+        numbers = [
+            format(cell[0].mean, self.formats[j])
+            for row in self.cells
+            for j, cell in enumerate(row)
+            if cell is not None
+        ]
+        label_in = max(width_in(label, fit.pt(LABEL_PT)) for label in self.labels)
+        number_in = max((width_in(number, fit.pt(NUMBER_PT)) for number in numbers), default=0.0)
+        return label_in + len(self.columns) * (number_in + 0.05) + 0.2
 
 
 @dataclass(frozen=True)
@@ -272,15 +297,17 @@ class HeatMap:
             for x, value in zip(self.x, row, strict=True)
         ]
 
-    def draw(self, styles: Mapping[str, int]) -> Figure:
+    def draw(self, styles: Mapping[str, int], fit: Fit = AS_USUAL) -> Figure:
         """Draws it.
 
         Args:
             styles: unused; all figures are drawn alike.
+            fit: the room it has.
         """
         means = np.array([[value.mean for value in row] for row in self.values])
-        with style(OPEN):
-            figure = Figure(figsize=(WIDTH_IN, 3.8), layout="constrained")
+        with style(fit.look(FONT_PT)):
+            width, pt = fit.width(WIDTH_IN), fit.pt(FONT_PT)
+            figure = Figure(figsize=(width, max(0.73 * width, 2.6 * pt / FONT_PT)), layout="constrained")
             axes = figure.add_subplot()
             least = 0.1
             image = axes.imshow(
@@ -291,11 +318,11 @@ class HeatMap:
             )
             for (i, j), value in np.ndenumerate(means):
                 shade = "black" if value > 6 else "white"
-                axes.text(j, i, f"{value:.1f}", ha="center", va="center", color=shade, fontsize=9)
+                axes.text(j, i, f"{value:.1f}", ha="center", va="center", color=shade, fontsize=fit.pt(LEGEND_PT))
             axes.set_xticks(range(len(self.x)), self.x)
             axes.set_yticks(range(len(self.y)), self.y)
             axes.set(xlabel=self.xlabel, ylabel=self.ylabel)
-            axes.set_title(self.title, loc="left", fontsize=10.5)
+            _title(axes, self.title, fit)
             bar = figure.colorbar(image, label=self.label, format=LogTicks())
             bar.minorformatter = LogTicks()
         return figure
@@ -350,14 +377,16 @@ class Forest:
             for who, y in level.measured.items()
         ]
 
-    def draw(self, styles: Mapping[str, int]) -> Figure:
+    def draw(self, styles: Mapping[str, int], fit: Fit = AS_USUAL) -> Figure:
         """Draws it.
 
         Args:
             styles: number of each label's colour and marker.
+            fit: the room it has.
         """
-        with style(OPEN):
-            figure = Figure(figsize=(WIDTH_IN, 1.6 + 0.55 * len(self.levels)), layout="constrained")
+        with style(fit.look(FONT_PT)):
+            width, pt = fit.width(WIDTH_IN), fit.pt(LABEL_PT)
+            figure = Figure(layout="constrained")
             axes = figure.add_subplot()
             for i, level in enumerate(self.levels):
                 first = i == 0
@@ -385,13 +414,30 @@ class Forest:
                 colour, marker, _ = style_of(who, styles)
                 axes.plot([], [], color=colour, marker=marker, ls="", label=in_figure(who))
             axes.axvline(0, color="#555555", lw=0.8)
-            axes.set_yticks(range(len(self.levels)), [level.label for level in self.levels], fontsize=8.5)
+            axes.set_yticks(range(len(self.levels)), [level.label for level in self.levels], fontsize=pt)
             axes.set(ylim=(len(self.levels) - 0.4, -0.6), xlabel=self.xlabel)
-            axes.set_title(self.title, loc="left", fontsize=10.5)
+            _title(axes, self.title, fit)
             axes.grid(alpha=0.3, axis="x")
             axes.set_axisbelow(True)
-            figure.legend(loc="outside lower center", ncols=2, fontsize=9, frameon=False)
+            levels_in = (0.9 + 0.55 * len(self.levels)) * pt / LABEL_PT
+            handles = axes.get_legend_handles_labels()[0]
+            figure.set_size_inches(width, levels_in + _legend(figure, handles, fit))
         return figure
+
+
+def _legend(figure: Figure, handles: Sequence[Any], fit: Fit) -> float:
+    """Draws a legend under everything; returns its height [inch]."""
+    width, pt = fit.width(WIDTH_IN), fit.pt(LEGEND_PT)
+    columns = columns_of([str(handle.get_label()) for handle in handles], width, pt, 3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=pt, frameon=False)
+    return 1.6 * ceil(len(handles) / columns) * pt / 72
+
+
+def _title(axes: Axes, title: str, fit: Fit) -> None:
+    """Draws the title, unless there shall be none, from where the axes begin."""
+    if fit.title:
+        pt = fit.pt(TITLE_PT)
+        axes.set_title(in_lines(title, 0.8 * fit.width(WIDTH_IN), pt), loc="left", fontsize=pt)
 
 
 Picture = Chart | Grid | HeatMap | Forest

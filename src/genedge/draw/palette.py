@@ -6,3 +6,5 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 PALETTE = (*(colour for colour in COLOURS if colour != "#000000"), "#882255", "#44AA99")
 MARKERS = "osD^vP*X"
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (7, 3)))
+# Of grids: PostScript knows nothing that shines through.
+GRID = "#E7E7E7"

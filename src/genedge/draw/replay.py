@@ -5,25 +5,39 @@ from typing import Any
 
 import numpy as np
 
-from genedge.draw.canvas import Axes, Figure, in_figure
-from genedge.draw.dots import LEVEL_STYLES, Below, dots_figure
-from genedge.draw.palette import DASHES, PALETTE
+from genedge.draw.canvas import Axes, Figure, Line2D, in_figure
+from genedge.draw.dots import LEVEL_STYLES, SMALL_PT, WIDTH_IN, Below, dots_figure
+from genedge.draw.fit import AS_USUAL, LEAST_BESIDE_IN, Fit
+from genedge.draw.palette import DASHES, GRID, PALETTE
 from genedge.replay.replayed import LOAD_FREE, Replayed
 
 OVER_TIME_IN = 2.6
 
 
-def replay_figure(results: Replayed) -> Figure:
+def replay_figure(results: Replayed, fit: Fit = AS_USUAL) -> Figure:
     """Draws what each policy costs as dots, and the hit ratio so far over time below.
 
     Args:
         results: of a replay.
+        fit: the room it has; where there is none beside the lines over time, they are named under the figure.
     """
+    narrow = fit.width(WIDTH_IN) < LEAST_BESIDE_IN
 
     def draw(panels: Sequence[Axes]) -> None:
         _over_time(panels[0], results)
+        if not narrow:
+            panels[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=fit.pt(SMALL_PT))
 
-    return dots_figure(results, {}, Below([OVER_TIME_IN], draw, ()))
+    under = [Line2D([], [], label=in_figure(name), **line) for name, line in _lines(results).items()]
+    return dots_figure(results, Below([OVER_TIME_IN], draw, under if narrow else ()), fit)
+
+
+def _lines(results: Replayed) -> dict[str, dict[str, Any]]:
+    """How the lines over time are drawn, by policy."""
+    return {
+        name: {"color": PALETTE[i % len(PALETTE)], "ls": DASHES[i % len(DASHES)], "lw": 1.3}
+        for i, name in enumerate(results.tallies)
+    }
 
 
 def _over_time(axes: Axes, results: Replayed) -> None:
@@ -33,12 +47,11 @@ def _over_time(axes: Axes, results: Replayed) -> None:
     busy = requests > 0
     hours = (np.arange(requests.size) + 1)[busy] * width_s / 3600
     so_far = requests.cumsum()[busy]
-    for i, (name, tally) in enumerate(tallies.items()):
-        line: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "ls": DASHES[i % len(DASHES)], "lw": 1.3}
-        axes.plot(hours, tally.course.sums[1].cumsum()[busy] / so_far, label=in_figure(name), **line)
+    for name, line in _lines(results).items():
+        hits = tallies[name].course.sums[1].cumsum()[busy]
+        axes.plot(hours, hits / so_far, label=in_figure(name), **line)
     if results.limits is not None:
         most = results.limits.hits_course.sums[0].cumsum()[busy]
         axes.plot(hours, most / so_far, label=LOAD_FREE, **LEVEL_STYLES[0])
     axes.set(xlabel="time since the first request [h]", ylabel="hit ratio so far", ylim=(0, 1.02))
-    axes.grid(alpha=0.3)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+    axes.grid(color=GRID)

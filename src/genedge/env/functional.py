@@ -17,7 +17,7 @@ from genedge.cell.feasible import decode, first_memory
 from genedge.cell.memory import advance
 from genedge.cell.sampling import Lasting, sample_slot
 from genedge.cell.service import serve
-from genedge.cell.types import AnyArray, Outcome, Params, Slot
+from genedge.cell.types import AnyArray, Outcome, Params, Slot, present
 from genedge.env.observation import observe
 from genedge.precision import in_single
 from genedge.xla import as_stated
@@ -72,7 +72,7 @@ def reset(
     Args:
         params: the scenario.
         key: a JAX random key.
-        users: number of users; they take the first places.
+        users: number of users; they take the first places. Of recorded slots, those who are there.
         places: number of places.
 
     Returns:
@@ -82,7 +82,7 @@ def reset(
     skew, slot, lasting = sample_slot(params, key, t, t, users, places)
     if params.box is not None:
         slot = slot._replace(memory=first_memory(params))
-    return observe(params, slot), State(key, t, skew, jnp.asarray(users), slot, lasting)
+    return observe(params, slot), State(key, t, skew, _users(params, slot, users), slot, lasting)
 
 
 @as_stated()
@@ -107,9 +107,14 @@ def step(params: Params, state: State, action: Float[AnyArray, "A"], slots_per_e
         slot = slot._replace(memory=advance(params, now.memory, decision.cache))
     return Step(
         observation=observe(params, slot),
-        state=State(state.key, t, skew, state.users, slot, lasting),
+        state=State(state.key, t, skew, _users(params, slot, state.users), slot, lasting),
         reward=-outcome.utility.sum(),
         terminated=jnp.bool_(False),
         truncated=t >= slots_per_episode,
         info=outcome,
     )
+
+
+def _users(params: Params, slot: Slot, users: Int[Array, ""] | int) -> Int[Array, ""]:
+    """How many users the slot has: those asked for, or those that were recorded."""
+    return jnp.asarray(users) if params.recorded is None else present(slot).sum()

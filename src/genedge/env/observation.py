@@ -68,10 +68,17 @@ def observation_bounds(params: Params, places: int) -> tuple[Float[np.ndarray, "
         params: the scenario.
         places: N, number of places.
     """
-    weakest, strongest = (_seen(params, gain) for gain in seen_bounds(params))
+    gains, sizes = seen_bounds(params), np.asarray(params.input_bits)
+    if params.recorded is not None:
+        # Those of a file may be any.
+        gains = _extremes(params.recorded, as_seen(params.recorded).gain)
+        sizes = np.array(_extremes(params.recorded, params.recorded.input_bits))
+    (weakest, smallest), (strongest, largest) = (
+        _seen(params, gain, bits) for gain, bits in zip(gains, sizes, strict=True)
+    )
     # An inactive place shows 0, so 0 is always within.
-    low = [-1.0, *[min(weakest, 0.0)] * places, *[-1.0] * places, *[-1.0] * places]
-    high = [1.0, *[max(strongest, 0.0)] * places, *[1.0] * places, *[1.0] * places]
+    low = [-1.0, *[min(weakest, 0.0)] * places, *[min(smallest, -1.0)] * places, *[-1.0] * places]
+    high = [1.0, *[max(strongest, 0.0)] * places, *[max(largest, 1.0)] * places, *[1.0] * places]
     models = len(params.models.A1)
     flags = places * (1 + models)
     low, high = [*(x - ROUNDING for x in low), *[0.0] * flags], [*(x + ROUNDING for x in high), *[1.0] * flags]
@@ -83,17 +90,23 @@ def observation_bounds(params: Params, places: int) -> tuple[Float[np.ndarray, "
     return np.array(low, np.float32), np.array(high, np.float32)
 
 
-def _seen(params: Params, gain: float) -> float:
-    """A channel gain as an agent sees it."""
+def _extremes(slots: Slot, values: AnyArray) -> tuple[float, float]:
+    there = np.asarray(values)[np.asarray(slots.active)]
+    return float(there.min()), float(there.max())
+
+
+def _seen(params: Params, gain: float, bits: float) -> tuple[float, float]:
+    """A channel gain and the size of a request as an agent sees them."""
     alone = Slot(
         skew=np.asarray(params.skews[0]),
         requests=np.zeros(1, int),
-        input_bits=params.input_bits[:1],
+        input_bits=np.array([bits]),
         gain=np.array([gain]),
         position_m=np.zeros((1, 2)),
         active=np.ones(1, bool),
     )
-    return float(observe(params, alone)[1])
+    seen = observe(params, alone)
+    return float(seen[1]), float(seen[2])
 
 
 def until_decision(params: Params, memory: Memory) -> Float[Array, "*batch"]:

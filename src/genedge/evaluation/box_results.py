@@ -162,7 +162,7 @@ class BoxEvaluation(Results):
     @property
     def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        lines = [*equal_remarks(self.rows), *told_of_outage(self, self.scenario)]
+        lines = [*equal_remarks(self.rows), *self.scenario.remarks, *told_of_outage(self, self.scenario)]
         if self.optimum is None:
             lines.append(f"The optimum is not known: {self.why_not}.")
         elif not self.exact:

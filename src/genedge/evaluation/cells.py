@@ -1,6 +1,7 @@
 """Policies side by side on the very same slots."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import jax
@@ -34,18 +35,18 @@ def evaluate(
     users: Sequence[int],
     episodes: int,
     seed: int,
-    report: Callable[[str], None],
+    report: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
     """Evaluates policies over numbers of users, all on the same slots.
 
     Args:
         scenario: the cell.
         policies: by name.
-        users: numbers of users.
-        episodes: E, episodes for each number of users.
-        seed: of the slots; with more users, the first ones' draws stay as they were.
-        report: called with a short text before each piece of work: one for the optimum, then E for each policy,
-            at every number of users.
+        users: numbers of users; of slots of a file, the most that a slot has, and nothing else.
+        episodes: E, episodes for each number of users; of a file, its first ones.
+        seed: of the slots, and of what policies draw; with more users, the first ones' draws stay as they were.
+        report: called with a short text before each piece of work: one for the optimum, then E for each policy, at
+            every number of users. Nothing else tells of progress.
 
     Returns:
         The results.
@@ -79,15 +80,18 @@ def compare(
         report: called with a short text before each piece of work, see `evaluate`.
     """
     refuse_box(scenario)
+    _check_recorded(scenario, users, episodes)
+    # Policies are told of the cell, not of what is still to come.
+    cell = replace(scenario, recorded=None)
     rows: list[Measured] = []
     bounds: list[Bounds] = []
     for count in users:
-        slots, policy_key = _draw(scenario, count, episodes, seed)
+        slots, policy_key = _met(scenario, count, episodes, seed)
         report(f"the optimum, {count} users")
         if certified(scenario.params) != "none":
-            bounds.append(_bound(scenario, count, slots, policy_key))
+            bounds.append(_bound(cell, count, slots, policy_key))
         for name, policy in policies.items():
-            rows.append(_one(scenario, name, policy, count, slots, policy_key, report))
+            rows.append(_one(cell, name, policy, count, slots, policy_key, report))
     return assembled(scenario, episodes, seed, together(rows, entries, tuple(METRICS)), bounds)
 
 
@@ -115,7 +119,28 @@ def _check_arguments(
         raise InputError(f"report must be a function of a text, such as print, not {what(report)}")
 
 
+def _check_recorded(scenario: Scenario, users: Sequence[int], episodes: int) -> None:
+    """Refuses to ask slots of a file for what is not in it."""
+    recorded = scenario.recorded
+    if recorded is None:
+        return
+    if list(users) != [recorded.users]:
+        raise InputError(
+            f"users is {', '.join(map(str, users))}; the slots of {recorded.file} have {recorded.users}, give that"
+        )
+    if episodes > recorded.episodes:
+        raise InputError(f"episodes is {episodes}; {recorded.file} has {recorded.episodes}, give at most those")
+
+
 @at_once()
+def _met(scenario: Scenario, users: int, episodes: int, seed: int) -> tuple[Slot, jax.Array]:
+    """The episodes at a number of users, in NumPy, and the policies' key: the first ones of a file, or drawn."""
+    if scenario.recorded is None:
+        return _draw(scenario, users, episodes, seed)
+    met: Slot = jax.tree.map(lambda x: x[:episodes], scenario.recorded.slots)
+    return met, jax.random.fold_in(jax.random.key(seed), users)
+
+
 def _draw(scenario: Scenario, users: int, episodes: int, seed: int) -> tuple[Slot, jax.Array]:
     """The episodes at a number of users, in NumPy, and the policies' key."""
     T, key = scenario.settings.cell.slots_per_episode, jax.random.key(seed)

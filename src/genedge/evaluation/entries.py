@@ -12,20 +12,35 @@ from genedge.learn.runs import Run, differences, find_runs
 from genedge.registry import in_file, named
 
 
-def entries_of(names: Sequence[str], report: Callable[[str], None]) -> list[Entry]:
+def entries_of(names: Mapping[str, str], report: Callable[[str], None]) -> list[Entry]:
     """The rows that names of policies ask for.
 
     A pattern with `*`, and a folder that is no run but holds some, stand for the runs in them. Of these, such as
     differ in the training seed alone are one row. What diverged has nothing to decide with, and is left out.
 
     Args:
-        names: of policies, of folders, and patterns of folders.
+        names: of policies, of folders, and patterns of folders, by what to call them, see `labelled`.
         report: called with a line for each run that is left out.
 
     Raises:
         InputError: a pattern or a folder holds no run, or none that has not diverged, or a run is damaged or there
-            twice.
+            twice; or what has a label is more than one row.
     """
+    found = _rows(list(names.values()), report)
+    rows: list[Entry] = []
+    for label, name in names.items():
+        inside = list(dict.fromkeys(found[name]))
+        if label == name:
+            rows += inside
+        elif len(inside) == 1:
+            rows.append(inside[0]._replace(name=label))
+        else:
+            raise InputError(f"policy {label}={name}: these are {len(inside)} rows; give each a label, or none")
+    return list(dict.fromkeys(rows))
+
+
+def _rows(names: Sequence[str], report: Callable[[str], None]) -> dict[str, list[Entry]]:
+    """The rows that each name stands for."""
     asked: dict[str, list[Run]] = {
         name: _without_diverged(name, find_runs(folders), report) for name in names if (folders := _folders(name))
     }
@@ -39,13 +54,12 @@ def entries_of(names: Sequence[str], report: Callable[[str], None]) -> list[Entr
         for title, group in zip(titles, groups.values(), strict=True)
         for run in group
     }
-    rows: list[Entry] = []
-    for name in names:
-        inside = asked.get(name)
-        rows += (
-            [Entry(name, (name,))] if inside is None else [of_run[os.path.realpath(run.folder)] for run in inside]
-        )
-    return list(dict.fromkeys(rows))
+    return {
+        name: [of_run[os.path.realpath(run.folder)] for run in asked[name]]
+        if name in asked
+        else [Entry(name, (name,))]
+        for name in names
+    }
 
 
 def _folders(name: str) -> list[Path]:

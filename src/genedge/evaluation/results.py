@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -187,6 +188,9 @@ class Evaluation(Results):
         """
         of_slots = f"episodes of {self.scenario.settings.cell.slots_per_episode} slots"
         users = f"{self.users[0]} users, " if len(self.users) == 1 else ""
+        recorded = self.scenario.recorded
+        if recorded is not None:
+            users, of_slots = f"up to {users}", f"{of_slots} of {named(Path(recorded.file).name)}"
         return f"scenario {named(self.scenario.name)}, {users}{of_slots}; {stated(self.rows, self.episodes)}"
 
     @property
@@ -238,7 +242,10 @@ class Evaluation(Results):
     @property
     def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        return [*equal_remarks(self.rows), *told_of_outage(self, self.scenario), *OF_KNOWN[self.known]]
+        recorded = self.scenario.recorded
+        of_file = [] if recorded is None else [f"The slots are those of {recorded.told}."]
+        told = (*self.scenario.remarks, *told_of_outage(self, self.scenario), *OF_KNOWN[self.known])
+        return [*of_file, *equal_remarks(self.rows), *told]
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.
@@ -311,6 +318,7 @@ class Evaluation(Results):
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program to read."""
         some = self.known != "none"
+        recorded = self.scenario.recorded
         document: dict[str, Any] = plain(
             {
                 "scenario": self.scenario.name,
@@ -318,6 +326,7 @@ class Evaluation(Results):
                 "episodes": self.episodes,
                 "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
                 "seed": self.seed,
+                **({} if recorded is None else {"slots": {"file": recorded.file, "sha256": recorded.sha256}}),
                 "metrics": {key: metric.words for key, metric in METRICS.items()},
                 "certified": self.known,
                 "results": [

@@ -70,7 +70,7 @@ def together(rows: Sequence[Measured], entries: Sequence[Entry], metrics: Sequen
 
 def _joined(entry: Entry, runs: Sequence[Measured], metrics: Sequence[str]) -> Measured:
     if not entry.seeds:
-        return runs[0]
+        return replace(runs[0], policy=entry.name)
     values = {metric: [run.quantities[metric].value for run in runs] for metric in metrics}
     return Measured(
         policy=entry.name,

@@ -22,6 +22,7 @@ import numpy as np
 from genedge.cell.feasible import TEMPERATURE
 from genedge.cell.feasible import TOLERANCE as LIMITS_TOLERANCE
 from genedge.cell.sampling import sample_episode
+from genedge.cell.types import as_seen
 from genedge.errors import InputError
 from genedge.export import runner
 from genedge.export.arrays import Arrays, equivariant_arrays, mlp_arrays
@@ -190,7 +191,7 @@ def _cell(scenario: Scenario, places: int | None) -> dict[str, Any]:
 def _difference(actor: Network, scenario: Scenario, places: int | None, exported: runner.Policy) -> float:
     """Largest difference between the raw actions of the actor and of its export, on slots of the cell."""
     width = places or scenario.settings.cell.users
-    slots = sample_episode(scenario.params, jax.random.key(0), width, width, COMPARED_SLOTS)
+    slots = as_seen(sample_episode(scenario.params, jax.random.key(0), width, width, COMPARED_SLOTS))
     present = np.random.default_rng(0).random((COMPARED_SLOTS, width)) < 0.8
     slots = slots._replace(active=np.asarray(slots.active) & present)
     wanted = np.asarray(jax.jit(act)(actor, scenario.params, slots))

@@ -124,7 +124,7 @@ def advance(
     """
     moved = step(params, state, jnp.clip(action, -1, 1), slots_per_episode)
     of_users = moved.info.delay_s, moved.info.tv, moved.info.hit.astype(moved.info.tv.dtype), moved.info.utility
-    means = jnp.stack(of_users[: len(MEANS)]).sum(axis=-1) / state.users
+    means = jnp.stack(of_users[: len(MEANS)]).sum(axis=-1) / jnp.asarray(state.users, moved.info.tv.dtype)
     head = jnp.stack([moved.reward, moved.truncated.astype(moved.reward.dtype)])
     if state.slot.outage is not None:
         # Who is in an outage has no image.
@@ -187,6 +187,7 @@ def set_up(
     scenario: str | Path,
     overrides: Overrides,
     users: int | None,
+    slots: str | Path | None,
     reward_scale: float,
     gap: bool,
     render_mode: str | None,
@@ -197,6 +198,7 @@ def set_up(
         scenario: a preset's name, or the path of a scenario file.
         overrides: settings to change, `key=value` each, or a mapping of keys to values.
         users: number of users; None for the scenario's.
+        slots: a file whose episodes are met in place of drawn ones.
         reward_scale: what rewards are multiplied by.
         gap: whether `info` tells the gap to the optimum.
         render_mode: None, or "rgb_array".
@@ -207,8 +209,10 @@ def set_up(
     check_options(reward_scale, gap, render_mode)
     if users is not None:
         check_count("users", users)
+        if slots is not None:
+            raise InputError(f"users is {users}, but slots of a file have their own users; leave it out")
         overrides = [*as_texts(overrides), f"cell.users={users}"]
-    loaded = load_scenario(scenario, overrides)
+    loaded = load_scenario(scenario, overrides, slots)
     check_gap(loaded, gap)
     places = loaded.settings.cell.places
     return Cell(

@@ -12,6 +12,7 @@ from genedge.given import what
 from genedge.gym.calls import OF_USERS, Overrides
 from genedge.gym.single import CellEnv
 from genedge.gym.spaces import checked, observation_space
+from genedge.xla import at_once
 
 try:
     from pettingzoo import ParallelEnv
@@ -42,6 +43,7 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
 
     metadata: dict[str, Any] = {"name": "genedge_cell_v0", "render_modes": ["rgb_array"]}  # noqa: RUF012, as in the base class
 
+    @at_once()
     def __init__(
         self,
         scenario: str | Path = "paper",
@@ -68,7 +70,7 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
         """
         if not isinstance(shared, bool | np.bool_):
             raise InputError(f"shared must be True or False, not {what(shared)}")
-        self._env = CellEnv(scenario, overrides, users, reward_scale, gap, render_mode)
+        self._env = CellEnv(scenario, overrides, users, None, reward_scale, gap, render_mode)
         self.scenario, self.render_mode, self._shared = self._env.scenario, render_mode, shared
         self._places, self._models = self.scenario.settings.cell.places, len(self.scenario.models)
         users_of = [f"user_{n}" for n in range(self.scenario.settings.cell.users)]

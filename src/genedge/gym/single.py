@@ -64,7 +64,9 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
     place, 0 where nobody is, `user_delay_s`, `user_tv`, `user_hit` and `user_utility`, U_n. With `gap=True` also
     `optimum`, the certified least Σ_n U_n of that slot, and `gap`, Σ_n U_n over it, minus 1.
 
-    `reset(seed=...)` seeds `np_random`, from which the key of each episode is drawn.
+    `reset(seed=...)` seeds `np_random`, from which the key of each episode is drawn. With `slots`, the key chooses
+    an episode of the file, each as likely as the others; what came after its last slot nobody knows, and the last
+    observation repeats that slot's.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012, as in the base class
@@ -77,6 +79,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         scenario: str | Path = "paper",
         overrides: Overrides = (),
         users: int | None = None,
+        slots: str | Path | None = None,
         reward_scale: float = 1.0,
         gap: bool = False,
         render_mode: str | None = None,
@@ -88,6 +91,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             overrides: settings to change, `key=value` each, such as `objective.alpha=0.5`; or a mapping, such as
                 `{"objective.alpha": 0.5}`.
             users: number of users; None for the scenario's.
+            slots: a file whose episodes are met in place of drawn ones, JSON lines as `genedge slots` prints them.
             reward_scale: what rewards are multiplied by; learners that expect them of order one take 0.01.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
@@ -95,7 +99,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
         Raises:
             InputError: an argument has another type or value.
         """
-        self._cell = set_up(scenario, overrides, users, reward_scale, gap, render_mode)
+        self._cell = set_up(scenario, overrides, users, slots, reward_scale, gap, render_mode)
         self.scenario = self._cell.scenario
         self.reward_scale = self._cell.reward_scale
         self.observation_space = self._cell.observation_space
@@ -119,7 +123,7 @@ class CellEnv(gymnasium.Env[NDArray[Any], NDArray[Any]]):
             InputError: the seed is no whole number from 0, or there are other options.
         """
         cell = self.scenario.settings.cell
-        users = check_reset(seed, options, cell.users, cell.places)
+        users = check_reset(seed, options, self.scenario)
         super().reset(seed=None if seed is None else int(seed))
         observation, self._state = start(self._cell.params, words(self.np_random), users, cell.places)
         self._shown = self._state.slot, None

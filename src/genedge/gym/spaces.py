@@ -12,6 +12,7 @@ from genedge.cell.types import Params
 from genedge.env.observation import observation_bounds
 from genedge.errors import InputError
 from genedge.given import refuse_traced, what
+from genedge.scenario import Scenario
 from genedge.text import shortened
 
 # Rewards of any cell stay finite in single precision.
@@ -102,14 +103,13 @@ def check_users(name: str, users: object, places: int) -> None:
         raise InputError(f"{name} must be a whole number from 1 to {places}, cell.places, not {what(users)}")
 
 
-def check_reset(seed: object, options: object, users: int, places: int) -> int:
+def check_reset(seed: object, options: object, scenario: Scenario) -> int:
     """Refuses what no episode can begin with.
 
     Args:
         seed: None or a whole number.
         options: None, or a dictionary that may say `users`.
-        users: of the scenario.
-        places: N.
+        scenario: the environment's.
 
     Returns:
         How many users the episode has.
@@ -122,8 +122,11 @@ def check_reset(seed: object, options: object, users: int, places: int) -> int:
     if not (options is None or (isinstance(options, dict) and options.keys() <= {"users"})):
         given = what(options) if not isinstance(options, dict) else shortened(options)
         raise InputError(f"options must be None, or such as {{'users': 8}}, not {given}")
-    asked = (options or {}).get("users", users)
-    check_users("options['users']", asked, places)
+    cell = scenario.settings.cell
+    asked = (options or {}).get("users", cell.users)
+    if options and scenario.recorded is not None:
+        raise InputError("options['users']: the slots of a file have their own users; leave it out")
+    check_users("options['users']", asked, cell.places)
     return int(asked)
 
 

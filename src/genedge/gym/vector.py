@@ -62,6 +62,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         scenario: str | Path = "paper",
         overrides: Overrides = (),
         users: int | None = None,
+        slots: str | Path | None = None,
         reward_scale: float = 1.0,
         gap: bool = False,
         render_mode: str | None = None,
@@ -74,6 +75,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             overrides: settings to change, `key=value` each, such as `objective.alpha=0.5`; or a mapping, such as
                 `{"objective.alpha": 0.5}`.
             users: number of users; None for the scenario's.
+            slots: a file whose episodes are met in place of drawn ones, JSON lines as `genedge slots` prints them.
             reward_scale: what rewards are multiplied by; learners that expect them of order one take 0.01.
             gap: whether `info` tells the gap to the optimum; takes milliseconds a step.
             render_mode: None, or "rgb_array" for pictures from `render`.
@@ -82,7 +84,7 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
             InputError: an argument has another type or value.
         """
         check_count("num_envs", num_envs)
-        self._cell = set_up(scenario, overrides, users, reward_scale, gap, render_mode)
+        self._cell = set_up(scenario, overrides, users, slots, reward_scale, gap, render_mode)
         self.scenario = self._cell.scenario
         self.reward_scale = self._cell.reward_scale
         if num_envs * self.scenario.settings.cell.places > MOST_DRAWS:
@@ -132,11 +134,11 @@ class CellVectorEnv(gymnasium.vector.VectorEnv[NDArray[Any], NDArray[Any], NDArr
         if isinstance(seed, Sequence) and not isinstance(seed, str | bytes):
             seeds = list(seed)
         else:
-            check_reset(seed, options, cell.users, cell.places)
+            check_reset(seed, options, self.scenario)
             seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
         users = cell.users
         for of_one in seeds:
-            users = check_reset(of_one, options, cell.users, cell.places)
+            users = check_reset(of_one, options, self.scenario)
         if len(seeds) != self.num_envs:
             raise InputError(f"seed has {len(seeds)} entries; there are {self.num_envs} cells")
         self._seeded = [

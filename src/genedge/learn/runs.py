@@ -36,7 +36,7 @@ from genedge.learn.agents import (
     with_own_section,
 )
 from genedge.registry import digest, in_file, listed, named
-from genedge.scenario import Scenario, load_scenario
+from genedge.scenario import Scenario, load_scenario, with_slots
 from genedge.settings.provenance import setting_of
 from genedge.text import shortened
 from genedge.versions import versions
@@ -67,6 +67,8 @@ class Run:
         episodes: how many episodes in all.
         seed: of everything random.
         agent_sha256: of the reader's own file, if the agent is in one.
+        slots: the file whose episodes it trains on; empty where they are drawn.
+        slots_sha256: of that file.
     """
 
     folder: Path
@@ -77,6 +79,8 @@ class Run:
     episodes: int
     seed: int
     agent_sha256: str = ""
+    slots: str = ""
+    slots_sha256: str = ""
 
     @cached_property
     def learner(self) -> Agent[Any]:
@@ -119,7 +123,8 @@ class Run:
         """A hash of everything that the run's bits follow from; its arrays carry it."""
         # A reader's own file may be moved, but not changed.
         agent = (self.agent.rpartition(":")[2], self.agent_sha256) if self.agent_sha256 else self.agent
-        asked = (self.scenario.as_yaml(), self.users, agent, self.episodes, self.seed)
+        of_file = (self.slots_sha256,) if self.slots else ()
+        asked = (self.scenario.as_yaml(), self.users, agent, self.episodes, self.seed, *of_file)
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
@@ -140,8 +145,9 @@ def new_run(
 
     Args:
         folder: where it will live.
-        scenario: what it trains on.
-        users: number of users in every slot; None for the scenario's, and always for any-cell, which draws them.
+        scenario: what it trains on, maybe with slots of a file.
+        users: number of users in every slot; None for the scenario's, and always for any-cell, which draws them,
+            and for slots of a file, which have their own.
         agent: which algorithm: a name in the registry, or `FILE.py:CLASS`.
         episodes: how many episodes; None for the scenario's.
         seed: of everything random.
@@ -151,9 +157,15 @@ def new_run(
             many to count.
     """
     agent, scenario = absolute(agent), with_own_section(agent, scenario)
-    cell = scenario.settings.cell
+    cell, recorded = scenario.settings.cell, scenario.recorded
+    if recorded is not None:
+        if users is not None:
+            raise InputError(f"--users {users}: the slots of --slots have their own users; leave it out")
+        users = recorded.users
     with told_in_words(agent):
         learner = load_agent(agent, scenario)
+        if recorded is not None and learner.any_cell:
+            raise InputError(f"--slots: --agent {agent} trains on cells that it draws, each its own; leave it out")
         users = learner.users(users)
         learner.refuse()  # Before there is a folder, not when training begins.
         places = learner.places(users)
@@ -166,7 +178,8 @@ def new_run(
     most = MOST_SLOTS // cell.slots_per_episode
     if episodes > most:
         raise InputError(f"{episodes} episodes are too many; ask for at most {most}")
-    return Run(folder, scenario, users, places, agent, episodes, seed, sha256_of(agent))
+    of_file = () if recorded is None else (recorded.file, recorded.sha256)
+    return Run(folder, scenario, users, places, agent, episodes, seed, sha256_of(agent), *of_file)
 
 
 def create_run(
@@ -229,6 +242,7 @@ def describe(run: Run) -> None:
         "versions": versions(),
         "machine": platform.platform(),
         **_of_own_agent(run),
+        **({"slots": run.slots, "slots_sha256": run.slots_sha256} if run.slots else {}),
     }
     with whole_file(run.folder / "scenario.yaml") as file:
         bare = replace(run.scenario, own={}) if run.scenario.own else run.scenario
@@ -326,7 +340,29 @@ def open_run(folder: Path) -> Run:
     )
     if not fits:
         raise InputError(f"{path}: does not fit scenario.yaml beside it; restore what 'genedge train' wrote")
-    return Run(folder, scenario, agent=agent, agent_sha256=sha256_of(agent), **numbers)
+    slots = {key: description.get(key, "") for key in ("slots", "slots_sha256")}
+    if not all(isinstance(value, str) for value in slots.values()):
+        raise InputError(f"{path}: not the description of a run; 'genedge train' makes one")
+    return Run(folder, scenario, agent=agent, agent_sha256=sha256_of(agent), **numbers, **slots)
+
+
+def with_its_slots(run: Run) -> Run:
+    """The same run with the slots of the file that it trains on; to decide, nobody needs them.
+
+    Args:
+        run: as `open_run` reads it.
+
+    Raises:
+        InputError: the file is not there, or was changed.
+    """
+    if not run.slots or run.scenario.recorded is not None:
+        return run
+    told = f"{run.folder}: it trains on the slots of {run.slots}, which"
+    if not Path(run.slots).is_file():
+        raise InputError(f"{told} is not there; restore that file")
+    if digest(Path(run.slots)) != run.slots_sha256:
+        raise InputError(f"{told} has changed since the run was made; restore that file, or train a new run")
+    return replace(run, scenario=with_slots(run.scenario, run.slots))
 
 
 def run_folders(folders: Sequence[Path]) -> list[Path]:

@@ -16,7 +16,7 @@ from genedge.given import Weights
 from genedge.learn.agents import told_in_words
 from genedge.learn.arrays import restore, restore_actor, save
 from genedge.learn.card import card
-from genedge.learn.runs import Ending, Row, Run, evaluated_after, rows_of
+from genedge.learn.runs import Ending, Row, Run, evaluated_after, rows_of, with_its_slots
 from genedge.registry import listed
 from genedge.xla import at_once
 
@@ -45,7 +45,7 @@ def train_run(run: Run, report: Callable[[Row], None]) -> None:
     """
     with one_writer(run.folder), told_in_words(run.agent):
         try:
-            _train(run, report)
+            _train(with_its_slots(run), report)
         except DivergedError:
             _note_end(run, "diverged")
             raise

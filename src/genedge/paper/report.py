@@ -13,8 +13,9 @@ from typing import Any, get_args
 
 import numpy as np
 
-from genedge.draw.canvas import OPEN, encoded
-from genedge.draw.charts import WIDTH_IN, Picture
+from genedge.draw.canvas import encoded
+from genedge.draw.charts import FONT_PT, WIDTH_IN, Picture
+from genedge.draw.fit import Fit
 from genedge.errors import InputError
 from genedge.files import whole_file
 from genedge.paper import claims
@@ -33,6 +34,8 @@ from genedge.versions import versions
 TITLE = "Model caching and resource allocation at the edge: the evaluation, reproduced and judged"
 
 KINDS = ("png", "pdf")
+# Of an inch of a figure, on the page.
+PIXELS = 620 / WIDTH_IN
 # Letters of a file's name; some systems allow 255 bytes.
 LONGEST_STEM = 100
 
@@ -90,6 +93,7 @@ def write_report(
     command: Sequence[str],
     names: Sequence[str],
     records: Records,
+    fit: Fit,
     report: Callable[[str, int], None],
 ) -> None:
     """Writes figures, tables and the page.
@@ -100,6 +104,7 @@ def write_report(
         command: the command line that made it.
         names: of the sections that are in it.
         records: what all their work found.
+        fit: the room that figures have.
         report: called with a text and the work done so far, see `ReportSection.work`.
     """
     sections: list[dict[str, Any]] = []
@@ -107,7 +112,7 @@ def write_report(
     work = 0
     for name in names:
         report(f"drawing {name}", work)
-        sections.append(_section(study, name, records, folder, command, written))
+        sections.append(_section(study, name, records, folder, command, fit, written))
         work += SECTIONS[name].work
     page = _template().render(
         title=TITLE,
@@ -130,7 +135,13 @@ def write_report(
 
 
 def _section(
-    study: Study, name: str, records: Records, folder: Path, command: Sequence[str], written: list[str]
+    study: Study,
+    name: str,
+    records: Records,
+    folder: Path,
+    command: Sequence[str],
+    fit: Fit,
+    written: list[str],
 ) -> dict[str, Any]:
     """Writes a section's figures and tables, notes their names, and returns what the page shows of it."""
     section = SECTIONS[name]
@@ -147,7 +158,7 @@ def _section(
         "name": name,
         "title": section.title,
         "lines": section.summary(study, records),
-        "figures": [_drawn(picture, study, folder) for picture in pictures],
+        "figures": [_drawn(picture, study, folder, fit) for picture in pictures],
         "tables": tables,
         "players": section.players(study, folder),
         "command": shlex.join([*command, "--only", name]),
@@ -179,9 +190,9 @@ def _warning(study: Study) -> str:
     return f"A small version: {', '.join(smaller)}. Take no verdict from it." if smaller else ""
 
 
-def _drawn(picture: Picture, study: Study, folder: Path) -> dict[str, Any]:
-    figure = picture.draw(study.styles)
-    files: Mapping[str, bytes] = {kind: encoded(figure, kind, 200, OPEN) for kind in KINDS}
+def _drawn(picture: Picture, study: Study, folder: Path, fit: Fit) -> dict[str, Any]:
+    figure = picture.draw(study.styles, fit)
+    files: Mapping[str, bytes] = {kind: encoded(figure, kind, 200, fit.look(FONT_PT)) for kind in KINDS}
     for kind, content in files.items():
         with whole_file(folder / "figures" / f"{picture.name}.{kind}") as file:
             file.write(content)
@@ -190,8 +201,8 @@ def _drawn(picture: Picture, study: Study, folder: Path) -> dict[str, Any]:
         "title": picture.title,
         "caption": picture.caption,
         "png": base64.b64encode(files["png"]).decode(),
-        "width": 620,
-        "height": round(620 * float(figure.get_figheight()) / WIDTH_IN),
+        "width": round(PIXELS * float(figure.get_figwidth())),
+        "height": round(PIXELS * float(figure.get_figheight())),
     }
 
 

@@ -1,6 +1,6 @@
 """What a study is of: the paper's policies and agents, and the reader's own beside them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,26 +55,32 @@ class Study(NamedTuple):
         return {label: i for i, label in enumerate(labels)}
 
 
-def study_of(plan: Plan, own: Sequence[str]) -> Study:
+def study_of(plan: Plan, own: Mapping[str, str]) -> Study:
     """A study of the paper's policies and of the reader's own.
 
     Args:
         plan: its size.
-        own: names of further policies.
+        own: names of further policies, by what to call them; one called by its name gets a shorter one.
 
     Raises:
         InputError: it is one of the paper's, or its name says something else here.
     """
-    short = {name: _short_name(name) for name in own}
-    for name, label in short.items():
-        if name in POLICIES.values():
-            raise InputError(f"--policies {name}: it is in every figure already; leave it out")
-        if {name, label} & {MOST, BOUND}:
-            raise InputError(f"--policies {name}: the report needs the names {MOST} and {BOUND}; choose another")
+    short = {asked: _short_name(name) if asked == name else asked for asked, name in own.items()}
+    for asked, label in short.items():
+        if own[asked] in POLICIES.values():
+            raise InputError(f"--policies {asked}: it is in every figure already; leave it out")
+        if {asked, label} & {MOST, BOUND}:
+            raise InputError(f"--policies {asked}: the report needs the names {MOST} and {BOUND}; choose another")
     taken = {*AGENTS, *POLICIES, "learned"}
-    clash = {name for name, label in short.items() if label in taken or list(short.values()).count(label) > 1}
-    labels = {name if name in clash else label: name for name, label in short.items()}
-    return Study(plan, labels)
+    for asked, name in own.items():
+        if asked != name and asked in taken:
+            raise InputError(
+                f"--policies {asked}={name}: the report calls another one {asked!r}; choose another label"
+            )
+        if asked != name and list(own.values()).count(name) > 1:
+            raise InputError(f"--policies {asked}={name}: it is there under another label too; give it once")
+    clash = {asked for asked, label in short.items() if label in taken or list(short.values()).count(label) > 1}
+    return Study(plan, {asked if asked in clash else label: own[asked] for asked, label in short.items()})
 
 
 def _short_name(name: str) -> str:

@@ -34,6 +34,8 @@ from genedge.scenario.sections import (
 def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
     """Draws the catalogue: a stream per property, so that a changed range leaves the others' draws alone.
 
+    What is given of a model stands in the place of what was drawn, and shifts nothing.
+
     Args:
         ranges: where each property comes from.
         seed: of the catalogue.
@@ -42,6 +44,9 @@ def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
     for i, key in enumerate(GivenModel.model_fields):
         low, high = getattr(ranges, key)
         drawn[key] = (low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)).tolist()
+        for m, model in enumerate(ranges.given):
+            known = getattr(model, key)
+            drawn[key][m] = drawn[key][m] if known is None else known
     # Not validated again: between 0 and the least number of a setting there are smaller ones.
     return tuple(
         GivenModel.model_construct(**dict(zip(drawn, model, strict=True)))
@@ -122,6 +127,7 @@ def params_of(
         box=_box(s, weights_gb, load_s),
         outage=_outage(s.radio),
         costs=_costs(s.objective),
+        recorded=None,
         observation=_observation(s.observation),
     )
 

@@ -27,6 +27,7 @@ from genedge.scenario.checks import (
     check_server,
 )
 from genedge.scenario.chosen import Chosen
+from genedge.scenario.recorded import with_slots
 from genedge.scenario.scenario import Scenario, validated_section, with_settings
 from genedge.scenario.sections import NAMES_OF_MODELS, SECTIONS, DrawnModels, Settings
 from genedge.settings.fields import Section
@@ -47,13 +48,16 @@ def presets() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
-def load_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Scenario:
+def load_scenario(
+    scenario: str | Path, overrides: Sequence[str] | Mapping[str, Any] = (), slots: str | Path | None = None
+) -> Scenario:
     """Loads a preset or a scenario file.
 
     Args:
         scenario: a preset's name, or the path of a YAML file.
         overrides: `key=value` each, with dotted keys and YAML values, applied in this order; or a mapping of dotted
             keys to values.
+        slots: a file of JSON lines whose slots are met in place of drawn ones; None to draw them.
 
     Returns:
         The validated scenario.
@@ -61,7 +65,8 @@ def load_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, 
     Raises:
         InputError: the file is missing or broken, a key is unknown, or a value makes no sense.
     """
-    return read_scenario(scenario, overrides, {})
+    loaded = read_scenario(scenario, overrides, {})
+    return loaded if slots is None else with_slots(loaded, slots)
 
 
 def as_texts(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from genedge.cell.mobility.uniform import Uniform
-from genedge.cell.types import Params, lasts
+from genedge.cell.types import Params, Slot, lasts
 from genedge.errors import InputError
 from genedge.registry import Entry, Kind, digest, named
 from genedge.scenario.arrays import draw_models, log_distance_of, params_of
@@ -19,6 +19,36 @@ from genedge.settings.fields import Section
 from genedge.settings.provenance import Setting, defaults
 from genedge.settings.reading import write_yaml
 from genedge.settings.words import unit_of, validated
+from genedge.text import html_table
+
+
+class Recorded(NamedTuple):
+    """Episodes of a file.
+
+    Attributes:
+        file: where it is, from the root on.
+        sha256: a hash of what it holds.
+        slots: E episodes of T slots, fields with leading axes (E, T), in float64.
+    """
+
+    file: str
+    sha256: str
+    slots: Slot
+
+    @property
+    def users(self) -> int:
+        """The most users of a slot."""
+        return int(self.slots.requests.shape[-1])
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes there are."""
+        return len(self.slots.skew)
+
+    @property
+    def told(self) -> str:
+        """Which file it was, for people."""
+        return f"{Path(self.file).name} (sha256 {self.sha256[:12]})"
 
 
 @dataclass(frozen=True)
@@ -31,6 +61,7 @@ class Scenario:
         told: hyperparameters by dotted key that files or the user have set; all others have their defaults.
         chosen: what sections that name a model have chosen, by section.
         own: sections of hyperparameters that a reader's own file declares, by name.
+        recorded: slots of a file, in place of those that would be drawn; the id knows nothing of them.
     """
 
     settings: Settings
@@ -38,6 +69,7 @@ class Scenario:
     told: Mapping[str, Setting]
     chosen: Mapping[str, Chosen] = field(default_factory=dict)
     own: Mapping[str, type[Section]] = field(default_factory=dict)
+    recorded: Recorded | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -50,6 +82,19 @@ class Scenario:
         models = self.settings.models
         return models if isinstance(models, tuple) else draw_models(models, self.settings.seed)
 
+    def provenance_of(self, m: int, key: str) -> str:
+        """Where a number of the catalogue comes from: that of the range it was drawn from, or of what was given.
+
+        Args:
+            m: the model.
+            key: of its number, such as `storage_gb`.
+        """
+        models = self.settings.models
+        if isinstance(models, tuple):
+            return self.of_cell["models"].provenance
+        given = m < len(models.given) and getattr(models.given[m], key) is not None
+        return self.of_cell["models.given" if given else f"models.{key}"].provenance
+
     @cached_property
     def params(self) -> Params:
         """The scenario as float64 NumPy arrays in SI units."""
@@ -57,7 +102,8 @@ class Scenario:
         if "channel" in self.chosen:
             channel = self.chosen["channel"].arrays(channel)
         mobility = self.chosen["mobility"].arrays() if "mobility" in self.chosen else Uniform()
-        return params_of(self.settings, self.models, channel, mobility)
+        params = params_of(self.settings, self.models, channel, mobility)
+        return params if self.recorded is None else params._replace(recorded=self.recorded.slots)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -65,6 +111,17 @@ class Scenario:
         function = self.settings.objective.function
         of_chosen = [file for chosen in self.chosen.values() for file in chosen.files]
         return tuple(dict.fromkeys([*of_chosen, *([function.rpartition(":")[0]] if function else [])]))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of results should know of the cell besides, a line each."""
+        if self.params.observation is None:
+            return []
+        seen = self.settings.observation
+        return [
+            f"Policies see channel gains of {seen.stale_slots} slots ago, with errors of {seen.gain_noise_db:g} "
+            "dB. Costs follow from the gains themselves, and the optimum is that with perfect observation."
+        ]
 
     @cached_property
     def id(self) -> str:
@@ -83,6 +140,18 @@ class Scenario:
                 for key, setting in self._of_section(section, kind).items()
             },
         }
+
+    def _repr_html_(self) -> str:
+        settings = [
+            (key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
+            for key, setting in self.of_cell.items()
+        ]
+        keys = tuple(GivenModel.model_fields)
+        catalogue = [(m, *(f"{getattr(model, key):.4g}" for key in keys)) for m, model in enumerate(self.models)]
+        columns = ("setting", "value", "unit", "provenance", "note")
+        return html_table(f"scenario {self.name} ({self.id})", columns, settings) + html_table(
+            "catalogue, by popularity rank", ("model", *keys), catalogue
+        )
 
     def hyperparameters(self, section: str) -> Any:
         """The hyperparameters of a learner or a policy, validated.

@@ -164,8 +164,23 @@ class ObjectiveSettings(Section):
         return self
 
 
+class PartOfModel(Section):
+    """What is known of one model; the rest is drawn."""
+
+    storage_gb: Gigabytes | None = None
+    output_size_mb: Megabytes | None = None
+    A1_steps: StepsOrNone | None = None
+    A2_tv: Quality | None = None
+    A3_steps: Steps | None = None
+    A4_tv: Quality | None = None
+    B1_s_per_step: Seconds | None = None
+    B2_s: Seconds | None = None
+    working_gb: GigabytesOrNone | None = None
+    load_s: Seconds | None = None
+
+
 class DrawnModels(Section):
-    """Ranges from which the seed draws the catalogue, uniformly."""
+    """Ranges from which the seed draws the catalogue, uniformly, but for what is known of its first models."""
 
     count: Annotated[Count, Field(le=MOST_MODELS)]
     storage_gb: GigabytesRange
@@ -178,6 +193,13 @@ class DrawnModels(Section):
     B2_s: SecondsRange
     working_gb: GigabytesOrNoneRange
     load_s: SecondsRange
+    given: tuple[PartOfModel, ...]
+
+    @model_validator(mode="after")
+    def _no_more_given(self) -> Self:
+        if len(self.given) > self.count:
+            raise ValueError(f"given has {len(self.given)} models, and count is {self.count}; raise the count")
+        return self
 
 
 class GivenModel(Section):

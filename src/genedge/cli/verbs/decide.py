@@ -29,12 +29,12 @@ def decide(
 
     from genedge.cell.feasible import in_float64
     from genedge.cell.types import as_seen
-    from genedge.evaluation.lines import decision_line, lines_of_standard_input, read_slots
     from genedge.limits import decided, refuse_large
     from genedge.optimum import certify
     from genedge.policies import policy as policy_of
     from genedge.policies.certified import SOLVERS
     from genedge.scenario import load_scenario
+    from genedge.scenario.lines import decision_line, lines_of_standard_input, read_slots
     from genedge.xla import set_up_jax
 
     set_up_jax()

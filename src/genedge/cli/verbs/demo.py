@@ -33,12 +33,13 @@ def demo(
 def _demo(out: Path) -> None:
     """Does it, in a folder that nobody else writes to."""
     from genedge.cli.console import say
+    from genedge.cli.figures import write
     from genedge.cli.table import print_results
     from genedge.cli.training import train_with_progress
     from genedge.cli.verbs.evaluate import evaluate_with_progress
-    from genedge.draw.canvas import write_figure
     from genedge.draw.cells import learning_figure
-    from genedge.draw.dots import LOOK, dots_figure
+    from genedge.draw.dots import dots_figure
+    from genedge.draw.fit import AS_USUAL
     from genedge.errors import InputError
     from genedge.evaluation.together import Entry
     from genedge.files import whole_file
@@ -60,7 +61,7 @@ def _demo(out: Path) -> None:
     with resumable("the same command goes on from here"):
         rows = train_with_progress(run)
         say(f"Comparing on {EPISODES} other episodes, the same for all")
-        entries = [Entry(name, (name,)) for name in (str(folder), *POLICIES)]
+        entries = [Entry("DDPG", (str(folder),)), *(Entry(name, (name,)) for name in POLICIES)]
         results = evaluate_with_progress(scenario, entries, "best", [users], EPISODES, seed=1)
     print_results(results)
     with whole_file(out / "evaluation.json") as file:
@@ -70,6 +71,6 @@ def _demo(out: Path) -> None:
     levels |= {level.name: level.quantity.interval.mean for level in drawn}
     title = f"Learning on scenario {scenario.name}, {users} users (assumed values: see the README)"
     note = f"evaluated on {EVALUATION_EPISODES} fixed episodes; the lines on the {EPISODES} of the comparison"
-    write_figure(learning_figure({"DDPG": rows}, levels, title, note), out / "learning_curve.png", LOOK)
-    write_figure(dots_figure(results, {str(folder): "DDPG"}), out / "comparison.png", LOOK)
+    write(out / "learning_curve.png", learning_figure({"DDPG": rows}, levels, title, note), AS_USUAL)
+    write(out / "comparison.png", dots_figure(results), AS_USUAL)
     say(f"Written: {out}/learning_curve.png, {out}/comparison.png, {out}/evaluation.json, {folder}/")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from genedge.cli.app import POLICY_HELP, FigureOption, ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.cli.app import LABEL_HELP, POLICY_HELP, ScenarioOption, SeedOption, SetOption, SlotsOption, check_draws
+from genedge.cli.figures import FigureOption, FontOption, NoTitleOption, WidthOption
 from genedge.registry import listed, named
 
 if TYPE_CHECKING:
@@ -45,12 +46,15 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    policies: Annotated[str, typer.Option(metavar="A,B,DIR", help=f"Each {POLICY_HELP}")],
+    policies: Annotated[str, typer.Option(metavar="A,B,LABEL=DIR", help=f"Each {POLICY_HELP} {LABEL_HELP}")],
     scenario: ScenarioOption = "paper",
     users: Annotated[str | None, typer.Option(metavar="10,12,...", help="Numbers of users.")] = None,
-    episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number of users.")] = 20,
+    episodes: Annotated[
+        int | None, typer.Option(min=1, help="Episodes for each number of users; else 20, or all of --slots.")
+    ] = None,
     seed: SeedOption = 0,
     set_: SetOption = [],
+    slots: SlotsOption = None,
     weights: Annotated[
         Literal["best", "last"],
         typer.Option(help="Of a run: the weights with the best evaluation, or those at the end."),
@@ -59,33 +63,33 @@ def evaluate(
     csv: Annotated[Path | None, _table("all values, a row for each policy, with the ends of intervals")] = None,
     latex: Annotated[Path | None, _table("the tables in LaTeX, with booktabs")] = None,
     figure: FigureOption = None,
+    width: WidthOption = None,
+    font: FontOption = None,
+    no_title: NoTitleOption = False,
 ) -> None:
     """Compares policies; users read HELP."""
+    from genedge.cli.figures import room_of, write
     from genedge.cli.table import print_results
-    from genedge.errors import InputError
     from genedge.evaluation.entries import entries_of
     from genedge.evaluation.written import as_csv, as_latex
     from genedge.files import whole_file
+    from genedge.policies.labels import labelled
     from genedge.scenario import load_scenario
     from genedge.text import shown
     from genedge.xla import set_up_jax
 
     set_up_jax()
-    loaded = load_scenario(scenario, set_)
-    names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
-    if not names:
-        raise InputError("--policies is empty; give names of policies, such as rcars,knapsack")
-    try:
-        numbers = [loaded.settings.cell.users] if users is None else [int(n) for n in users.split(",")]
-    except ValueError:
-        raise InputError(f"--users {users}: give whole numbers separated by commas, such as 10,14,18") from None
+    fit = room_of(figure, width, font, no_title)
+    loaded = load_scenario(scenario, set_, slots)
+    names = labelled(policies, "--policies")
+    numbers = _numbers(loaded, users)
+    if episodes is None:
+        episodes = 20 if loaded.recorded is None else loaded.recorded.episodes
     for number in numbers:
-        if number < 1:
-            raise InputError(f"--users {number}: at least one user is needed")
         at_once = loaded.settings.cell.slots_per_episode
         check_draws(number, len(loaded.models), episodes * at_once, at_once)
     entries = entries_of(names, lambda line: print(shown(line), file=sys.stderr))
-    results = evaluate_with_progress(loaded, entries, weights, list(dict.fromkeys(numbers)), episodes, seed)
+    results = evaluate_with_progress(loaded, entries, weights, numbers, episodes, seed)
     tables = {csv: as_csv, latex: as_latex}
     if as_json:
         print(json.dumps(results.as_json()))
@@ -98,11 +102,29 @@ def evaluate(
             with whole_file(path) as file:
                 file.write(text(results).encode())
     if figure is not None:
-        from genedge.draw.canvas import write_figure
-        from genedge.draw.dots import LOOK
         from genedge.draw.evaluated import evaluation_figure
 
-        write_figure(evaluation_figure(results, {}), figure, LOOK)
+        write(figure, evaluation_figure(results, fit), fit)
+
+
+def _numbers(scenario: "Scenario", users: str | None) -> list[int]:
+    """The numbers of users that were asked for; of slots of a file, what it has."""
+    from genedge.errors import InputError
+
+    if scenario.recorded is not None:
+        if users is not None:
+            raise InputError(f"--users {users}: the slots of --slots have their own users; leave it out")
+        return [scenario.recorded.users]
+    if users is None:
+        return [scenario.settings.cell.users]
+    try:
+        numbers = [int(n) for n in users.split(",")]
+    except ValueError:
+        raise InputError(f"--users {users}: give whole numbers separated by commas, such as 10,14,18") from None
+    for number in numbers:
+        if number < 1:
+            raise InputError(f"--users {number}: at least one user is needed")
+    return list(dict.fromkeys(numbers))
 
 
 def evaluate_with_progress(
@@ -113,7 +135,7 @@ def evaluate_with_progress(
     episodes: int,
     seed: int,
 ) -> "Results":
-    """Evaluates named policies, showing progress."""
+    """Evaluates named policies, by what to call them, showing progress."""
     from genedge.cli.progress import counter
     from genedge.evaluation.by_name import evaluate_by_name, pieces
 

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import POLICY_HELP
+from genedge.cli.app import LABEL_HELP, POLICY_HELP
 from genedge.cli.engines import AddressOption, EngineOption, chosen_engine
+from genedge.cli.figures import FontOption, NoTitleOption, WidthOption
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +25,14 @@ def paper(
         str | None, typer.Option(metavar="A,B", help="Train and measure for these sections alone.")
     ] = None,
     policies: Annotated[
-        str | None, typer.Option(metavar="A,B", help=f"Your own beside the paper's; each {POLICY_HELP}")
+        str | None,
+        typer.Option(metavar="A,LABEL=B", help=f"Your own beside the paper's; each {POLICY_HELP} {LABEL_HELP}"),
     ] = None,
     engine: EngineOption = "local",
     address: AddressOption = None,
+    width: WidthOption = None,
+    font: FontOption = None,
+    no_title: NoTitleOption = False,
 ) -> None:
     """Run the paper's evaluation, Section V: figures, tables, and a verdict on every claim, in one HTML report.
 
@@ -36,6 +41,7 @@ def paper(
     sensitivity, watch.
     """
     from genedge.cli.console import say
+    from genedge.cli.figures import Room
     from genedge.cli.progress import progress
     from genedge.errors import InputError
     from genedge.folders import one_writer
@@ -45,14 +51,17 @@ def paper(
     from genedge.paper.report import section_names, shown_with, tasks_of, write_report
     from genedge.paper.sections import SECTIONS
     from genedge.paper.study import study_of, try_out
+    from genedge.policies.labels import labelled
     from genedge.xla import set_up_jax
 
     set_up_jax()
     work = chosen_engine(engine, address)
+    room = Room(width, font, no_title)
+    fit = room.fit
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out}: a file, not a folder; choose another name")
     names = list(SECTIONS) if only is None else section_names(only)
-    own = list(dict.fromkeys(name.strip() for name in (policies or "").split(",") if name.strip()))
+    own = {} if policies is None else labelled(policies, "--policies")
     study = study_of(changed(PLANS[quick], plan), own)
     try_out(study)  # Refused before any work, not in its midst.
     command = ["genedge", "paper", "--out", str(out)]
@@ -60,13 +69,14 @@ def paper(
         command.append("--quick")
     for change in plan:
         command += ["--plan", change]
-    if own:
-        command += ["--policies", ",".join(own)]
+    if policies is not None:
+        command += ["--policies", policies]
+    command += room.told
     with one_writer(out), resumable("the same command goes on from here"):
         shown = shown_with(study, out, names)
         tasks = tasks_of(study, shown)
         done = sum(task.work for task in tasks)
         with progress(done + sum(SECTIONS[name].work for name in shown)) as tick:
             records = do(out, tasks, work, tick)
-            write_report(study, out, command, shown, records, lambda text, drawn: tick(text, done + drawn))
+            write_report(study, out, command, shown, records, fit, lambda text, drawn: tick(text, done + drawn))
     say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import FigureOption
+from genedge.cli.figures import FigureOption, FontOption, NoTitleOption, WidthOption
 from genedge.registry import listed, named
 
 FORESEEING = [name for name, entry in named("trace policy").items() if "foresees" in entry.traits]
@@ -39,14 +39,19 @@ def replay(
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Everything, for a program.")] = False,
     figure: FigureOption = None,
+    width: WidthOption = None,
+    font: FontOption = None,
+    no_title: NoTitleOption = False,
 ) -> None:
     """Replays a trace; users read HELP."""
+    from genedge.cli.figures import room_of, write
     from genedge.cli.progress import stages
     from genedge.cli.table import print_results
     from genedge.files import refuse_no_plain_file
     from genedge.replay.catalogue import load_catalogue
     from genedge.replay.run import replay as run
 
+    fit = room_of(figure, width, font, no_title)
     loaded = load_catalogue(catalogue)
     names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
     refuse_no_plain_file(trace)
@@ -60,8 +65,6 @@ def replay(
     else:
         print_results(results)
     if figure is not None:
-        from genedge.draw.canvas import write_figure
-        from genedge.draw.dots import LOOK
         from genedge.draw.replay import replay_figure
 
-        write_figure(replay_figure(results), figure, LOOK)
+        write(figure, replay_figure(results, fit), fit)

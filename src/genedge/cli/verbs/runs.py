@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from genedge.cli.app import FigureOption
+from genedge.cli.figures import FigureOption, FontOption, NoTitleOption, WidthOption
 
 if TYPE_CHECKING:
     from genedge.learn.runs import Row, Run
@@ -23,16 +23,21 @@ def runs(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Runs, or folders that hold runs.")],
     as_json: Annotated[bool, typer.Option("--json", help="Everything, one JSON line a run.")] = False,
     figure: FigureOption = None,
+    width: WidthOption = None,
+    font: FontOption = None,
+    no_title: NoTitleOption = False,
 ) -> None:
     """List runs, how far they came, and the settings in which they differ.
 
     The utility is that of the run's own evaluation slots, which depend on scenario, users and seed; 'genedge
     evaluate --policies DIR,DIR' compares runs on the same slots, and with the optimum.
     """
+    from genedge.cli.figures import room_of, write
     from genedge.errors import InputError
     from genedge.learn.runs import differences
     from genedge.text import shown
 
+    fit = room_of(figure, width, font, no_title)
     found, logged, broken = _read(folders)
     unlike = differences(found)
     described = [
@@ -45,13 +50,11 @@ def runs(
     else:
         _print(described, unlike)
     if figure is not None:
-        from genedge.draw.canvas import write_figure
         from genedge.draw.cells import learning_figure
-        from genedge.draw.dots import LOOK
 
         curves = {str(run.folder): rows for run, rows in zip(found, logged, strict=True)}
-        drawn = learning_figure(curves, {}, "Learning curves", "each run on its own evaluation slots")
-        write_figure(drawn, figure, LOOK)
+        told = "Learning curves", "each run on its own evaluation slots"
+        write(figure, learning_figure(curves, {}, *told, fit), fit)
     if broken:
         *others, last = broken
         for message in others:

@@ -61,6 +61,7 @@ def _print_tables(scenario: "Scenario", shown: "Mapping[str, Setting]") -> None:
     from rich.table import Table
 
     from genedge.cli.console import console
+    from genedge.scenario import DrawnModels
     from genedge.settings.words import unit_of
 
     out = console()
@@ -69,7 +70,12 @@ def _print_tables(scenario: "Scenario", shown: "Mapping[str, Setting]") -> None:
         settings.add_row(key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
     out.print(settings)
 
-    catalogue = Table("model", *type(scenario.models[0]).model_fields, title="catalogue, by popularity rank")
+    keys = tuple(type(scenario.models[0]).model_fields)
+    known_in_part = isinstance(scenario.settings.models, DrawnModels) and scenario.settings.models.given
+    catalogue = Table("model", *keys, title="catalogue, by popularity rank")
     for m, model in enumerate(scenario.models):
-        catalogue.add_row(str(m), *(f"{value:.4g}" for value in model.model_dump().values()))
+        cells = [f"{getattr(model, key):.4g}" for key in keys]
+        if known_in_part:
+            cells = [f"{cell} ({scenario.provenance_of(m, key)})" for cell, key in zip(cells, keys, strict=True)]
+        catalogue.add_row(str(m), *cells)
     out.print(catalogue)

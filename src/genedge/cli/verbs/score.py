@@ -31,9 +31,9 @@ def score(
     from genedge.cell.feasible import breaches
     from genedge.cell.types import present
     from genedge.errors import InputError
-    from genedge.evaluation.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
     from genedge.evaluation.scoring import outcome as outcome_of
     from genedge.scenario import load_scenario, refuse_box
+    from genedge.scenario.lines import lines_of_file, lines_of_standard_input, read_decisions, read_slots
     from genedge.xla import require_device
 
     require_device()

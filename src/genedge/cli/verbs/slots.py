@@ -30,8 +30,8 @@ def slots(
     import numpy as np
 
     from genedge.cell.sampling import sample_episode
-    from genedge.evaluation.lines import slot_lines
     from genedge.scenario import load_scenario, refuse_box
+    from genedge.scenario.lines import slot_lines
     from genedge.xla import set_up_jax
 
     set_up_jax()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SeedOption, SetOption
+from genedge.cli.app import ScenarioOption, SeedOption, SetOption, SlotsOption
 from genedge.registry import listed, named
 
 HELP = f"""Train an agent; the folder then serves as a policy in 'decide' and 'evaluate'.
@@ -36,6 +36,7 @@ def train(
         typer.Option(metavar="A,B", help="Several seeds side by side, one run each in DIR/seed-A, on all cores."),
     ] = None,
     set_: SetOption = [],
+    slots: SlotsOption = None,
     resume: Annotated[
         Path | None,
         typer.Option(help="Go on with this run, or all in this folder, where it was interrupted; no other option."),
@@ -49,25 +50,27 @@ def train(
     from genedge.interruption import resumable
     from genedge.learn.grid import seeds_of
     from genedge.learn.runs import create_run, new_run, open_run
+    from genedge.scenario import with_slots
     from genedge.xla import set_up_jax
 
     set_up_jax()
     if resume is not None:
-        if any((out, users, network, episodes, seed, seeds, set_)) or (scenario, agent) != ("paper", "ddpg"):
+        if any((out, users, network, episodes, seed, seeds, set_, slots)) or (scenario, agent) != ("paper", "ddpg"):
             raise InputError("--resume goes on with the run's own settings; give no other option")
         if resume.is_dir() and not (resume / "run.json").exists():
             return train_many(resume, on_cores)
         run = open_run(resume)
     elif out is None:
         raise InputError("--out DIR is missing: the folder for the new run (or --resume DIR)")
-    elif seeds is not None:
-        if seed:
-            raise InputError("--seed and --seeds: give one of them")
-        told = scenario_for(agent, scenario, set_, network)
-        wanted = [new_run(out / f"seed-{each}", told, users, agent, episodes, each) for each in seeds_of(seeds)]
-        return train_wanted(out, wanted, on_cores)
     else:
-        run = create_run(out, scenario_for(agent, scenario, set_, network), users, agent, episodes, seed)
+        told = scenario_for(agent, scenario, set_, network)
+        told = told if slots is None else with_slots(told, slots)
+        if seeds is not None:
+            if seed:
+                raise InputError("--seed and --seeds: give one of them")
+            wanted = [new_run(out / f"seed-{each}", told, users, agent, episodes, each) for each in seeds_of(seeds)]
+            return train_wanted(out, wanted, on_cores)
+        run = create_run(out, told, users, agent, episodes, seed)
     with resumable(f"'genedge train --resume {run.folder}' goes on"):
         rows = train_with_progress(run)
     say(f"{run.folder}: {rows[-1]['episode']} episodes, best evaluated utility {rows[-1]['best_utility']:.1f}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import POLICY_HELP, ScenarioOption, SeedOption, SetOption, check_draws
+from genedge.cli.app import LABEL_HELP, POLICY_HELP, ScenarioOption, SeedOption, SetOption, check_draws
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def watch(
-    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help=f"It is {POLICY_HELP}")],
+    policy: Annotated[str, typer.Option(metavar="NAME|DIR", help=f"It is {POLICY_HELP} {LABEL_HELP}")],
     scenario: ScenarioOption = "paper",
     users: Annotated[int | None, typer.Option(min=1, help="Users; else the scenario's.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="How many slots of the episode; else all.")] = None,
@@ -36,6 +36,7 @@ def watch(
     from genedge.evaluation.watched import episode
     from genedge.files import whole_file
     from genedge.policies import policy as policy_of
+    from genedge.policies.labels import parted
     from genedge.scenario import load_scenario
     from genedge.xla import set_up_jax
 
@@ -45,7 +46,8 @@ def watch(
     cell = loaded.settings.cell
     number, count = users or cell.users, slots or cell.slots_per_episode
     check_draws(number, len(loaded.models), cell.slots_per_episode, cell.slots_per_episode)
-    decided = episode(loaded, policy, policy_of(policy, loaded), number, seed, count)
+    label, name = parted(policy, "--policy")
+    decided = episode(loaded, label, policy_of(name, loaded), number, seed, count)
     # The file comes first: where none can be written, nothing is drawn.
     with whole_file(out) as file, progress(count) as tick:
         frames = []

@@ -52,6 +52,14 @@ def final_rewards(study: Study, records: Records) -> list[Interval]:
     return found
 
 
+def _spread(rewards: np.ndarray) -> Interval:
+    """The mean over training seeds, between the least and the largest; NaN where all runs diverged."""
+    defined = rewards[np.isfinite(rewards)]
+    if not len(defined):
+        return Interval(np.nan, np.nan, np.nan)
+    return Interval(float(defined.mean()), float(defined.min()), float(defined.max()))
+
+
 def convergence(study: Study, records: Records) -> list[Picture]:
     """The reward over episodes for several learning rates, and at the end over the learning rate."""
     series = []
@@ -66,8 +74,7 @@ def convergence(study: Study, records: Records) -> list[Picture]:
         rewards = np.full((len(logged), len(longest)), np.nan)
         for i, rows in enumerate(logged):
             rewards[i, : len(rows)] = [row["reward"] for row in rows]
-        over_seeds = [over_groups(column[None]) for column in rewards.T]
-        series.append(Series(label, [row["episode"] for row in longest], over_seeds))
+        series.append(Series(label, [row["episode"] for row in longest], [_spread(column) for column in rewards.T]))
     levels = {}
     for label, name in study.policies.items():
         bench = records[benchmarks(study, PAPER, FEW, study.plan.catalogues[0], label)]["found"]
@@ -83,8 +90,9 @@ def convergence(study: Study, records: Records) -> list[Picture]:
         Chart(
             "convergence",
             "Reward while learning",
-            f"{where}; mean over the slots since the last point, exploration included; a run that diverges ends "
-            "there. The critic's rate is ten times the actor's. Horizontal lines: the benchmarks, on test slots.",
+            f"{where}; mean over the slots since the last point, exploration included, shaded from the least seed "
+            "to the largest; a run that diverges ends there. The critic's rate is ten times the actor's. "
+            "Horizontal lines: the benchmarks, on test slots.",
             "episode",
             "reward of a slot, −Σ Uₙ",
             series,

@@ -3,16 +3,18 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
+import jax
 import numpy as np
 
 from genedge.cell.types import Decision, Slot
 from genedge.errors import InputError
 from genedge.files import open_input
-from genedge.limits import BITS, GAIN
-from genedge.scenario import Scenario
+from genedge.limits import BITS, GAIN, MOST_DRAWS
+from genedge.scenario.scenario import Scenario
 from genedge.settings.reading import read_json
 from genedge.text import shortened
 
@@ -101,7 +103,7 @@ def slot_lines(scenario: Scenario, slots: Slot) -> Iterator[str]:
 
 
 def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[Slot, list[int]]:
-    """Slots from JSON lines, as `slots` writes them.
+    """Slots from JSON lines, as `slots` writes them, or as anyone does who knows requests, sizes and gains.
 
     Args:
         lines: the text, line by line.
@@ -115,6 +117,65 @@ def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[S
         InputError: a line is no slot of this scenario; names the line and the field.
     """
     rows = [_slot(line, place, scenario) for place, line in _placed(lines, source)]
+    return _stacked(rows, scenario)
+
+
+def read_episodes(lines: Iterable[str], source: str, scenario: Scenario) -> Slot:
+    """Episodes from JSON lines of slots: those of one `episode`, or as many as the scenario's episodes have.
+
+    Args:
+        lines: the text, line by line.
+        source: what to call it in messages.
+        scenario: the cell they must be of.
+
+    Returns:
+        E episodes of T slots in float64, fields with leading axes (E, T), all as wide as the widest slot.
+
+    Raises:
+        InputError: a line is no slot of this scenario; or slots make no whole episodes, or are too many.
+    """
+    T, places = scenario.settings.cell.slots_per_episode, scenario.settings.cell.places
+    rows: list[dict[str, Any]] = []
+    ordered: list[tuple[str, Any]] = []
+    users = 0
+    for place, line in _placed(lines, source):
+        row = _slot(line, place, scenario)
+        width = len(row["requests"])
+        if width > places:
+            raise InputError(f"{place}: {width} users, but the cell has {places} places; --set cell.places={width}")
+        if not any((*row["active"], *row.get("outage", ()))):
+            raise InputError(f"{place}: nobody is there; leave such slots out")
+        users = max(users, width)
+        if users * (len(rows) + 1) > MOST_DRAWS:
+            raise InputError(f"{place}: too many slots at once; slots times users may be {MOST_DRAWS}")
+        ordered.append((place, row.pop("episode")))
+        # Lists of numbers take several times as much.
+        rows.append({key: np.asarray(value) for key, value in row.items()})
+    _check_whole(ordered, source, T)
+    slots = _stacked(rows, scenario)[0]
+    return jax.tree.map(lambda x: x.reshape(-1, T, *x.shape[1:]), slots)
+
+
+def _check_whole(ordered: list[tuple[str, Any]], source: str, T: int) -> None:
+    """Refuses slots that make no whole episodes, given the place and the episode of each."""
+    if all(episode is None for _, episode in ordered):
+        if not ordered or len(ordered) % T:
+            raise InputError(
+                f"{source}: {len(ordered)} slots are no whole episodes of {T} (cell.slots_per_episode)"
+            )
+        return
+    for episode, group in groupby(ordered, key=lambda each: each[1]):
+        slots = list(group)
+        if len(slots) != T:
+            told = "no 'episode'" if episode is None else f"episode {shortened(episode)}"
+            raise InputError(
+                f"{slots[0][0]}: {len(slots)} slots in a row have {told}; an episode of this scenario has {T} "
+                f"(cell.slots_per_episode)"
+            )
+
+
+def _stacked(rows: list[dict[str, Any]], scenario: Scenario) -> tuple[Slot, list[int]]:
+    """Slots side by side, as wide as the widest, and how many places each had."""
     widths = [len(row["requests"]) for row in rows]
     places = max(widths, default=1)
 
@@ -132,14 +193,18 @@ def read_slots(lines: Iterable[str], source: str, scenario: Scenario) -> tuple[S
         position_m=stack("position_m", 0.0, float, (2,)),
         active=stack("active", False, bool),
         outage=None if scenario.params.outage is None else stack("outage", False, bool),
-        seen_gain=stack(SEEN, 1.0, float) if any(row[SEEN] != row["channel_gain"] for row in rows) else None,
+        seen_gain=stack(SEEN, 1.0, float) if any(map(_seen_otherwise, rows)) else None,
     )
     return slots, widths
 
 
+def _seen_otherwise(row: dict[str, Any]) -> bool:
+    return not np.array_equal(row[SEEN], row["channel_gain"])
+
+
 def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
     row = _mapping(line, place)
-    if _field(row, "scenario_id", place) != scenario.id:
+    if row.get("scenario_id", scenario.id) != scenario.id:
         raise InputError(
             f"{place}: a slot of another scenario ({shortened(row['scenario_id'])}); this is {scenario.name}, "
             f"{scenario.id!r}. Give the same --scenario and --set with which the slots were made"
@@ -155,12 +220,20 @@ def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
                 f"{place}: requests[{n}] is {shortened(model)}; it must be a model's index, "
                 f"from 0 to {len(models) - 1}"
             )
+    # What can be told from the others, or no cost depends on.
+    row = {
+        "active": [True] * users,
+        "output_bits": [float(models[model]) for model in requests],
+        "skew": float(scenario.params.skews[0]),
+        **row,
+    }
     active = _flags(row, "active", users, place)
     skew, states = _number(_field(row, "skew", place), "skew", place), scenario.params.skews
     if not np.isclose(skew, states).any():
         known = ", ".join(f"{state:g}" for state in states)
         raise InputError(f"{place}: skew is {skew:g}, no state of this scenario; they are {known}")
     checked: dict[str, Any] = {
+        "episode": row.get("episode"),
         "skew": skew,
         "requests": requests,
         "active": active,
