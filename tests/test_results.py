@@ -37,7 +37,7 @@ def invented(users=(3,), policies=POLICIES, episodes=5, share=0.1, equals=()):
         for name in policies
     ]
     bounds = [
-        Bounds(n, rng.uniform(0.5, 1, episodes), rng.uniform(2, 3, episodes), rng.uniform(0.1, 0.3, episodes))
+        Bounds(n, *(rng.uniform(*ends, episodes) for ends in ((0.5, 1), (2, 3), (0.1, 0.3), (0.2, 0.4))))
         for n in users
     ]
     return assembled(load_scenario("paper"), episodes, 0, rows, bounds)

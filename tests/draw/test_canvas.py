@@ -52,7 +52,9 @@ def evaluation(names, scenario_name, users=(3,)):
     rows = [
         Measured(name, n, {metric: rng.uniform(1, 2, 3) for metric in METRICS}) for n in users for name in names
     ]
-    bounds = [Bounds(n, rng.uniform(0.5, 1, 3), rng.uniform(2, 3, 3), rng.uniform(0.1, 0.3, 3)) for n in users]
+    bounds = [
+        Bounds(n, rng.uniform(0.5, 1, 3), rng.uniform(2, 3, 3), *rng.uniform(0.1, 0.3, (2, 3))) for n in users
+    ]
     return assembled(renamed(load_scenario("paper"), scenario_name), 3, 0, rows, bounds)
 
 

@@ -90,6 +90,9 @@ def test_the_radio_is_part_of_every_cost_and_the_gap_beyond_it_is_of_the_rest(fa
         cost = far.value(name, USERS, "utility").mean
         beyond = far.gaps(name, USERS)["beyond_radio"].mean
         assert beyond == pytest.approx((cost - optimum) / (optimum - radio["utility"].mean))
+        assert radio["delay_s"].mean == pytest.approx(
+            radio["utility"].mean / far.scenario.settings.objective.alpha / USERS
+        )
         assert radio["delay_s"].mean < far.value(name, USERS, "delay_s").mean
     told = far.as_json()["radio"]
     assert told == [{"users": USERS, **{metric: value.as_json() for metric, value in radio.items()}}]

@@ -47,7 +47,9 @@ TAIL = ("mean", "largest_share", "median", "interquartile_mean")
 @pytest.fixture
 def results():
     rows = together([measured(name) for name in COSTS], ENTRIES, tuple(METRICS))
-    bounds = Bounds(7, np.full(EPISODES, 100.0), rows[-1].samples["utility"], np.full(EPISODES, 20.0))
+    bounds = Bounds(
+        7, np.full(EPISODES, 100.0), rows[-1].samples["utility"], np.full(EPISODES, 20.0), np.ones(EPISODES)
+    )
     return assembled(load_scenario("paper"), EPISODES, 0, rows, [bounds])
 
 
@@ -106,7 +108,7 @@ def test_with_two_episodes_no_interval_is_shown():
         return Measured(row.policy, 7, {key: value[:2] for key, value in row.samples.items()}, row.derived)
 
     rows = [short(measured(name)) for name in ("rcars", "b0")]
-    bounds = Bounds(7, np.full(2, 100.0), rows[0].samples["utility"], np.full(2, 20.0))
+    bounds = Bounds(7, np.full(2, 100.0), rows[0].samples["utility"], np.full(2, 20.0), np.ones(2))
     results = assembled(load_scenario("paper"), 2, 0, rows, [bounds])
     assert results.sheets[0].title.startswith("paper, 7 users: mean over 2 episodes")
     assert not any("[" in cell for sheet in results.sheets for row in results.texts(sheet) for cell in row)
@@ -144,7 +146,9 @@ def test_a_name_is_no_formula_and_no_command(results):
     entries = [*ENTRIES[:2], Entry('=1+1&\\input{x}_$~^#%<|>"', ("rcars",))]
     rows = together([measured(name) for name in COSTS], entries, tuple(METRICS))
     renamed = Measured(entries[2].name, 7, rows[2].samples, rows[2].derived)
-    bounds = Bounds(7, np.full(EPISODES, 100.0), rows[2].samples["utility"], np.full(EPISODES, 20.0))
+    bounds = Bounds(
+        7, np.full(EPISODES, 100.0), rows[2].samples["utility"], np.full(EPISODES, 20.0), np.ones(EPISODES)
+    )
     made = assembled(results.scenario, EPISODES, 0, [*rows[:2], renamed], [bounds])
     assert "'=1+1&" in as_csv(made)
     told = r"=1+1\&\textbackslash{}input\{x\}\_\$\textasciitilde{}\textasciicircum{}\#\%$<$$|$$>${''}"

@@ -20,7 +20,7 @@ from genedge.evaluation.outages import OUTAGE
 from genedge.evaluation.results import RADIO
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.optimum.bandwidth import Radio, least_radio
-from genedge.optimum.certificate import certified
+from genedge.optimum.certificate import certified, outage_cost
 from genedge.optimum.dynamic import Dynamic, Solver, regret
 from genedge.results import Level, Measured, Quantity, mean_of, single
 from genedge.scenario import Scenario
@@ -80,7 +80,8 @@ def evaluate_box(
     best = EXACT if exact else BOUND
     levels = []
     if certified(params) != "none":
-        levels.append(Level(RADIO, users, "utility", mean_of(radio.cost.mean(axis=1)), drawn=False))
+        always = (radio.cost + outage_cost(params, slots)).mean(axis=1)
+        levels.append(Level(RADIO, users, "utility", mean_of(always), drawn=False))
     if optimum is not None:
         levels.append(Level(best, users, "expected_utility", single(optimum)))
         levels.append(Level(RADIO, users, "expected_utility", single(float(radio.cost.mean())), drawn=False))

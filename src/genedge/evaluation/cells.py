@@ -164,9 +164,13 @@ def _bound(scenario: Scenario, users: int, slots: Slot, key: jax.Array) -> Bound
         batch = jax.tree.map(lambda x, e=e: x[e], slots)
         decision = in_float64(rcars(in_single(params), batch, jax.random.fold_in(key, e)))
         costs.append(outcome(params, batch, decision).utility.sum(axis=-1).mean())
-    unserved = outage_cost(params, flat).reshape(episodes, -1)
-    radio = least_radio(params, slots).cost + unserved
-    return Bounds(users, optimum, np.array(costs), radio.mean(axis=1))
+    radio, out = least_radio(params, slots), slots.outage
+    cost = radio.cost + outage_cost(params, slots)
+    delay_s = radio.delay_s.sum(axis=1)
+    if params.outage is not None and out is not None:
+        delay_s = delay_s + float(params.outage.delay_s) * np.asarray(out).sum(axis=(1, 2))
+    requests = np.asarray(present(slots)).sum(axis=(1, 2))
+    return Bounds(users, optimum, np.array(costs), cost.mean(axis=1), delay_s / requests)
 
 
 def _one(

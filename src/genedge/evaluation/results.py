@@ -138,12 +138,14 @@ class Bounds(NamedTuple):
         optimum: certified lower bound of the utility, in the paper's size equal to the optimum to 1e-6.
         rcars: the utility of RCARS.
         radio: what the radio costs with the best shares of the bandwidth, and outages, part of every utility.
+        radio_s: the least mean delay of a request by the radio, and outages [s].
     """
 
     users: int
     optimum: np.ndarray
     rcars: np.ndarray
     radio: np.ndarray
+    radio_s: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -398,9 +400,8 @@ def assembled(
     least = _least(certified(scenario.params))
     levels = [Level(least, each.users, "utility", mean_of(each.optimum)) for each in bounds]
     for each in bounds:
-        delay_s = each.radio / (float(scenario.params.delay_weight) * each.users)
-        levels.append(Level(RADIO, each.users, "utility", mean_of(each.radio), drawn=False))
-        levels.append(Level(RADIO, each.users, "delay_s", mean_of(delay_s), drawn=False))
+        for metric, sample in (("utility", each.radio), ("delay_s", each.radio_s)):
+            levels.append(Level(RADIO, each.users, metric, mean_of(sample), drawn=False))
     for row in rows if at else ():
         assert row.users is not None
         best = at[row.users].optimum
@@ -419,7 +420,7 @@ def _of_members(row: Measured, each: Sequence[Mapping[str, Quantity]]) -> Mappin
 
 
 def _gaps(utility: np.ndarray, bounds: Bounds) -> dict[str, Quantity]:
-    _, optimum, rcars, radio = bounds
+    _, optimum, rcars, radio, _ = bounds
     return {
         "of_optimum": Quantity(lambda ours, best: -saved_of_base(ours, best), (utility, optimum)),
         # As far from the radio as the optimum is, but on the other side.

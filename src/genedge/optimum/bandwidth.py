@@ -179,11 +179,13 @@ class Radio(NamedTuple):
 
     Attributes:
         share: the shares of the bandwidth with which it costs least.
+        delay_s: what all users wait for it together then, Σ f(b) [s].
         cost: what it costs then, α Σ f(b).
         bound: what it costs with no shares less; `cost`, but for rounding.
     """
 
     share: Float[np.ndarray, "*batch N"]
+    delay_s: Float[np.ndarray, "*batch"]
     cost: Float[np.ndarray, "*batch"]
     bound: Float[np.ndarray, "*batch"]
 
@@ -199,6 +201,7 @@ def least_radio(params: Params, slots: Slot) -> Radio:
     link = links(params, jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(batch) :]), slots))
     share = split(link, compiled=True)
     weight = float(params.delay_weight)
-    cost = weight * delay(link, share)[0].sum(axis=-1)
+    delay_s = delay(link, share)[0].sum(axis=-1)
+    cost = weight * delay_s
     bound = np.minimum(cost, weight * lower_bound(link, share))
-    return Radio(share.reshape(*batch, -1), cost.reshape(batch), bound.reshape(batch))
+    return Radio(share.reshape(*batch, -1), *(each.reshape(batch) for each in (delay_s, cost, bound)))

@@ -120,12 +120,12 @@ def refuse_uncertified(params: Params) -> None:
         raise InputError("objective.function is a cost of your own, of which no optimum and no bound is known")
 
 
-def outage_cost(params: Params, slots: Slot) -> Float[np.ndarray, "K"]:
+def outage_cost(params: Params, slots: Slot) -> Float[np.ndarray, "*batch"]:
     """The part of the cost that no decision changes: that of users in an outage.
 
     Args:
         params: the scenario.
-        slots: K slots, leading axis K.
+        slots: leading axes *batch.
     """
     if params.outage is None or slots.outage is None:
         return np.zeros(np.shape(slots.skew))
