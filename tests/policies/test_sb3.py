@@ -295,6 +295,6 @@ def test_slots_of_a_file_and_cells_that_see_differently(saved, small, tmp_path):
         policy(f"sb3:{tmp_path / 'plain.zip'}", load_scenario("paper", SMALL, slots=file))
     late = (*SMALL, "observation.stale_slots=1")
     cells = DummyVecEnv([lambda more=more: genedge.gym.CellEnv("paper", more) for more in (SMALL, late)])
-    genedge.gym.save_sb3(PPO("MlpPolicy", cells, n_steps=8, device="cpu"), tmp_path / "mixed.zip")
+    genedge.gym.save_sb3(PPO("MlpPolicy", cells, n_steps=8, batch_size=16, device="cpu"), tmp_path / "mixed.zip")
     with pytest.raises(InputError, match="trained behind cells that see their channels differently"):
         policy(f"sb3:{tmp_path / 'mixed.zip'}", small)
