@@ -268,3 +268,18 @@ def test_training_on_a_file_goes_on_with_the_same_bits(file, tmp_path):
     described = json.loads((whole / "run.json").read_text())
     assert (described["slots"], described["users"]) == (str(copy), USERS)
     assert len(described["slots_sha256"]) == 64
+
+
+def test_slots_in_which_nobody_is_served_are_met_and_flatter_nobody(tmp_path):
+    """All in an outage: there are no gains to bound, and no distance to the optimum, only its rounding."""
+    rows = [line(users=2, channel_gain=[1e-20] * 2)] * T
+    dark, more = written(tmp_path / "dark.jsonl", rows), (*SMALL, "radio.outage_gain_db=-95")
+    env = genedge.gym.CellEnv("paper", more, slots=dark, gap=True)
+    assert env.observation_space.contains(env.reset(seed=0)[0])
+    info = env.step(np.zeros(env.action_space.shape))[4]
+    assert (info["optimum"], info["gap"]) == pytest.approx((2 * 0.7 * 20, 0), abs=1e-5)
+    scenario = load_scenario("paper", more, slots=dark)
+    results = genedge.evaluate(scenario, {"rcars": genedge.policy("rcars", scenario)}, [2], 1, 0)
+    gaps = {key: gap.mean for key, gap in results.gaps("rcars", 2).items()}
+    assert gaps["of_optimum"] == pytest.approx(0, abs=1e-9)
+    assert np.isnan([gaps["beyond_radio"], gaps["of_distance"]]).all()

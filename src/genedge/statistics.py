@@ -207,7 +207,9 @@ def left_of_distance(
         optimum: the least cost possible.
         base: the cost of the base.
     """
-    return _ratio(mean(ours) - mean(optimum), mean(base) - mean(optimum))
+    distance = mean(base) - mean(optimum)
+    # A bound allows for rounding; a distance that is no more than this is none.
+    return _ratio(mean(ours) - mean(optimum), np.where(abs(distance) > 1e-9 * abs(mean(optimum)), distance, 0.0))
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -80,3 +80,13 @@ def test_what_is_wrong_is_said():
             env.step(wrong)
     with pytest.raises(InputError, match="shared must be True or False"):
         make(shared="yes")
+
+
+@pytest.mark.parametrize("options", [3, "x", [("users", 2)]])
+def test_options_that_are_none_are_refused_and_change_nothing(options):
+    env = make()
+    observations, _ = env.reset(seed=1)
+    for wrong in (options, {"users": 5}):
+        with pytest.raises(InputError, match="options"):
+            env.reset(options=wrong)
+    np.testing.assert_array_equal(env.state(), observations["cache"])

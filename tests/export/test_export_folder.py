@@ -587,3 +587,15 @@ def test_decides_by_what_is_seen(draw_slot, tmp_path):
     assert not np.allclose(seen, policy.action(row))
     with pytest.raises(runner.InputError, match="seen_channel_gain must be a list of 12, numbers"):
         policy.action(row | {"seen_channel_gain": [1e-9]})
+
+
+def test_channels_tell_who_is_served_whatever_is_seen_of_them(draw_slot, tmp_path):
+    """The comparison at the export meets gains that seem below an outage's, and are not."""
+    more = ["cell.users=3", "cell.places=12", "observation.gain_noise_db=6", "radio.outage_gain_db=-95"]
+    export_actor(actor_of("mlp", False, 1), load_scenario("paper", more), PLACES, tmp_path / "out", "numpy")
+    policy = runner.Policy(tmp_path / "out")
+    row = {"skew": 0.8, "requests": [0, 1], "input_bits": [5e7, 5e7], "active": [True, True]}
+    decision = policy.decide(row | {"channel_gain": [1e-11, 1e-8], "seen_channel_gain": [1e-8, 1e-11]})
+    assert decision.bandwidth.tolist() == [0, pytest.approx(1)]
+    with pytest.raises(runner.InputError, match="channel_gain must be a list of 2, numbers"):
+        policy.action(row | {"channel_gain": 1.0, "seen_channel_gain": [1e-8, 1e-9]})

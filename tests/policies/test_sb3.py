@@ -1,5 +1,6 @@
 """Agents of Stable-Baselines3, unmodified: they train in the environment, and what they save is a policy."""
 
+import json
 import sys
 import warnings
 import zipfile
@@ -278,3 +279,22 @@ def test_in_the_papers_figures(tmp_path):
     asked = [t for t in SECTIONS["sensitivity"].tasks(study) if study.own["mine"] in t.policies]
     assert asked
     assert not any("models.count" in change for t in asked for change in t.changes)
+
+
+@heavy
+def test_slots_of_a_file_and_cells_that_see_differently(saved, small, tmp_path):
+    """A file of slots has bounds of its own, and is no wrapper; cells that see differently are no one cell."""
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    lines = [{"requests": [0], "input_bits": [5e7], "channel_gain": [1e-9]}] * 10
+    file = tmp_path / "slots.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    saved("PPO")[1].save(tmp_path / "plain.zip")
+    with pytest.warns(Told, match="does not say what it saw"):
+        policy(f"sb3:{tmp_path / 'plain.zip'}", load_scenario("paper", SMALL, slots=file))
+    late = (*SMALL, "observation.stale_slots=1")
+    cells = DummyVecEnv([lambda more=more: genedge.gym.CellEnv("paper", more) for more in (SMALL, late)])
+    genedge.gym.save_sb3(PPO("MlpPolicy", cells, n_steps=8, batch_size=16, device="cpu"), tmp_path / "mixed.zip")
+    with pytest.raises(InputError, match="trained behind cells that see their channels differently"):
+        policy(f"sb3:{tmp_path / 'mixed.zip'}", small)

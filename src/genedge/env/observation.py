@@ -69,8 +69,8 @@ def observation_bounds(params: Params, places: int) -> tuple[Float[np.ndarray, "
         places: N, number of places.
     """
     gains, sizes = seen_bounds(params), np.asarray(params.input_bits)
-    if params.recorded is not None:
-        # Those of a file may be any.
+    if params.recorded is not None and np.any(params.recorded.active):
+        # Those of a file may be any; where all are in an outage, there are none.
         gains = _extremes(params.recorded, as_seen(params.recorded).gain)
         sizes = np.array(_extremes(params.recorded, params.recorded.input_bits))
     (weakest, smallest), (strongest, largest) = (

@@ -195,10 +195,11 @@ def _difference(actor: Network, scenario: Scenario, places: int | None, exported
     present = np.random.default_rng(0).random((COMPARED_SLOTS, width)) < 0.8
     slots = slots._replace(active=np.asarray(slots.active) & present)
     wanted = np.asarray(jax.jit(act)(actor, scenario.params, slots))
-    fields = [
-        np.asarray(field) for field in (slots.skew, slots.requests, slots.input_bits, slots.gain, slots.active)
-    ]
-    names = ("skew", "requests", "input_bits", "channel_gain", "active")
+    # Gains that are seen do not tell who is in an outage.
+    outage = np.zeros_like(present) if slots.outage is None else slots.outage
+    seen = slots.skew, slots.requests, slots.input_bits, slots.gain, slots.active, outage
+    fields = [np.asarray(field) for field in seen]
+    names = ("skew", "requests", "input_bits", "channel_gain", "active", "outage")
     said = [exported.action(dict(zip(names, row, strict=True))) for row in zip(*fields, strict=True)]
     return float(np.abs(np.stack(said) - wanted).max())
 

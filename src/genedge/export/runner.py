@@ -205,8 +205,9 @@ class Policy:
                 )
             skew = slot["skew"]
             of_gain = SEEN if SEEN in slot else "channel_gain"
-            requests, bits, gain, active = (
-                np.asarray(slot[key]) for key in ("requests", "input_bits", of_gain, "active")
+            of_channel = "channel_gain" if "channel_gain" in slot else of_gain
+            requests, bits, gain, active, channel = (
+                np.asarray(slot[key]) for key in ("requests", "input_bits", of_gain, "active", of_channel)
             )
         except KeyError as e:
             raise InputError(f"{e} is missing") from None
@@ -222,6 +223,7 @@ class Policy:
         for key, values, kinds in (
             ("input_bits", bits, "iuf"),
             (of_gain, gain, "iuf"),
+            (of_channel, channel, "iuf"),
             ("active", active, "biu"),
         ):
             if values.shape != requests.shape or values.dtype.kind not in kinds:
@@ -233,8 +235,9 @@ class Policy:
         if active.dtype.kind != "b":
             _check_range("active", active, 0, 1)
             active = active.astype(bool)
-        if "outage" not in slot and of_gain != SEEN:
-            active = active & (gain >= self._least_gain)
+        if "outage" not in slot and of_channel == "channel_gain":
+            # Who is served follows from the channels themselves, whatever is seen of them.
+            active = active & (channel >= self._least_gain)
         return Seen(
             np.float32(skew),
             requests.astype(np.int64),

@@ -128,7 +128,7 @@ def advance(
     head = jnp.stack([moved.reward, moved.truncated.astype(moved.reward.dtype)])
     if state.slot.outage is not None:
         # Who is in an outage has no image.
-        served = state.slot.active.sum()
+        served = jnp.asarray(state.slot.active).sum().astype(moved.info.tv.dtype)
         tv = jnp.where(served > 0, moved.info.tv.sum() / jnp.maximum(served, 1), jnp.nan)
         means = means.at[1].set(tv)
     return moved.state, jnp.concatenate([head, means, *of_users, moved.observation])

@@ -11,7 +11,7 @@ from genedge.errors import InputError
 from genedge.given import what
 from genedge.gym.calls import OF_USERS, Overrides
 from genedge.gym.single import CellEnv
-from genedge.gym.spaces import checked, observation_space
+from genedge.gym.spaces import check_reset, checked, observation_space
 from genedge.xla import at_once
 
 try:
@@ -114,14 +114,14 @@ class CellParallelEnv(ParallelEnv):  # type: ignore[misc]
         Raises:
             InputError: the seed is no whole number from 0, or there are not agents for so many users.
         """
-        known = {key: value for key, value in (options or {}).items() if key == "users"}
-        self._seen, _ = self._env.reset(seed=seed, options=known)
+        known = {"users": options["users"]} if isinstance(options, dict) and "users" in options else None
         most = self.scenario.settings.cell.users
-        users = int(known.get("users", most))
+        users = check_reset(seed, known if isinstance(options, dict) else options, self.scenario)
         if users > most:
             raise InputError(
                 f"options['users'] is {users}; there are agents for {most}: make it with users={users}"
             )
+        self._seen, _ = self._env.reset(seed=seed, options=known)
         self.agents = self.possible_agents[: 1 + users]
         return self._observations(), {agent: {} for agent in self.agents}
 

@@ -57,7 +57,8 @@ def _seen_by(model: Any) -> dict[str, Any]:
     around = _layers(model.get_env())
     normalising = [layer for layer in around if _name(layer) == ("stable_baselines3", "VecNormalize")]
     normalising = [layer for layer in normalising if layer.norm_obs]
-    scenario, reward_scale = _cell_of(model.get_env())
+    scenarios, reward_scale = _cells_of(model.get_env())
+    scenario = scenarios[0]
     statistics = None
     if len(normalising) == 1:
         seen = normalising[0]
@@ -67,7 +68,9 @@ def _seen_by(model: Any) -> dict[str, Any]:
             "epsilon": seen.epsilon,
             "clip": seen.clip_obs,
         }
-    unknown = [layer for layer in around if not _harmless(layer)] + normalising[1:]
+    unknown = [_called(layer) for layer in [*(x for x in around if not _harmless(x)), *normalising[1:]]]
+    if any(each.settings.observation != scenario.settings.observation for each in scenarios):
+        unknown.append("cells that see their channels differently")
     return {
         "format": FORMAT,
         "scenario": scenario.name,
@@ -77,23 +80,23 @@ def _seen_by(model: Any) -> dict[str, Any]:
         "reward_scale": reward_scale,
         "wrappers": list(dict.fromkeys(_called(layer) for layer in around)),
         # What may show other observations, or do other actions, than the cell's; nobody can do it again.
-        "unknown": list(dict.fromkeys(_called(layer) for layer in unknown)),
+        "unknown": list(dict.fromkeys(unknown)),
         "normalised": statistics,
     }
 
 
-def _cell_of(env: Any) -> tuple[Scenario, float]:
-    """The scenario of the cells at the bottom, and what their rewards are multiplied by."""
+def _cells_of(env: Any) -> tuple[list[Scenario], float]:
+    """The scenario of each of the cells at the bottom, and what the rewards of the first are multiplied by."""
     try:
-        scenario, reward_scale = (env.get_attr(name)[0] for name in ("scenario", "reward_scale"))
+        scenarios, reward_scales = (list(env.get_attr(name)) for name in ("scenario", "reward_scale"))
     except AttributeError:
-        scenario = None
-    if not isinstance(scenario, Scenario):
+        scenarios, reward_scales = [], []
+    if not (scenarios and all(isinstance(scenario, Scenario) for scenario in scenarios)):
         raise InputError(
             "model: its environment is no cell of genedge; give it the one that it was trained in, as in "
             "PPO.load(file, env=env), and save it again"
         )
-    return scenario, float(reward_scale)
+    return scenarios, float(reward_scales[0])
 
 
 def _layers(env: Any) -> list[Any]:

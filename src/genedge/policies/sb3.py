@@ -142,10 +142,15 @@ def _refuse_no_bare_cell(file: Path, model: Any, scenario: Scenario, places: int
     Raises:
         InputError: other bounds, or what no cell shows.
     """
-    low, high = observation_bounds(scenario.params, places)
     seen, done, last = model.observation_space, model.action_space, model._last_obs
     original = getattr(model, "_last_original_obs", None)
-    same = np.allclose(seen.low, low, atol=1e-5) and np.allclose(seen.high, high, atol=1e-5)
+    # Those of the scenario's own slots, and where there is a file of slots of these.
+    cells = scenario.params._replace(recorded=None), scenario.params
+    bounds = [observation_bounds(params, places) for params in cells]
+    low, high = next(
+        (of_one for of_one in bounds if np.allclose((seen.low, seen.high), of_one, atol=1e-5)), bounds[0]
+    )
+    same = np.allclose((seen.low, seen.high), (low, high), atol=1e-5)
     if original is not None and not np.array_equal(original, last):
         why = "it was trained behind VecNormalize, whose statistics are not in the file"
     elif not same:
