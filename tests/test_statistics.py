@@ -159,6 +159,6 @@ def test_what_is_no_number_is_named(values, told):
 def test_arrays_of_other_libraries_are_numbers():
     import jax.numpy as jnp
 
-    assert genedge.interval(jnp.array([1.0, 2.0, 4.0])) == genedge.interval([1.0, 2.0, 4.0])
-    with pytest.raises(genedge.InputError, match="values must be numbers"):
-        genedge.interval(np.array(3.0))
+    assert interval(jnp.array([1.0, 2.0, 4.0])) == interval([1.0, 2.0, 4.0])
+    with pytest.raises(InputError, match="values must be numbers"):
+        interval(np.array(3.0))

@@ -1,6 +1,7 @@
 """Runs that differ in their seed alone as one row: worked out by hand, and found in folders."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from genedge.evaluation.entries import _but_for_the_seed, entries_of
 from genedge.evaluation.results import METRICS, Bounds, assembled
 from genedge.evaluation.together import Entry, improvement_over, iqm_of, together
 from genedge.evaluation.written import as_csv, as_latex
-from genedge.learn.runs import create_run
+from genedge.learn.runs import create_run, find_runs
 from genedge.results import Measured, single
 from genedge.scenario import load_scenario
 from genedge.statistics import interval
@@ -246,6 +247,9 @@ def test_what_holds_no_run_and_the_same_run_twice_are_refused(sweep):
 
 def test_runs_on_other_slots_are_another_row(sweep):
     """Slots of another file are other training, whatever the seed."""
-    runs = [replace(run, slots=f"/{'ab'[i % 2]}.jsonl", slots_sha256="ab"[i % 2]) for i, run in enumerate(find_runs([sweep / "rate=0.001"]))]
+    runs = [
+        replace(run, slots=f"/{'ab'[i % 2]}.jsonl", slots_sha256="ab"[i % 2])
+        for i, run in enumerate(find_runs([sweep / "rate=0.001"]))
+    ]
     assert len(runs) > 1
     assert len({_but_for_the_seed(run) for run in runs}) == 2
