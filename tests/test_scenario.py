@@ -47,6 +47,7 @@ PAPER_TABLE = [
     ("models.working_gb", 0, "GB", "restored"),
     ("models.load_s", 0, "s", "restored"),
     ("observation.stale_slots", 0, "slots", "restored"),
+    ("models.given", [], "1", "restored"),
     ("observation.gain_noise_db", 0, "dB", "restored"),
     ("objective.alpha", 0.7, "1", "paper"),
     ("objective.alpha_weighs", "delay", "1", "assumed"),
@@ -622,6 +623,8 @@ PHYSICAL = [
     "radio.outage_gain_db=-100",
     "radio.outage_gain_db=-101",
     "observation.stale_slots=1",
+    "models.given=[{storage_gb: 3}]",
+    "models.given=[{}, {storage_gb: 3}]",
     "observation.stale_slots=2",
     "observation.gain_noise_db=3",
     # Of a box

@@ -136,8 +136,8 @@ def episode(params, key=5, users=3, places=PLACES):
 
 
 def fields(slot):
-    """What the paper's cell sees of a slot, by name: all but what a box has."""
-    assert {name for name, x in slot._asdict().items() if x is None} == {"ranking", "memory", "seen_gain"}
+    """What the paper's cell sees of a slot, by name: all but what a box, an outage and late channels have."""
+    assert {name for name, x in slot._asdict().items() if x is None} == {"ranking", "memory", "outage", "seen_gain"}
     return {name: x for name, x in slot._asdict().items() if x is not None}
 
 

@@ -405,7 +405,8 @@ def test_folders_that_are_no_runs(slot, genedge, tmp_path):
         refused(genedge("train", "--out", folder), str(folder), "not empty", "choose another")
     for name in ("other", "file", "missing"):
         folder = tmp_path / name
-        refused(genedge("train", "--resume", folder), str(folder), "not a run folder", "genedge train")
+        what = "holds no run" if name == "other" else "not a run folder"
+        refused(genedge("train", "--resume", folder), str(folder), what, "genedge train")
     refused(genedge("train", "--out", tmp_path / "file"), "file", "choose another")
     refused(genedge("decide", "--policy", tmp_path / "missing", stdin=text), "missing", "no such policy")
     refused(genedge("train", "--out", tmp_path / "file" / "run"), "file", "cannot be written")

