@@ -156,7 +156,7 @@ def _numbers(values: Any) -> Float[np.ndarray, "E"] | list[Float[np.ndarray, "_"
 
 
 def _as_rows(values: Any) -> Any:
-    """Arrays of other libraries, pandas' and JAX's among them, as NumPy's; one of a single number as that number."""
+    """Arrays of other libraries, such as pandas and JAX, as NumPy's; of a single number that number."""
     if not hasattr(values, "__array__"):
         return values
     array = np.asarray(values)
