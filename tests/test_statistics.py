@@ -154,3 +154,11 @@ def test_what_is_no_number_is_named(values, told):
     with pytest.raises(InputError) as caught:
         interval(values)
     assert told in str(caught.value)
+
+
+def test_arrays_of_other_libraries_are_numbers():
+    import jax.numpy as jnp
+
+    assert interval(jnp.array([1.0, 2.0, 4.0])) == interval([1.0, 2.0, 4.0])
+    with pytest.raises(InputError, match="values must be numbers"):
+        interval(np.array(3.0))

@@ -140,10 +140,12 @@ def _unskewed(reach: float, skewness: float, n: int) -> float:
 
 def _numbers(values: Any) -> Float[np.ndarray, "E"] | list[Float[np.ndarray, "_"]]:
     """What somebody gave as one array of numbers, or one for each group."""
+    values = _as_rows(values)
     if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray) or len(values) == 0:
         raise InputError(
             f"values must be numbers, such as [3.1, 2.9, 3.4], or lists of them, not {shortened(values)}"
         )
+    values = [_as_rows(value) for value in values]
     nested = [isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes) for value in values]
     nested = [yes and np.ndim(value) > 0 for yes, value in zip(nested, values, strict=True)]
     if all(nested):
@@ -151,6 +153,14 @@ def _numbers(values: Any) -> Float[np.ndarray, "E"] | list[Float[np.ndarray, "_"
     if any(nested):
         raise InputError("values must be all numbers, or all lists of numbers, not some of each")
     return _row("values", values)
+
+
+def _as_rows(values: Any) -> Any:
+    """Arrays of other libraries, such as pandas and JAX, as NumPy's; of a single number that number."""
+    if not hasattr(values, "__array__"):
+        return values
+    array = np.asarray(values)
+    return array if array.ndim else array.item()
 
 
 def _row(name: str, values: Any) -> Float[np.ndarray, "_"]:

@@ -1,16 +1,17 @@
 """Runs that differ in their seed alone as one row: worked out by hand, and found in folders."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from genedge.errors import InputError
-from genedge.evaluation.entries import entries_of
+from genedge.evaluation.entries import _but_for_the_seed, entries_of
 from genedge.evaluation.results import METRICS, Bounds, assembled
 from genedge.evaluation.together import Entry, improvement_over, iqm_of, together
 from genedge.evaluation.written import as_csv, as_latex
-from genedge.learn.runs import create_run
+from genedge.learn.runs import create_run, find_runs
 from genedge.results import Measured, single
 from genedge.scenario import load_scenario
 from genedge.statistics import interval
@@ -242,3 +243,13 @@ def test_what_holds_no_run_and_the_same_run_twice_are_refused(sweep):
     create_run(again / "seed-1", scenario, 3, "ddpg", 10, 1)
     with pytest.raises(InputError, match=r"seed-1 and .*again/seed-1 are the same run, with seed 1; name"):
         entries_of(by_name([f"{sweep}/rate=0.001", str(again)]), print)
+
+
+def test_runs_on_other_slots_are_another_row(sweep):
+    """Slots of another file are other training, whatever the seed."""
+    runs = [
+        replace(run, slots=f"/{'ab'[i % 2]}.jsonl", slots_sha256="ab"[i % 2])
+        for i, run in enumerate(find_runs([sweep / "rate=0.001"]))
+    ]
+    assert len(runs) > 1
+    assert len({_but_for_the_seed(run) for run in runs}) == 2

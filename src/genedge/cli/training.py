@@ -109,9 +109,10 @@ def _train(folder: Path, runs: Sequence[Run], engine: "Engine") -> None:
 
 def _next(folder: Path, runs: Sequence[Run]) -> str:
     """The command that compares runs: on the same slots where all are of one cell, else each on its own."""
-    if len({(run.scenario.id, run.users) for run in runs}) > 1 or runs[0].learner.any_cell:
+    if len({(run.scenario.id, run.users, run.slots_sha256) for run in runs}) > 1 or runs[0].learner.any_cell:
         return shlex.join(["genedge", "runs", str(folder)])
-    cell = ["--scenario", str(runs[0].folder / "scenario.yaml"), "--users", str(runs[0].users)]
+    slots = ["--slots", runs[0].slots] if runs[0].slots else ["--users", str(runs[0].users)]
+    cell = ["--scenario", str(runs[0].folder / "scenario.yaml"), *slots]
     return shlex.join(["genedge", "evaluate", "--policies"]) + f" {shlex.quote(f'{folder}/*')} {shlex.join(cell)}"
 
 

@@ -89,7 +89,7 @@ def _without_diverged(name: str, runs: Sequence[Run], report: Callable[[str], No
 
 def _but_for_the_seed(run: Run) -> Hashable:
     agent = run.agent_sha256 or run.agent
-    return run.scenario.as_yaml(), tuple(run.scenario.own), run.users, agent, run.episodes
+    return run.scenario.as_yaml(), tuple(run.scenario.own), run.users, agent, run.episodes, run.slots_sha256
 
 
 def _entry(title: str, runs: list[Run]) -> Entry:
@@ -107,11 +107,16 @@ def _entry(title: str, runs: list[Run]) -> Entry:
 def _titles(groups: Sequence[Sequence[Run]], taken: Sequence[str]) -> list[str]:
     """How to call groups: by what sets them apart, else by the folders that they are in."""
     firsts = [group[0] for group in groups]
-    apart: Mapping[str, Sequence[object]] = {
+    settings = differences(firsts)
+    of_runs: dict[str, list[object]] = {
         **{key: [getattr(run, key) for run in firsts] for key in ("agent", "users", "episodes")},
-        **differences(firsts),
+        "slots": [Path(run.slots).name for run in firsts],
     }
-    apart = {key: values for key, values in apart.items() if any(value != values[0] for value in values)}
+    apart = {
+        # What a setting says already, as cell.users does, is not said again.
+        **{key: each for key, each in of_runs.items() if len({*each}) > 1 and each not in settings.values()},
+        **settings,
+    }
     by_setting = [", ".join(f"{key}={values[i]}" for key, values in apart.items()) for i in range(len(firsts))]
     by_folder = [os.path.commonpath([run.folder for run in group]) for group in groups]
     for titles in (by_setting, by_folder):

@@ -193,7 +193,8 @@ def seed_columns(rows: Sequence[Measured]) -> tuple[str, ...]:
     if not any(row.runs for row in rows):
         return ()
     names = dict.fromkeys(row.policy for row in rows)
-    return (iqm_of(COST), *(improvement_over(name) for name in names))
+    over = (improvement_over(name) for name in names)
+    return (iqm_of(COST), *(key for key in over if any(key in row.quantities for row in rows)))
 
 
 def seeds_as_json(row: Measured) -> Iterator[tuple[str, object]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from genedge.errors import InputError
 from genedge.registry import digest
 from genedge.scenario.lines import lines_of_file, read_episodes
-from genedge.scenario.scenario import Recorded, Scenario, refuse_box
+from genedge.scenario.scenario import Recorded, Scenario
 from genedge.text import shortened
 
 
@@ -22,7 +22,11 @@ def with_slots(scenario: Scenario, slots: object) -> Scenario:
     """
     if not isinstance(slots, str | Path) or not str(slots) or "\0" in str(slots):
         raise InputError(f"slots must be the path of a file of JSON lines, not {shortened(slots)}")
-    refuse_box(scenario)
+    if scenario.params.box is not None:
+        raise InputError(
+            f"--slots {shortened(str(slots))}: scenario {scenario.name} is of a box, whose slots follow from "
+            f"each other; leave it out, or name a scenario of a cell, such as paper"
+        )
     file = Path(slots).absolute()
     if not file.is_file():  # Nor a pipe, which could not be read again.
         raise InputError(f"--slots {slots}: no such file")

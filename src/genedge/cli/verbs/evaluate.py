@@ -80,6 +80,8 @@ def evaluate(
 
     set_up_jax()
     fit = room_of(figure, width, font, no_title)
+    _refuse_mixed(as_json, csv, latex)
+    tables = {csv: as_csv, latex: as_latex}
     loaded = load_scenario(scenario, set_, slots)
     names = labelled(policies, "--policies")
     numbers = _numbers(loaded, users)
@@ -90,7 +92,6 @@ def evaluate(
         check_draws(number, len(loaded.models), episodes * at_once, at_once)
     entries = entries_of(names, lambda line: print(shown(line), file=sys.stderr))
     results = evaluate_with_progress(loaded, entries, weights, numbers, episodes, seed)
-    tables = {csv: as_csv, latex: as_latex}
     if as_json:
         print(json.dumps(results.as_json()))
     elif Path("-") not in tables:
@@ -105,6 +106,16 @@ def evaluate(
         from genedge.draw.evaluated import evaluation_figure
 
         write(figure, evaluation_figure(results, fit), fit)
+
+
+def _refuse_mixed(as_json: bool, csv: Path | None, latex: Path | None) -> None:
+    """Refuses two outputs in one file."""
+    from genedge.errors import InputError
+
+    if csv is not None and csv == latex:
+        raise InputError(f"--csv {csv} --latex {latex}: that is the same file; name two")
+    if as_json and Path("-") in (csv, latex):
+        raise InputError("--json is on standard output already; write the tables into files in place of -")
 
 
 def _numbers(scenario: "Scenario", users: str | None) -> list[int]:

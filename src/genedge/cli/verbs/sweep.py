@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from genedge.cli.app import ScenarioOption, SetOption
+from genedge.cli.app import ScenarioOption, SetOption, SlotsOption
 from genedge.cli.engines import AddressOption, EngineOption, chosen_engine
 from genedge.cli.verbs.train import AGENTS
 
@@ -30,6 +30,7 @@ def sweep(
     agent: Annotated[str, typer.Option(help=AGENTS)] = "ddpg",
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes; else the scenario's.")] = None,
     set_: SetOption = [],
+    slots: SlotsOption = None,
     engine: EngineOption = "local",
     address: AddressOption = None,
 ) -> None:
@@ -43,6 +44,7 @@ def sweep(
     from genedge.errors import InputError
     from genedge.learn.grid import as_override, folder_name, grid, seeds_of
     from genedge.learn.runs import new_run
+    from genedge.scenario import with_slots
     from genedge.xla import set_up_jax
 
     set_up_jax()
@@ -50,6 +52,7 @@ def sweep(
     numbers, wanted = seeds_of(seeds), []
     for changes in grid(vary):
         told = scenario_for(agent, scenario, [*set_, *(as_override(*change) for change in changes.items())], None)
+        told = told if slots is None else with_slots(told, slots)
         home = out / folder_name(changes)
         wanted += [new_run(home / f"seed-{seed}", told, users, agent, episodes, seed) for seed in numbers]
     if len({run.id for run in wanted}) < len(wanted):
