@@ -24,8 +24,8 @@ def with_slots(scenario: Scenario, slots: object) -> Scenario:
         raise InputError(f"slots must be the path of a file of JSON lines, not {shortened(slots)}")
     if scenario.params.box is not None:
         raise InputError(
-            f"--slots {shortened(str(slots))}: scenario {scenario.name} is of a box, whose slots follow from "
-            f"each other; leave it out, or name a scenario of a cell, such as paper"
+            f"scenario {scenario.name} is of a box, whose slots follow from each other: it takes none of a file; "
+            f"leave out --slots, or name a scenario of a cell, such as paper"
         )
     file = Path(slots).absolute()
     if not file.is_file():  # Nor a pipe, which could not be read again.
