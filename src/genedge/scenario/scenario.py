@@ -118,8 +118,9 @@ class Scenario:
         if self.params.observation is None:
             return []
         seen = self.settings.observation
+        slots = "1 slot" if seen.stale_slots == 1 else f"{seen.stale_slots} slots"
         return [
-            f"Policies see channel gains of {seen.stale_slots} slots ago, with errors of {seen.gain_noise_db:g} "
+            f"Policies see channel gains of {slots} ago, with errors of {seen.gain_noise_db:g} "
             "dB. Costs follow from the gains themselves, and the optimum is that with perfect observation."
         ]
 
