@@ -159,7 +159,10 @@ def _as_rows(values: Any) -> Any:
     """Arrays of other libraries, such as pandas and JAX, as NumPy's; of a single number that number."""
     if not hasattr(values, "__array__"):
         return values
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except TypeError:  # Traced by JAX; it is refused as what it is.
+        return values
     return array if array.ndim else array.item()
 
 
