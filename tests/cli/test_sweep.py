@@ -1,5 +1,6 @@
 """Runs side by side: what is done is not done again, what diverges is kept, and bits are those of lone runs."""
 
+import hashlib
 import json
 import os
 import shlex
@@ -265,3 +266,16 @@ def test_the_next_command_is_one(genedge, tmp_path):
     answer = genedge(*words, "--episodes", 1)
     assert answer.status == 0, answer.err
     assert "2 seeds × 1 episode" in answer.out
+
+
+def test_all_runs_of_a_sweep_train_on_the_same_file(trained, genedge, tmp_path):
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    slots = genedge("slots", "--count", "10", "--seed", "3", *settings).out
+    (tmp_path / "s.jsonl").write_text(slots)
+    sweep = ("sweep", "--vary", "ddpg.batch=4,8", *SMALL, "--slots", tmp_path / "s.jsonl", "--seeds", "0,1")
+    answer = genedge(*sweep, "--out", tmp_path / "s")
+    assert answer.status == 0, answer.err
+    described = [json.loads(path.read_text()) for path in (tmp_path / "s").rglob("run.json")]
+    digest = hashlib.sha256(slots.encode()).hexdigest()
+    assert [(run["slots"], run["slots_sha256"]) for run in described] == [(str(tmp_path / "s.jsonl"), digest)] * 4
+    assert f"--slots {tmp_path}/s.jsonl" in answer.out.splitlines()[-1]
