@@ -62,6 +62,7 @@ def test_episodes_are_as_many_slots_in_a_row_as_the_scenario_says(file):
 
 def test_requests_sizes_and_gains_are_enough(tmp_path):
     rows = [line(users, episode=e, position_m=[[1, 2]] * users) for e, users in ((7, 2), (3, 5)) for _ in range(T)]
+    rows[0]["angle"] = 3  # What somebody else wants to know.
     slots = load_scenario("paper", SMALL, written(tmp_path / "f.jsonl", rows)).recorded.slots
     assert slots.active.sum(axis=-1).tolist() == [[2] * T, [5] * T]
     assert slots.requests[1, 0].tolist() == [0, 1, 2, 3, 4]
@@ -91,6 +92,10 @@ BAD = {
         "{} line 1: channel_gain[0] is -90; it must be from",
     ),
     "no gain": ([{"requests": [0], "input_bits": [1e6]}], "{} line 1: 'channel_gain' is missing"),
+    "misspelt": (
+        [line(), line(activ=[True] * USERS)],
+        "{} line 2: 'activ' is no field of a slot; did you mean 'active'?",
+    ),
     "other cell": ([line(scenario_id="x")], "{} line 1: a slot of another scenario ('x'); this is paper, "),
 }
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,7 @@ from genedge.files import open_input
 from genedge.limits import BITS, GAIN, MOST_DRAWS
 from genedge.scenario.scenario import Scenario
 from genedge.settings.reading import read_json
-from genedge.text import shortened
+from genedge.text import nearest, shortened
 
 # All slots are decided at once, and Python's lists of numbers take a few times as much as their text. A line of the
 # largest cells has some tens of MiB.
@@ -25,6 +25,12 @@ MOST_LINE_BYTES = 64 << 20
 
 # What the base station sees of the channels, in a line of slots where that is something else.
 SEEN = "seen_channel_gain"
+
+# What a line of slots may say; other fields are of no account, unless they look like one of these.
+FIELDS = (
+    *("scenario_id", "episode", "skew", "requests", "input_bits", "output_bits", "channel_gain", SEEN),
+    *("position_m", "active", "outage"),
+)
 
 
 def lines_of_file(path: Path, option: str) -> Iterator[str]:
@@ -202,8 +208,16 @@ def _seen_otherwise(row: dict[str, Any]) -> bool:
     return not np.array_equal(row[SEEN], row["channel_gain"])
 
 
+def _refuse_misspelt(row: Mapping[str, Any], place: str) -> None:
+    """Most fields may be missing: a misspelt one would be, in silence."""
+    for key in row:
+        if key not in FIELDS and (meant := nearest(key, FIELDS)):
+            raise InputError(f"{place}: {shortened(key)} is no field of a slot; did you mean {meant!r}?")
+
+
 def _slot(line: str, place: str, scenario: Scenario) -> dict[str, Any]:
     row = _mapping(line, place)
+    _refuse_misspelt(row, place)
     if row.get("scenario_id", scenario.id) != scenario.id:
         raise InputError(
             f"{place}: a slot of another scenario ({shortened(row['scenario_id'])}); this is {scenario.name}, "
