@@ -32,8 +32,8 @@ TRACES = {
 }
 CATALOGUES = ("gentd26", "load-free")
 TRACE_POLICIES = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady"
-POLICIES = "rcars,hcras,cloud-only,greedy,knapsack,learned,learned-search,priced,optimal"
-RULES = "cloud-only,keep-forever,lru,lfu,popularity,cost-aware,rcars,greedy,knapsack,optimal"
+POLICIES = "rcars,hcras,cloud-only,constant,greedy,knapsack,learned,learned-search,priced,optimal"
+RULES = "cloud-only,keep-forever,constant,lru,lfu,popularity,cost-aware,rcars,greedy,knapsack,optimal"
 CASES = (
     "scenarios",
     "evaluate-paper",

@@ -79,6 +79,12 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
         ),
         Entry("cloud-only", "caches nothing", "genedge.policies.cloud_only:cloud_only"),
         Entry(
+            "constant",
+            "the best decision that does not look at the slot",
+            "genedge.policies.constant:constant_of",
+            traits=("of_scenario",),
+        ),
+        Entry(
             "greedy",
             "caches what serves most of the slot's requests; bandwidth and steps equal",
             "genedge.policies.greedy:greedy",
@@ -117,6 +123,11 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
             "genedge.policies.boxes:cloud_only",
         ),
         Entry("keep-forever", "holds what the episode began with", "genedge.policies.boxes:keep_forever"),
+        Entry(
+            "constant",
+            "holds one set for good, the best on episodes of its own",
+            "genedge.policies.box_constant:constant",
+        ),
         Entry("lru", "holds what was asked for last", "genedge.policies.boxes:lru"),
         Entry("lfu", "holds what was asked for most often since the episode began", "genedge.policies.boxes:lfu"),
         Entry(

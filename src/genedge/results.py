@@ -229,23 +229,26 @@ def tails_of(row: Measured, metrics: Sequence[str]) -> dict[str, dict[str, float
     return {metric: {part: row.value(_in_tail(metric, part)).mean for part in Tail._fields} for metric in metrics}
 
 
-# What it means that all decisions of a policy come down to a simple one.
-EQUALS = {"cloud-only": "it serves nothing at the edge", "constant": "one decision for all slots"}
+# What it means that all decisions of a policy come down to those of a simple one.
+EQUALS = {"cloud-only": "it serves nothing at the edge", "constant": "it decides as that policy does"}
 
 
-def equal_remarks(rows: Sequence[Measured]) -> list[str]:
-    """Which policies come down to a simple one, a line each; not those of that name.
+def equal_remarks(rows: Sequence[Measured], slots: int) -> list[str]:
+    """Which policies do not look at the slot, or come down to a simple one, a line each; not those that are one.
 
     Args:
         rows: of all policies.
+        slots: how many each of them decided at a number of users.
     """
     several = len({row.users for row in rows}) > 1
-    return [
-        f"{row.policy} equals {simple}: {EQUALS[simple]}{f', {row.users} users' if several else ''}"
-        for row in rows
-        for simple in row.equals
-        if row.policy not in EQUALS
-    ]
+    found = []
+    for row in rows:
+        told = [f"equals {simple}: {EQUALS[simple]}" for simple in row.equals]
+        if slots > 1 and row.value("decisions").mean == 1:
+            told.insert(0, f"makes one and the same decision in all {slots} slots")
+        at = f", {row.users} users" if several else ""
+        found += [f"{row.policy} {each}{at}" for each in told if row.policy not in EQUALS]
+    return found
 
 
 def _in_tail(metric: str, part: str) -> str:
@@ -434,6 +437,8 @@ def cell(value: Interval, digits: str) -> str:
     """
     if np.isnan(value.mean):
         return "–"
+    # No zero is negative.
+    digits = f"+z{digits[1:]}" if digits.startswith("+") else f"z{digits}"
     if np.isnan(value.low):
         return format(value.mean, digits)
     return f"{value.mean:{digits}} [{value.low:{digits}}, {value.high:{digits}}]"

@@ -90,6 +90,29 @@ def test_rows_of_runs_are_compared_run_by_run(results):
     assert most == pytest.approx(interval([1 - 100 / 220, 1 - 100 / 205, 1 - 100 / 250]))
 
 
+@pytest.mark.parametrize(
+    ("cost", "verdict"),
+    [
+        (400, "a beats constant"),
+        (250, "whether a beats constant is undecided"),
+        (100, "a does not beat constant"),
+    ],
+)
+def test_whether_runs_beat_constant_is_told_over_their_seeds(cost, verdict):
+    bar = replace(measured("rcars"), policy="constant")
+    bar = replace(bar, samples=dict(bar.samples) | {"utility": np.full(EPISODES, float(cost))})
+    entries = [*ENTRIES[:2], Entry("constant", ("constant",))]
+    rows = together([*map(measured, ("a0", "a1", "a2", "b0", "b1")), bar], entries, tuple(METRICS))
+    bounds = Bounds(7, np.full(EPISODES, 90.0), bar.samples["utility"], np.full(EPISODES, 20.0), np.ones(EPISODES))
+    told = assembled(load_scenario("paper"), EPISODES, 0, rows, [bounds]).remarks
+    by = interval([1 - mean / cost for mean in (220, 205, 250)])
+    said = f"{verdict}: better by {by.mean:+.1%} [{by.low:+.1%}, {by.high:+.1%}]; it uses 3 caches"
+    assert said in told
+    # Two seeds have no interval, so that nothing is decided.
+    mean = 1 - 255 / cost
+    assert f"whether b beats constant is undecided: better by {mean:+.1%}; it uses 3 caches" in told
+
+
 def test_what_they_are_over_stands_in_titles_and_json(results):
     assert results.over == "4 episodes, of runs 3 seeds × 4 episodes or 2 seeds × 4 episodes"
     assert results.sheets[0].title.startswith(f"paper, 7 users: mean and 95 % interval over {results.over}")

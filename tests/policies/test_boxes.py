@@ -4,16 +4,17 @@ import jax
 import numpy as np
 import pytest
 
-from genedge.cell.feasible import breaches
+from genedge.cell.feasible import breaches, fitting_caches
 from genedge.cell.memory import loads
 from genedge.cell.sampling import sample_episodes
-from genedge.env.episodes import follow
+from genedge.env.episodes import EpisodePolicy, follow
 from genedge.errors import InputError
 from genedge.evaluation.scoring import score
 from genedge.learn.runs import create_run
 from genedge.optimum.dynamic import solver
-from genedge.policies import policy
-from genedge.policies.boxes import box_policy, share_steps
+from genedge.policies import box_constant, policy
+from genedge.policies.box_constant import best_set, costs_of_sets
+from genedge.policies.boxes import box_policy, share, share_steps
 from genedge.registry import named
 from genedge.scenario import load_scenario
 
@@ -261,3 +262,51 @@ def test_leave_to_send_hits_away_costs_nothing():
         assert breaches(s.params, met, decision) == []
         costs[offload] = score(s.params, met, decision).utility.sum(axis=-1).mean()
     assert costs["true"] <= costs["false"] * (1 + 1e-6)
+
+
+def lasting_cost(s, slots, held):
+    """Mean cost of a slot if a set is held for good, by a rule of one's own."""
+
+    def decide(params, carry, slot, key):
+        return carry, share(params, slot, np.broadcast_to(held, (len(slot.skew), len(held))))
+
+    met, decision = follow(s.params, EpisodePolicy(lambda episodes: (), decide), slots, jax.random.key(0))
+    return score(s.params, met, decision).utility.sum(axis=-1).mean()
+
+
+@pytest.mark.parametrize("changes", [(), ("server.pinned=[4]", "requests.rank_drift=0.3"), ("models.load_s=200",)])
+def test_no_set_held_for_good_costs_less_than_that_of_constant(changes):
+    s = box(*changes)
+    slots = drawn(s, seed=7)
+    sets = fitting_caches(s.params)
+    costs = np.array([lasting_cost(s, slots, held) for held in sets])
+    np.testing.assert_allclose(costs_of_sets(s.params, slots, sets), costs, rtol=1e-5)
+    best = best_set(s.params, slots)
+    assert lasting_cost(s, slots, best) <= costs.min() * (1 + 1e-6)
+    assert best[np.asarray(s.params.box.pinned)].all()
+
+
+def test_the_set_of_constant_is_chosen_beforehand_and_held_in_all_slots():
+    s = box("requests.rank_drift=0.3")
+    met, decision = followed(s, "constant", drawn(s))
+    assert breaches(s.params, met, decision) == []
+    held = decision.cache[0, 0]
+    assert (decision.cache == held).all()
+    chosen_on = drawn(s, seed=0, episodes=20)
+    np.testing.assert_array_equal(held, best_set(s.params, chosen_on))
+    assert held.any()
+
+
+def test_where_sets_are_many_the_set_of_constant_is_grown(monkeypatch):
+    s = box("server.pinned=[4]")
+    slots = drawn(s, seed=7)
+    monkeypatch.setattr(box_constant, "MOST_SETS", 1)
+    grown = best_set(s.params, slots)
+    assert grown[4]
+    assert grown @ s.params.models.storage_gb <= s.params.C
+    # No model more makes it better.
+    more = [grown | (np.arange(len(grown)) == m) for m in np.flatnonzero(~grown)]
+    fits = [each for each in more if each @ s.params.models.storage_gb <= s.params.C]
+    assert all(lasting_cost(s, slots, each) >= lasting_cost(s, slots, grown) * (1 - 1e-6) for each in fits)
+    pinned = np.arange(len(grown)) == 4
+    assert lasting_cost(s, slots, grown) < lasting_cost(s, slots, pinned)

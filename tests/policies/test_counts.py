@@ -21,6 +21,7 @@ from genedge.scenario import load_scenario
 COUNTS = {
     "cloud-only": (0, 0),
     "keep-forever": (5136, 0),
+    "constant": (5136, 0),
     "lru": (3316, 368),
     "lfu": (4947, 73),
     "popularity": (4679, 124),

@@ -125,8 +125,7 @@ class BoxEvaluation(Results):
             f"{self.scenario.name}, {self.users[0]} users: {stands} (utility, delay, TV and loads: lower is better)"
         )
         sheets = [Sheet(title, self.users[0], (*BOX_METRICS, "decision_ms"))]
-        slots = self.episodes * self.scenario.settings.cell.slots_per_episode
-        sheets.append(Sheet(f"how many different decisions in {slots} slots", self.users[0], tuple(COUNTS)))
+        sheets.append(Sheet(f"how many different decisions in {self.slots} slots", self.users[0], tuple(COUNTS)))
         sheets += tail_sheets(self.rows, self.users[0], tuple(TAILED))
         if columns := seed_columns(self.rows):
             title = "over training seeds, and how probably a run has a lower utility"
@@ -160,9 +159,15 @@ class BoxEvaluation(Results):
         return (utility, "delay_s", "hit_ratio", "loads_per_hour")
 
     @property
+    def slots(self) -> int:
+        """How many slots each policy decided."""
+        return self.episodes * self.scenario.settings.cell.slots_per_episode
+
+    @property
     def remarks(self) -> list[str]:
         """What a reader should know besides, a line each."""
-        lines = [*equal_remarks(self.rows), *self.scenario.remarks, *told_of_outage(self, self.scenario)]
+        told = (*self.scenario.remarks, *told_of_outage(self, self.scenario))
+        lines = [*equal_remarks(self.rows, self.slots), *told]
         if self.optimum is None:
             lines.append(f"The optimum is not known: {self.why_not}.")
         elif not self.exact:

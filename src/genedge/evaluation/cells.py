@@ -12,9 +12,9 @@ from genedge.cell.sampling import sample_episodes
 from genedge.cell.service import requested
 from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen, present
 from genedge.errors import InputError
-from genedge.evaluation.decided import equals, facts
+from genedge.evaluation.decided import alike, equals, facts
 from genedge.evaluation.outages import OUTAGE
-from genedge.evaluation.results import METRICS, Bounds, Evaluation, assembled
+from genedge.evaluation.results import BAR, METRICS, Bounds, Evaluation, assembled
 from genedge.evaluation.scoring import outcome
 from genedge.evaluation.together import Entry, together
 from genedge.given import check_count, check_decision, check_seed, what
@@ -90,8 +90,12 @@ def compare(
         report(f"the optimum, {count} users")
         if certified(scenario.params) != "none":
             bounds.append(_bound(cell, count, slots, policy_key))
+        made: dict[str, tuple[Measured, Decision]] = {}
         for name, policy in policies.items():
-            rows.append(_one(cell, name, policy, count, slots, policy_key, report))
+            made[name] = _one(cell, name, policy, count, slots, policy_key, report)
+        for row, decided in made.values():
+            as_bar = BAR in made and alike(slots, decided, made[BAR][1])
+            rows.append(replace(row, equals=(*row.equals, BAR)) if as_bar else row)
     return assembled(scenario, episodes, seed, together(rows, entries, tuple(METRICS)), bounds)
 
 
@@ -181,7 +185,7 @@ def _one(
     slots: Slot,
     key: jax.Array,
     report: Callable[[str], None],
-) -> Measured:
+) -> tuple[Measured, Decision]:
     params, (episodes, T) = scenario.params, slots.skew.shape
     metrics: list[dict[str, float]] = []
     seconds, made = [], []
@@ -203,13 +207,14 @@ def _one(
         seconds.append(_timed(policy, name, params, batch, key, 0)[1])
     # The first batch compiles; the decision time is that of the others.
     times = {"decision_ms": float(np.mean(seconds[1:])) / T * 1e3, "first_s": seconds[0]}
-    return Measured(
+    row = Measured(
         policy=name,
         users=users,
         samples={metric: np.array([row[metric] for row in metrics]) for metric in metrics[0]},
         derived={key: single(time) for key, time in times.items()} | facts(slots, decisions, outcomes),
         equals=equals(params, slots, decisions, outcomes, cloud_shares=shares),
     )
+    return row, decisions
 
 
 def _timed(

@@ -50,7 +50,7 @@ def counts_as_json(row: Measured) -> dict[str, float]:
 def equals(
     params: Params, slots: Slot, decision: Decision, outcome: Outcome, cloud_shares: Float[np.ndarray, "*batch N"]
 ) -> tuple[str, ...]:
-    """What simple policies a policy comes down to: `cloud-only` if it costs the same in every slot, and `constant`.
+    """Whether a policy comes down to `cloud-only`: it costs the same in every slot, and serves nobody.
 
     Args:
         params: the scenario.
@@ -59,16 +59,24 @@ def equals(
         outcome: of each.
         cloud_shares: of the bandwidth, as `cloud-only` divides it.
     """
-    found = []
-    if not outcome.hit.any():
-        nothing = Decision(np.zeros_like(decision.cache), cloud_shares, np.zeros_like(decision.steps))
-        base = outcome_of(params, slots, nothing).utility.sum(axis=-1)
-        # An infinite delay is the same as another.
-        if np.isclose(outcome.utility.sum(axis=-1), base, rtol=ROUNDED, atol=0).all():
-            found.append("cloud-only")
-    if outcome.utility[..., 0].size > 1 and _different(*_rounded(slots, decision)) == 1:
-        found.append("constant")
-    return tuple(found)
+    if outcome.hit.any():
+        return ()
+    nothing = Decision(np.zeros_like(decision.cache), cloud_shares, np.zeros_like(decision.steps))
+    base = outcome_of(params, slots, nothing).utility.sum(axis=-1)
+    # An infinite delay is the same as another.
+    same = np.isclose(outcome.utility.sum(axis=-1), base, rtol=ROUNDED, atol=0).all()
+    return ("cloud-only",) if same else ()
+
+
+def alike(slots: Slot, decision: Decision, other: Decision) -> bool:
+    """Whether two policies decide the same in every slot, to a millionth.
+
+    Args:
+        slots: leading axes *batch.
+        decision: of each.
+        other: of each too.
+    """
+    return all(map(np.array_equal, _rounded(slots, decision), _rounded(slots, other)))
 
 
 def _rounded(slots: Slot, decision: Decision) -> tuple[np.ndarray, ...]:

@@ -28,6 +28,7 @@ from genedge.results import (
     Quantity,
     Results,
     Sheet,
+    cell,
     equal_remarks,
     mean_of,
     plain,
@@ -122,7 +123,8 @@ OF_KNOWN: Mapping[Certified, tuple[str, ...]] = {
     "none": ("The cost is a function of your own, of which no optimum is known: there are no gaps.",),
 }
 # Policies that others are compared with in a table of its own.
-BASES = ("rcars", "hcras")
+BAR = "constant"
+BASES = (BAR, "rcars", "hcras")
 
 
 def _against(key: str, base: str) -> str:
@@ -247,7 +249,7 @@ class Evaluation(Results):
         recorded = self.scenario.recorded
         of_file = [] if recorded is None else [f"The slots are those of {recorded.told}."]
         told = (*self.scenario.remarks, *told_of_outage(self, self.scenario), *OF_KNOWN[self.known])
-        return [*of_file, *equal_remarks(self.rows), *told]
+        return [*of_file, *equal_remarks(self.rows, self.slots), *beaten(self), *told]
 
     def compare(self, policy: str, base: str, users: int) -> dict[str, Interval]:
         """A policy against another on the same slots.
@@ -367,6 +369,29 @@ class Evaluation(Results):
             }
         )
         return document
+
+
+def beaten(results: Evaluation) -> list[str]:
+    """Which policies beat `constant`, a line each; what does not has gained nothing by looking at the slot.
+
+    Args:
+        results: of all policies; nothing is told where `constant` is not among them.
+    """
+    found = []
+    for row in results.rows:
+        if BAR not in results.policies or row.policy == BAR:
+            continue
+        by, caches = row.value(_against("utility_better_by_of_base", BAR)), row.value("caches").mean
+        told = f"better by {cell(by, '+.1%')}; it uses {round(caches, 1):g} cache{'' if caches == 1 else 's'}"
+        if len(results.users) > 1:
+            told += f", {row.users} users"
+        if by.low > 0:
+            found.append(f"{row.policy} beats {BAR}: {told}")
+        elif by.high <= 0:
+            found.append(f"{row.policy} does not beat {BAR}: {told}")
+        else:
+            found.append(f"whether {row.policy} beats {BAR} is undecided: {told}")
+    return found
 
 
 def _least(known: Certified) -> str:

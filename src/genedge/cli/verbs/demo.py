@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-POLICIES = ("learned", "knapsack", "hcras", "cloud-only", "rcars")
+POLICIES = ("learned", "knapsack", "constant", "hcras", "cloud-only", "rcars")
 EPISODES = 10
 
 
