@@ -130,6 +130,10 @@ def settings_of_width(width: int, slots: int) -> list[str]:
         f"ddpg.hidden_layers=[{width}, {width}]",
         f"ddpg.batch={BATCH}",
         f"ddpg.warmup_slots={WARMUP}",
+        # What Stable-Baselines3's does not do.
+        "ddpg.critic_alone=0",
+        "ddpg.weight_penalty=0",
+        "ddpg.permute_users=false",
         "ddpg.network=mlp",
         "ddpg.layer_norm=false",
         "ddpg.policy_delay=1",

@@ -26,6 +26,10 @@ TINY = (
     # The paper's discount would be none of ours; the noise on the target's action is cut off more often than not.
     "td3.discount=0.9",
     "td3.target_noise_limit=0.1",
+    # The actor learns with the critics, but for a test of its own; and the noise falls.
+    "ddpg.critic_alone=0",
+    "ddpg.noise_first=0.3",
+    "ddpg.noise_last=0.05",
     f"cell.slots_per_episode={T}",
     f"cell.places={PLACES}",
     f"cell.users={USERS}",
@@ -122,8 +126,15 @@ class Expected:
     """Eq. (19) and (20) and TD3's three additions, slot by slot in NumPy."""
 
     def __init__(self, run, learner, batch):
-        self.params, self.batch, self.critics = run.params, batch, learner.nets.critics
         s = run.settings
+        if s.permute_users and s.network == "mlp":
+            batch = ddpg.permuted(run.plan, batch, jax.random.split(KEY)[1])
+        self.params, self.batch, self.critics, self.penalty = (
+            run.params,
+            batch,
+            learner.nets.critics,
+            s.weight_penalty,
+        )
         shape = (len(batch.action), batch.action.shape[1])
         noise = np.clip(s.target_noise * jax.random.normal(KEY, shape), -s.target_noise_limit, s.target_noise_limit)
         rows, self.least = [], set()
@@ -149,6 +160,11 @@ class Expected:
             for i, action in enumerate(np.asarray(self.batch.action))
         ]
         return np.mean(np.square(errors))
+
+    def penalised_loss(self, critics):
+        """What the critics descend; matrices are weights, vectors are not."""
+        weights = [np.square(leaf).sum() for leaf in jax.tree.leaves(critics) if np.ndim(leaf) == 2]
+        return self.critic_loss(critics) + self.penalty * np.sum(weights)
 
     def q(self, actor):
         actions = [
@@ -199,7 +215,8 @@ def test_update_follows_the_equations(agent, tiny, updated):
     assert float(loss) == pytest.approx(expected.critic_loss(nets.critics), rel=1e-3)
     assert float(q) == pytest.approx(expected.q(nets.actor) * s.policy_delay, rel=1e-3, abs=1e-4)
 
-    assert_gradient(after.nets.critic_optimiser, expected.critic_loss, nets.critics, 1)
+    assert s.weight_penalty == (0 if agent == "td3" else 0.003)
+    assert_gradient(after.nets.critic_optimiser, expected.penalised_loss, nets.critics, 1)
     assert_gradient(after.nets.actor_optimiser, expected.q, nets.actor, -1)
     optimisers = after.nets.critic_optimiser, after.nets.actor_optimiser
     rates = s.critic_learning_rate, s.actor_learning_rate
@@ -422,3 +439,68 @@ def test_learns_to_beat_the_cloud(agent):
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), slots)
     cloud = float(total_utility(params, flat, policy("cloud-only", scenario)(params, flat, KEY)).mean())
     assert float(learned) < least * cloud
+
+
+# --- What is ours
+
+
+def test_users_change_places_together_with_what_is_theirs(tiny):
+    """Each transition earns what it did, shows the same users in another order, and leaves empty places last."""
+    run = tiny("ddpg")
+    first, then = (jax.tree.map(lambda x, i=i: x[:, i], run.slots) for i in (0, 1))
+    action = jax.random.uniform(KEY, (20, ACTIONS), minval=-1, maxval=1)
+    earned = -total_utility(run.params, first, decode(run.params, first, action))[:, None]
+    before = Transition(first, action, earned, then)
+    orders = set()
+    for seed in range(60):
+        after = ddpg.permuted(run.plan, before, jax.random.key(seed))
+        again = -total_utility(run.params, after.slot, decode(run.params, after.slot, after.action))[:, None]
+        np.testing.assert_allclose(again, after.reward, rtol=1e-5)
+        np.testing.assert_array_equal(after.action[:, :MODELS], action[:, :MODELS])
+        np.testing.assert_array_equal(after.slot.skew, first.skew)
+        np.testing.assert_array_equal(after.slot.active, first.active)
+        # The gain tells who somebody is.
+        order = np.argmax(np.asarray(after.slot.gain)[..., None] == np.asarray(first.gain)[:, None], axis=-1)
+        order[:, USERS:] = np.arange(USERS, PLACES)
+        orders |= {tuple(of_one) for of_one in order}
+        moved = lambda x, order=order: np.take_along_axis(np.asarray(x), order, axis=1)  # noqa: E731
+        for name in ("requests", "input_bits", "gain"):
+            np.testing.assert_array_equal(getattr(after.slot, name), moved(getattr(first, name)), err_msg=name)
+            np.testing.assert_array_equal(getattr(after.next_slot, name), moved(getattr(then, name)), err_msg=name)
+        np.testing.assert_array_equal(after.slot.position_m[..., 1], moved(first.position_m[..., 1]))
+        for start in (MODELS, MODELS + PLACES):
+            of_users = slice(start, start + PLACES)
+            np.testing.assert_array_equal(after.action[:, of_users], moved(action[:, of_users]))
+    assert len(orders) == 6  # All there are of three users.
+
+
+def test_the_critic_learns_alone_at_first():
+    """Then actions are random, the actor and its target stay, and the critic's target follows."""
+    scenario = load_scenario("paper", [*TINY, "ddpg.critic_alone=0.25"])
+    settings = scenario.hyperparameters("ddpg")
+    plan = loop.OffPolicyPlan(settings, USERS, PLACES, MODELS, T, episodes=8)
+    alone = WARMUP + 20
+    assert float(settings.random_slots(plan.slots)) == alone
+    slots = sample_episodes(scenario.params, jax.random.key(1), USERS, PLACES, T, 20)
+    start = loop.init(ddpg.ALGORITHM, plan, scenario.params, KEY, slots)
+    kept = jax.tree.map(np.array, start.nets)
+    learner, metrics = loop.train(ddpg.ALGORITHM, plan, scenario.params, start, 3)
+    for name in ("actor", "actor_optimiser"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(learner.nets, name), getattr(kept, name))
+    for a, b in zip(jax.tree.leaves(learner.nets.target_actor), jax.tree.leaves(kept.actor), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-9)  # It follows what does not move.
+    for name in ("critics", "target_critics"):
+        assert not np.array_equal(
+            getattr(learner.nets, name)[0].layers[0].weight, getattr(kept, name)[0].layers[0].weight
+        )
+    assert metrics.critic_loss[2] > 0
+    assert (metrics.q == 0).all()
+    learner, metrics = loop.train(ddpg.ALGORITHM, plan, scenario.params, learner, 1)
+    for name in ("actor", "target_actor"):
+        assert not np.array_equal(
+            getattr(learner.nets, name).layers[0].weight, getattr(kept, name).layers[0].weight
+        )
+    assert metrics.q[0] != 0
+    random, own = np.split(np.asarray(learner.replay.data.action)[: 4 * T], [alone])
+    assert stats.kstest(random.ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.003
+    assert own.std() < 0.45

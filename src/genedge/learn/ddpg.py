@@ -13,7 +13,7 @@ import optax
 from jax import Array
 from pydantic import Field
 
-from genedge.cell.types import Params, Slot
+from genedge.cell.types import AnyArray, Params, Slot
 from genedge.learn.actor import Network, act, values
 from genedge.learn.buffer import Transition
 from genedge.learn.hyperparameters import (
@@ -26,6 +26,7 @@ from genedge.learn.hyperparameters import (
     TracedCount,
     is_off,
 )
+from genedge.learn.networks import Dense
 from genedge.learn.off_policy import (
     Algorithm,
     Credit,
@@ -59,14 +60,32 @@ class DdpgSettings(OffPolicySettings):
         "total", "else: per_user, each user's utility teaches that user's value, if the network is equivariant"
     )
     centring_rate: Share = assumed(0.03, "of the running mean that is subtracted from the critic's targets")
-    batch: Count = assumed(128)
+    batch: Count = assumed(64)
     replay_size: ReplaySize = assumed(25000)
     warmup_slots: TracedCount = assumed(500, "slots with random actions before the first update")
-    noise_first: NotNegative = assumed(0.3, "standard deviation of the Gaussian exploration noise")
-    noise_last: NotNegative = assumed(0.05, "reached linearly at the last slot")
+    noise_first: NotNegative = assumed(0.6, "standard deviation of the Gaussian exploration noise")
+    noise_last: NotNegative = assumed(0.6, "reached linearly at the last slot")
+    critic_alone: Share = assumed(
+        0.08,
+        "share of the run's slots, after the warm-up, in which actions stay random and the critic learns alone",
+    )
+    weight_penalty: NotNegative = assumed(0.003, "times the squares of the critics' weights, added to their loss")
+    permute_users: Switch = assumed(
+        True, "whether users change places at random in the batches; of account only to an mlp"
+    )
     policy_delay: Count = assumed(1, "updates of the critics for each of the actor and the targets")
     target_noise: NotNegative = assumed(0.0, "standard deviation of the noise on the target actor's action")
     target_noise_limit: NotNegative = assumed(0.5)
+
+    def random_slots(self, slots: Array | int) -> Array | int:
+        """In how many slots actions are random.
+
+        Args:
+            slots: of the whole run.
+        """
+        if is_off(self.critic_alone):
+            return self.warmup_slots
+        return self.warmup_slots + jnp.int32(jnp.round(self.critic_alone * jnp.float32(slots)))
 
 
 class Td3Settings(DdpgSettings):
@@ -87,6 +106,12 @@ class Td3Settings(DdpgSettings):
         "per_user", "each user's utility teaches that user's value, if the network is equivariant; else: total"
     )
     batch: Count = assumed(64)
+    noise_first: NotNegative = assumed(0.3, "standard deviation of the Gaussian exploration noise")
+    noise_last: NotNegative = assumed(0.05, "reached linearly at the last slot")
+    critic_alone: Share = assumed(
+        0.0, "share of the run's slots, after the warm-up, in which the critic learns alone"
+    )
+    weight_penalty: NotNegative = assumed(0.0, "times the squares of the critics' weights, added to their loss")
     policy_delay: Count = assumed(2, "updates of the critics for each of the actor and the targets")
     target_noise: NotNegative = assumed(0.2, "standard deviation of the noise on the target actor's action")
 
@@ -128,14 +153,19 @@ def update(
     assert isinstance(settings, DdpgSettings)
     actor_adam, critic_adam = optimisers(plan, settings.policy_delay)
 
+    if settings.permute_users and settings.network == "mlp":
+        key, for_places = jax.random.split(key)
+        batch = permuted(plan, batch, for_places)
+
     # Eq. (19): the critic's temporal-difference error.
     target, level = centred(plan, learner, _target(settings, params, nets, batch, key))
 
-    def critic_loss(critics: tuple[Network, ...]) -> Array:
+    def critic_loss(critics: tuple[Network, ...]) -> tuple[Array, Array]:
         errors = [values(critic, params, batch.slot, batch.action) - target for critic in critics]
-        return sum((jnp.mean(error**2) for error in errors), jnp.float32(0)) / len(critics)
+        loss = sum((jnp.mean(error**2) for error in errors), jnp.float32(0)) / len(critics)
+        return loss + _penalty(plan, learner, critics), loss
 
-    loss, critic_gradient = jax.value_and_grad(critic_loss)(nets.critics)
+    critic_gradient, loss = jax.grad(critic_loss, has_aux=True)(nets.critics)
     critic_step, critic_optimiser = critic_adam.update(critic_gradient, nets.critic_optimiser)
 
     # Eq. (20): the actor climbs Q(s, μ(s)).
@@ -143,10 +173,20 @@ def update(
         action = act(actor, params, batch.slot)
         return -values(nets.critics[0], params, batch.slot, action).sum(axis=-1).mean()
 
+    def climb(actor: Network, optimiser: optax.OptState) -> tuple[Network, optax.OptState, Array]:
+        minus_q, actor_gradient = jax.value_and_grad(actor_loss)(actor)
+        actor_step, optimiser = actor_adam.update(actor_gradient, optimiser)
+        return optax.apply_updates(actor, actor_step), optimiser, -minus_q
+
+    def stay(actor: Network, optimiser: optax.OptState) -> tuple[Network, optax.OptState, Array]:
+        return actor, optimiser, jnp.float32(0)
+
     def update_actor(nets: Nets) -> tuple[Nets, Array]:
-        minus_q, actor_gradient = jax.value_and_grad(actor_loss)(nets.actor)
-        actor_step, actor_optimiser = actor_adam.update(actor_gradient, nets.actor_optimiser)
-        actor: Network = optax.apply_updates(nets.actor, actor_step)
+        if is_off(settings.critic_alone):
+            actor, actor_optimiser, q = climb(nets.actor, nets.actor_optimiser)
+        else:
+            learns = learner.slots > settings.random_slots(plan.slots)
+            actor, actor_optimiser, q = jax.lax.cond(learns, climb, stay, nets.actor, nets.actor_optimiser)
         critics = optax.apply_updates(nets.critics, critic_step)
         # Eq. (21) and (22): the targets follow slowly.
         nets = nets._replace(
@@ -157,7 +197,7 @@ def update(
             actor_optimiser=actor_optimiser,
             critic_optimiser=critic_optimiser,
         )
-        return nets, -minus_q
+        return nets, q
 
     def update_critics(nets: Nets) -> tuple[Nets, Array]:
         critics = optax.apply_updates(nets.critics, critic_step)
@@ -169,6 +209,50 @@ def update(
         nets, q = jax.lax.cond(learner.slots % settings.policy_delay == 0, update_actor, update_critics, nets)
         q = q * settings.policy_delay  # So that the mean over an episode is the mean over the actor's updates.
     return learner._replace(nets=nets, target_level=level), loss, q
+
+
+def permuted(plan: OffPolicyPlan, batch: Transition, key: Array) -> Transition:
+    """The same transitions, the users of each in another order: to the cell the same, to a perceptron another.
+
+    Args:
+        plan: what is fixed for the run.
+        batch: the mini-batch.
+        key: a JAX random key.
+    """
+    drawn = jax.random.uniform(key, batch.slot.active.shape)
+    # Places without a user are the last ones, and stay so.
+    last = 2 + jnp.arange(plan.places, dtype=jnp.float32)
+    order = jnp.argsort(jnp.where(batch.slot.active, drawn, last), axis=-1)
+
+    def of_users(x: AnyArray) -> Array:
+        return jnp.take_along_axis(jnp.asarray(x), order.reshape(*order.shape, *[1] * (x.ndim - 2)), axis=1)
+
+    def of_slot(slot: Slot) -> Slot:
+        return slot._replace(
+            requests=of_users(slot.requests),
+            input_bits=of_users(slot.input_bits),
+            gain=of_users(slot.gain),
+            position_m=of_users(slot.position_m),
+            active=of_users(slot.active),
+            outage=None if slot.outage is None else of_users(slot.outage),
+            seen_gain=None if slot.seen_gain is None else of_users(slot.seen_gain),
+        )
+
+    priority, bandwidth, steps = jnp.split(batch.action, [plan.models, plan.models + plan.places], axis=-1)
+    action = jnp.concatenate([priority, of_users(bandwidth), of_users(steps)], axis=-1)
+    reward = of_users(batch.reward) if plan.settings.per_user else batch.reward
+    return Transition(of_slot(batch.slot), action, reward, of_slot(batch.next_slot))
+
+
+def _penalty(plan: OffPolicyPlan, learner: Learner, critics: tuple[Network, ...]) -> Array | float:
+    """What Σ‖W‖² over all weight matrices, biases left out, adds to the critics' loss."""
+    settings = plan.settings
+    assert isinstance(settings, DdpgSettings)
+    if is_off(settings.weight_penalty):
+        return 0.0
+    layers = jax.tree.leaves(critics, is_leaf=lambda x: isinstance(x, Dense))
+    squares = sum((jnp.sum(layer.weight**2) for layer in layers if isinstance(layer, Dense)), jnp.float32(0))
+    return settings.weight_penalty * squares
 
 
 def _target(settings: DdpgSettings, params: Params, nets: Nets, batch: Transition, key: Array) -> Array:

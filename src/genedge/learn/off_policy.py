@@ -67,6 +67,14 @@ class OffPolicySettings(AgentSettings):
         """Whether the critic has a value for each user; only an equivariant one can."""
         return self.credit == "per_user" and self.network == "equivariant"
 
+    def random_slots(self, slots: Array | int) -> Array | int:
+        """In how many slots actions are random.
+
+        Args:
+            slots: of the whole run.
+        """
+        return self.warmup_slots
+
 
 @partial(
     jax.tree_util.register_dataclass,
@@ -332,7 +340,7 @@ def _one_slot(
     progress = learner.slots / plan.slots
     action = algorithm.explore(plan, learner.nets.actor, params, state.slot, progress, for_action)
     random = jax.random.uniform(for_action, action.shape, minval=-1, maxval=1)
-    action = jnp.where(learner.slots < plan.settings.warmup_slots, random, action)
+    action = jnp.where(learner.slots < plan.settings.random_slots(plan.slots), random, action)
     if algorithm.cache is not None:
         for_cache = jax.random.fold_in(for_action, 1)
         action, choice = algorithm.cache.choose(plan, params, learner, state.slot, action, for_cache)
