@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genedge.paper.claims import CLAIMS, Claim, judge, judge_lower, judge_rise, judge_rise_and_fall
+from genedge.paper.claims import CLAIMS, Claim, judge, judge_lower, judge_rise, judge_rise_and_fall, percentage
 from genedge.statistics import Interval
 
 CLAIM = Claim("utility", "DDPG", "RCARS", (25.0, 25.0))
@@ -30,6 +30,7 @@ def test_verdicts(ours, most, verdict, says):
     found = judge(CLAIM, 10, values, "DDPG")
     assert found.verdict == verdict
     assert says in found.why
+    assert found.telling in found.found
     first, second = found.found
     assert first.measured.mean == pytest.approx(np.mean([100 - x[0] for x in ours]), nan_ok=True)
     assert second.measured.mean == pytest.approx(np.mean([100 * (100 / x[0] - 1) for x in ours]), nan_ok=True)
@@ -44,6 +45,21 @@ def test_the_reading_counts_that_favours_the_paper():
     )
     assert found.verdict == "reproduced"
     assert "base / ours − 1" in found.why
+    assert found.telling == found.found[1]
+
+
+def test_the_impossible_is_told_by_the_reading_that_leaves_most():
+    """With 85 left of 100, 15 % of the base's or 17.6 % of ours."""
+    found = judge(CLAIM, 10, measured(DDPG=[[90.0]] * 3, RCARS=[[100.0]] * 3, most=[[85.0]] * 3), "DDPG")
+    assert found.verdict == "impossible"
+    assert found.telling.reading == "base / ours − 1"
+
+
+def test_numbers_below_zero_and_none():
+    assert percentage(Interval(-1.25, -2.0, 0.04)) == "−1.2 % [−2.0, 0.0]"
+    assert percentage(Interval(-0.001, np.nan, np.nan)) == "0.0 %"
+    assert percentage(Interval(0.256, 0.1, 0.5), 2) == "0.26 % [0.10, 0.50]"
+    assert percentage(Interval(np.nan, np.nan, np.nan)) == "undefined"
 
 
 def test_a_claim_possible_in_one_reading_is_not_impossible():
@@ -85,7 +101,7 @@ def test_undefined_hit_ratios_are_told_so():
 
 def test_another_contender_stands_for_the_agent():
     values = measured(mine=[[75.0]], RCARS=[[100.0]], most=[[70.0]])
-    assert judge(CLAIM, 10, values, "mine").text.startswith("mine is better than RCARS by 25 %")
+    assert judge(CLAIM, 10, values, "mine").text == "mine is better than RCARS in utility, 10 users"
 
 
 def test_every_claim_follows_from_the_other_two():
@@ -113,12 +129,12 @@ def point(x: float) -> Interval:
     ],
 )
 def test_rise_and_fall(rewards, verdict):
-    assert judge_rise_and_fall([1e-5, 1e-4, 1e-2], [point(r) for r in rewards]).verdict == verdict
+    assert judge_rise_and_fall("actor", [1e-5, 1e-4, 1e-2], [point(r) for r in rewards]).verdict == verdict
 
 
 def test_divergence_is_worse_than_any_reward():
     undefined = Interval(np.nan, np.nan, np.nan)
-    found = judge_rise_and_fall([1e-5, 1e-4, 1e-2], [point(-400), point(-370), undefined])
+    found = judge_rise_and_fall("actor", [1e-5, 1e-4, 1e-2], [point(-400), point(-370), undefined])
     assert found.verdict == "reproduced"
     assert "divergence at 0.01" in found.why
 

@@ -13,20 +13,23 @@ from made_up import made_up
 from genedge.errors import InputError
 from genedge.paper.folder import _checksum, do, keep, list_written, listed, load
 from genedge.paper.records import fits
-from genedge.paper.tasks import Found, Measure, Train
+from genedge.paper.tasks import Found, Measure, MeasureBox, Train
 
 MEASURE = Measure("paper", (), 1, (3, 5), ("rcars", "knapsack"), 2, "")
 TRAIN = Train("paper", (), 1, 3, "ddpg", 30, 0, 2)
-TASKS = (MEASURE, TRAIN)
+LOADS = MeasureBox("paper", ("models.load_s=20",), 1, 10, ("rcars", "hcras"), 2)
+CERTIFIED = MeasureBox("edge-box", (), 1, 8, ("rcars", "optimal"), 2)
+TASKS = (MEASURE, LOADS, CERTIFIED, TRAIN)
 DIVERGED = {
     "found": {
         "diverged": True,
         "metrics": {metric: [None, None] for metric in made_up(TRAIN)["found"]["metrics"]},
+        "caches": None,
         "rows": made_up(TRAIN)["found"]["rows"][:-1],
     },
     "times": {},
 }
-tasks = pytest.mark.parametrize("task", TASKS, ids=lambda task: type(task).__name__)
+tasks = pytest.mark.parametrize("task", TASKS, ids=["Measure", "MeasureBox", "MeasureBox, optimum known", "Train"])
 
 
 def kept(folder, task, told=None):
@@ -95,6 +98,21 @@ def test_what_is_undefined_may_be():
     told = made_up(MEASURE)
     told["found"]["policies"]["rcars"]["3"]["used_cache_ratio"][0] = None
     assert fits(told, MEASURE)
+
+
+@pytest.mark.parametrize("count", [0, -1, 101, 2.0, "3", None, True])
+def test_caches_that_nobody_counts_are_refused(count):
+    """Whole ones, and of every policy at least one; None of a training that diverged, and of no other."""
+    for task, place in (
+        (MEASURE, ("caches", "rcars", "3")),
+        (LOADS, ("caches", "hcras", "10")),
+        (TRAIN, ("caches",)),
+    ):
+        told = made_up(task)
+        *above, key = ("found", *place)
+        at(told, above)[key] = count
+        assert not fits(told, task), task
+    assert not fits({**DIVERGED, "found": DIVERGED["found"] | {"caches": 3}}, TRAIN)
 
 
 def sealed(told):

@@ -13,6 +13,7 @@ from markupsafe import escape
 from genedge.errors import InputError
 from genedge.paper.report import section_names
 from genedge.paper.sections import SECTIONS
+from genedge.paper.sections.claims import FOLDED, LINE
 from genedge.text import shown
 
 # The agents that are watched are trained for it.
@@ -59,7 +60,7 @@ def test_it_needs_no_network(whole):
 def test_every_figure_is_there_thrice(whole):
     folder, text = whole
     images = [image for image in Page(text).all("img") if image["alt"]]
-    assert len(images) == 20
+    assert len(images) == 22
     embedded = {base64.b64decode(image["src"].partition(",")[2]) for image in images}
     pngs = {path.stem: path.read_bytes() for path in (folder / "figures").glob("*.png")}
     assert set(pngs.values()) == embedded
@@ -77,15 +78,55 @@ def test_links_inside_lead_somewhere(whole):
 def test_every_claim_has_a_verdict(whole):
     verdicts = [cell for cell in Page(whole[1]).all("td") if "verdict" in (cell.get("class") or "")]
     # Of each preset DDPG and our best learner; the learning rate is judged once.
-    assert len(verdicts) == 4 * 23 + 1
+    assert len(verdicts) == 4 * 23 + 2
 
 
 def test_tables_beside_it_say_the_same(whole):
     folder, text = whole
     with (folder / "tables" / "claims-on-paper--ddpg-as-the-agent.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 24
+    assert len(rows) == 25
     assert all(row["why"].replace("'", "&#39;") in text for row in rows)
+
+
+def test_a_claim_is_one_line_and_the_rest_is_folded_under_it(whole):
+    """All that the page has of it, folded or not, is in the file."""
+    folder, text = whole
+    table = text.partition("<h3>Claims on paper, DDPG as the agent</h3>")[2].partition("</table>")[0]
+    header, *lines = re.findall("<tr.*?</tr>", table, re.DOTALL)
+    assert re.findall("<th.*?>(.*?)</th>", header) == list(LINE)
+    with (folder / "tables" / "claims-on-paper--ddpg-as-the-agent.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(lines) == len(rows)
+    for line, row in zip(lines, rows, strict=True):
+        page = Page(line)
+        assert len(page.all("td")) == len(LINE)
+        assert len(page.all("details")) == len(page.all("summary")) == 1
+        assert tuple(row) == (*LINE, *FOLDED)
+        for cell in row.values():
+            assert "<br>".join(map(str, map(escape, cell.split("\n")))) in line
+    readings = {row["claim"]: row["all readings"].split("\n") for row in rows}
+    # Two meanings of the hit ratio, two readings of "better by".
+    assert len(set(readings["DDPG is better than RCARS in hit ratio, 10 users"])) == 4
+    assert len(set(readings["DDPG is better than RCARS in utility, 18 users"])) == 2
+    for row in rows:
+        if row["all readings"] != "–":
+            told = (
+                f"{row['the verdict is on']}: measured {row['measured']}, most {row['most that any policy could']}"
+            )
+            assert told in row["all readings"].split("\n")
+
+
+def test_it_begins_with_what_came_out(whole):
+    folder, text = whole
+    page = Page(text)
+    assert text.index("</h1>") < text.index('id="outcome"') < text.index("<nav")
+    outcome = text.partition('id="outcome"')[2].partition("</section>")[0]
+    assert outcome.count("<li>") == 5
+    assert outcome.count("<img") == 1
+    assert "Of 25 lines of the paper&#39;s claims" in outcome
+    assert (folder / "tables" / "summary.csv").is_file()
+    assert page.all("h1")
 
 
 def test_assumed_values_are_marked(whole):

@@ -40,7 +40,7 @@ def test_it_opens(report, browser, screen):
     assert {url.partition(":")[0] for url in requests} <= {"file", "data"}
 
     images = page.locator("section figure:not(.genedge-player) img")
-    assert images.count() == 20
+    assert images.count() == 22
     drawn = images.evaluate_all(
         "all => all.map(i => [i.complete, i.naturalWidth, i.getBoundingClientRect().width])"
     )
@@ -53,6 +53,29 @@ def test_it_opens(report, browser, screen):
     player.get_by_role("button", name="Next slot").click()
     assert "2 of 2" in player.inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"]
+    assert page.locator("#outcome").bounding_box()["y"] < screen["height"] / 2
+
+    line = page.locator(".folded tbody tr").first
+    one_line = line.bounding_box()["height"]
+    assert one_line <= (45 if screen == DESKTOP else 130)
+    line.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert line.locator("dd").last.is_visible()
+    assert line.bounding_box()["height"] > one_line
+    assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"]
+    # Nothing in it covers anything else of it.
+    boxes = line.locator("summary, dl, td:not(:first-child)").evaluate_all(
+        """all => all.map(e => {
+            const text = document.createRange();
+            text.selectNodeContents(e);
+            const r = text.getBoundingClientRect();
+            return [r.left, r.top, r.right, r.bottom];
+        })"""
+    )
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        for other in boxes[i + 1 :]:
+            apart = right <= other[0] + 1 or other[2] <= left + 1 or bottom <= other[1] + 1 or other[3] <= top + 1
+            assert apart, (boxes[i], other)
     letters = page.locator("p, td, figcaption").evaluate_all(
         "all => Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize)))"
     )

@@ -16,7 +16,7 @@ from genedge.paper.evidence import Evidence, benchmarks, fastest, measure, runs,
 from genedge.paper.plan import QUICK, changed
 from genedge.paper.sections import SECTIONS
 from genedge.paper.sections.claims import judged, within_reach
-from genedge.paper.sections.convergence import final_rewards
+from genedge.paper.sections.convergence import final_rewards, rate_tasks
 from genedge.paper.study import AGENTS, ATTAINABLE, BEST, DDPG, PAPER, study_of
 from genedge.paper.tasks import Train
 
@@ -112,19 +112,45 @@ def test_gaps_recomputed(study, records, pictures):
 
 
 def test_convergence_recomputed(study, records, pictures):
-    rewards = final_rewards(study, records)
-    for rate, found in zip((1e-5, 1e-4, 1e-2), rewards, strict=True):
-        changes = (f"ddpg.actor_learning_rate={rate}", f"ddpg.critic_learning_rate={10 * rate:.6g}")
-        last = [
-            records[trained(study, PAPER, DDPG, 10, 1, seed, *changes)]["found"]["rows"][-1]["reward"]
-            for seed in (0, 1)
+    rates = (1e-5, 1e-4, 1e-2)
+    lines = {"actor": "actor's, critic 0.001", "critic": "critic's, actor 0.0001"}
+    for part, line in lines.items():
+        rewards = final_rewards(study, records, part)
+        for rate, found in zip(rates, rewards, strict=True):
+            change = f"ddpg.{part}_learning_rate={rate}"
+            last = [
+                records[trained(study, PAPER, DDPG, 10, 1, seed, change)]["found"]["rows"][-1]["reward"]
+                for seed in (0, 1)
+            ]
+            assert found.mean == pytest.approx(np.mean(last))
+        assert series_of(pictures["learning-rate"], line) == [
+            (rate, reward.mean) for rate, reward in zip(rates, rewards, strict=True)
         ]
-        assert found.mean == pytest.approx(np.mean(last))
-    assert len(series_of(pictures["convergence"], "DDPG, rate 0.01")) == len(evaluated_after(SMALL.episodes))
+    assert {*lines.values(), OPTIMUM, "constant", "cloud-only"} == {
+        row["series"] for row in pictures["learning-rate"].rows
+    }
+    for name, part in (("convergence", "actor"), ("convergence-critic", "critic")):
+        learning = series_of(pictures[name], f"DDPG, {part} 0.01")
+        assert [episode for episode, _ in learning] == evaluated_after(SMALL.episodes)
+
+
+def test_learning_rates_apart_share_the_runs_at_the_scenarios_own():
+    """Each of actor and critic varied alone: what leaves both as they are is trained once, with the main runs."""
+    study = study_of(changed(SMALL, ["learning_rates=[1e-4, 1e-3]"]), {})
+    tasks = dict.fromkeys(rate_tasks(study))
+    own, actor, critic = (
+        (),
+        ("ddpg.actor_learning_rate=0.001",),
+        ("ddpg.critic_learning_rate=0.0001",),
+    )
+    assert {(task.changes, task.seed) for task in tasks} == {
+        (changes, seed) for changes in (own, actor, critic) for seed in (0, 1)
+    }
+    assert {task for task in tasks if not task.changes} == set(runs(study, PAPER, DDPG, 10)[0])
 
 
 def test_own_policy_is_in_every_figure(pictures):
-    assert len(pictures) == 20
+    assert len(pictures) == 21
     for picture in pictures.values():
         labels = {
             Chart: lambda p: {row["series"] for row in p.rows},
@@ -139,12 +165,22 @@ def test_own_policy_is_in_every_figure(pictures):
 def test_every_figure_has_every_policy(pictures):
     for name in ("hit-ratio", "utility", "delay", "tv", "p95-delay", "late"):
         labels = {row["series"] for row in pictures[name].rows}
-        assert labels == {*AGENTS, "HCRAS", "RCARS", "cloud-only", "greedy", "knapsack", OPTIMUM, "densest"}
+        assert labels == {
+            *AGENTS,
+            "HCRAS",
+            "RCARS",
+            "cloud-only",
+            "constant",
+            "greedy",
+            "knapsack",
+            OPTIMUM,
+            "densest",
+        }
 
 
 def test_every_claim_is_judged(study, records):
     found = judged(study, records, PAPER, DDPG)
-    assert len(found) == 12 + 1 + 3 + 8
+    assert len(found) == 12 + 2 + 3 + 8
     assert sum(line.claimed is not None for line in found) == 12
     assert all(line.why for line in found)
     assert len(judged(study, records, ATTAINABLE, "densest")) == 12 + 3 + 8

@@ -1,10 +1,23 @@
 """Every assumed value is varied, and every conclusion is judged by its number."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from made_up import made_up
 
+from genedge.evaluation.by_name import evaluate_by_name
+from genedge.evaluation.together import Entry
+from genedge.paper.plan import QUICK, changed
+from genedge.paper.records import fits
+from genedge.paper.sections.sensitivity import BOXES as ROWS
+from genedge.paper.sections.sensitivity import _box_measure, _values_in_box, sensitivity_pictures, sensitivity_tasks
 from genedge.paper.sensitivity import (
     BACKHAUL_MBIT_PER_S,
+    BOUND,
+    BOXES,
+    CERTIFIED_BOXES,
     CONCLUSIONS,
     FLOOR,
     SPEEDS,
@@ -13,6 +26,8 @@ from genedge.paper.sensitivity import (
     faster,
     within_one_percent,
 )
+from genedge.paper.study import study_of
+from genedge.paper.tasks import TEST_SEED, MeasureBox
 from genedge.scenario import load_scenario
 
 # Settings of agents change how they learn, not the cell; the seed is the catalogue; what the text lost of the radio
@@ -80,11 +95,83 @@ def test_the_conclusions_numbers():
         rcars_utility=[400.0],
         rcars_tv=[55.0],
         hcras_utility=[306.0],
+        constant_utility=[404.0],
         knapsack_utility=[303.0],
         learned_utility=[301.5],
         greedy_hit_ratio=[0.7],
         **{"cloud-only_utility": [360.0]},
     )
     found = [round(conclusion.judge(values)[0].mean, 6) for conclusion in CONCLUSIONS]
-    assert found == [23.5, 10.0, 25.0, 2.0, 1.0, 0.5, 75.0, 15.0, round(100 / 6, 6), 0.0]
+    assert found == [23.5, 10.0, 25.0, 25.0, 2.0, 1.0, 0.5, 75.0, 15.0, round(100 / 6, 6), 0.0]
     assert within_one_percent("knapsack", "mine").judge(values)[0].mean == pytest.approx(1.0)
+
+
+# --- Boxes --------------------------------------------------------------------------------------------------
+
+ONE = study_of(changed(QUICK, ["sensitivity_catalogues=1", "sensitivity_episodes=2"]), {})
+
+
+def test_every_row_of_a_box_is_one_and_no_other(paper):
+    rows = {**BOXES, **CERTIFIED_BOXES}
+    assert len(rows) == len(BOXES) + len(CERTIFIED_BOXES)
+    boxes = [load_scenario("paper", changes) for changes in rows.values()]
+    assert len({box.id for box in boxes}) == len(rows)
+    assert all(box.params.box is not None for box in boxes)
+    assert paper.params.box is None
+
+
+def test_what_has_no_meaning_in_a_box_is_left_empty():
+    """Neither agents nor `constant` decide there; and of the optimum nothing is said where it is not known."""
+    grid, _ = sensitivity_pictures(ONE, {task: made_up(task) for task in sensitivity_tasks(ONE)})
+    told = {label: [] for label in grid.labels}
+    for row in grid.rows:
+        told[row["assumption"]].append(row["conclusion"].partition(" (")[0])
+    assert all(len(told[label]) == len(CONCLUSIONS) for label in VARIATIONS)
+    for label in BOXES:
+        assert told[label] == ["HCRAS beats RCARS", "the cloud beats RCARS"]
+    for label in CERTIFIED_BOXES:
+        assert told[label] == [
+            *("HCRAS beats RCARS", "the cloud beats RCARS", "30.19 % over RCARS is out of reach"),
+            *("HCRAS is within 1 %", "knapsack is within 1 %", "with the floor, caching saves less than 5 %"),
+        ]
+
+
+def test_rows_of_boxes_have_their_tasks_numbers():
+    tasks = [task for task in sensitivity_tasks(ONE) if isinstance(task, MeasureBox)]
+    records = {task: made_up(task) for task in tasks}
+    grid, _ = sensitivity_pictures(ONE, {task: made_up(task) for task in sensitivity_tasks(ONE)})
+    shown = {(row["assumption"], row["conclusion"].partition(" (")[0]): row["mean"] for row in grid.rows}
+    for certified, rows in ROWS.items():
+        for label, changes in rows.items():
+            found = records[_box_measure(ONE, 1, changes, certified)]["found"]
+            metric = "expected_utility" if certified else "utility"
+            cost = {name: np.mean(each["10"][metric]) for name, each in found["policies"].items()}
+            saved = 100 * (1 - cost["hcras"] / cost["rcars"])
+            assert shown[label, "HCRAS beats RCARS"] == pytest.approx(saved)
+            if certified:
+                gap = 100 * (cost["knapsack"] / np.mean(found["optimum"]["10"]) - 1)
+                assert shown[label, "knapsack is within 1 %"] == pytest.approx(gap)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("certified", ROWS)
+def test_a_box_is_measured_as_evaluate_does_it(certified):
+    """The numbers of the report are those of `genedge evaluate`, on the same slots."""
+    changes = ROWS[certified][next(label for label in ROWS[certified] if "60" in label)]
+    names = ("cloud-only", "knapsack", "optimal") if certified else ("cloud-only", "knapsack")
+    task = MeasureBox("paper", changes, 2, 10, names, 1)
+    record = json.loads(json.dumps({"found": task.run(Path()).numbers, "times": made_up(task)["times"]}))
+    assert fits(record, task)
+    scenario = load_scenario("paper", ["seed=2", *changes])
+    entries = [Entry(name, (name,)) for name in names]
+    theirs = evaluate_by_name(scenario, entries, "best", [10], 1, TEST_SEED, lambda text: None)
+    ours = _values_in_box([task], {task: record})
+    for name in names:
+        for metric in ("utility", "delay_s", "hit_ratio"):
+            asked = "expected_utility" if certified and metric == "utility" else metric
+            assert ours(name, metric, 10, False) == pytest.approx(theirs.value(name, 10, asked).mean)
+        assert record["found"]["caches"][name]["10"] == theirs.value(name, 10, "caches").mean
+    assert (theirs.optimum is None) is not certified
+    if certified:
+        assert theirs.exact
+        assert ours(BOUND, "utility", 10, False) == theirs.optimum <= ours("knapsack", "utility", 10, False)

@@ -26,6 +26,8 @@ LONGEST_LINE = 40
 OPTIMUM = "certified optimum"
 # On logarithmic axes a gap of zero would be nowhere; so small ones are drawn here [%].
 LEAST_DRAWN = 1e-3
+# Of intervals at the same x, as a share of the axis.
+APART = 0.01
 
 
 class Series(NamedTuple):
@@ -57,7 +59,7 @@ class Chart:
         marks: vertical lines by label.
         xscale: linear or log.
         yscale: likewise.
-        ticks: every x where something was measured is a tick.
+        ticks: every x where something was measured is a tick, and the lines are drawn a little beside each other.
         bands: intervals as bands, for lines of many points.
     """
 
@@ -96,8 +98,8 @@ class Chart:
             axes = figure.add_subplot()
             if not all(s.label in styles or s.label == OPTIMUM for s in self.series):
                 styles = {s.label: i for i, s in enumerate(self.series)}
-            for series in self.series:
-                self._line(axes, series, styles)
+            for series, shift in zip(self.series, self._shifts(), strict=True):
+                self._line(axes, series, shift, styles)
             for i, (label, level) in enumerate(self.levels.items(), 1):
                 colour, dash = ("black", "--") if label == OPTIMUM else ("#666666", DASHES[i % len(DASHES)])
                 axes.axhline(level, color=colour, ls=dash, lw=1.1, label=in_figure(label))
@@ -105,7 +107,7 @@ class Chart:
                 axes.axvline(at, color="#555555", ls=(0, (1, 2)), lw=1.2, label=in_figure(label))
             width, pt = fit.width(WIDTH_IN), fit.pt(FONT_PT)
             axes_in = max(0.65 * width, 2.3 * pt / FONT_PT)
-            figure.set_size_inches(width, axes_in + _legend(figure, axes.get_legend_handles_labels()[0], fit))
+            figure.set_size_inches(width, axes_in + legend_below(figure, axes.get_legend_handles_labels()[0], fit))
             axes.set(xlabel=in_lines(self.xlabel, 0.8 * width, pt), ylabel=in_lines(self.ylabel, 0.8 * axes_in, pt))
             axes.set(xscale=self.xscale, yscale=self.yscale)
             for scale, axis in ((self.xscale, axes.xaxis), (self.yscale, axes.yaxis)):
@@ -116,11 +118,19 @@ class Chart:
                 where = sorted({x for s in self.series for x in s.x})
                 axes.set_xticks(where, [f"{x:g}" for x in where])
                 axes.minorticks_off()
-            _title(axes, self.title, fit)
+            draw_title(axes, self.title, fit)
             axes.grid(alpha=0.3)
         return figure
 
-    def _line(self, axes: Axes, series: Series, styles: Mapping[str, int]) -> None:
+    def _shifts(self) -> list[float]:
+        """How far each line is drawn beside its x, so that intervals at the same x do not hide each other."""
+        if not self.ticks:
+            return [0.0] * len(self.series)
+        where = [x for s in self.series for x in s.x]
+        apart = APART * (max(where) - min(where) or 1.0)
+        return [(i - (len(self.series) - 1) / 2) * apart for i in range(len(self.series))]
+
+    def _line(self, axes: Axes, series: Series, shift: float, styles: Mapping[str, int]) -> None:
         colour, marker, dash = style_of(series.label, styles)
         centre, low, high = (np.array([getattr(y, part) for y in series.y]) for part in ("mean", "low", "high"))
         low, high = np.where(np.isfinite(low), low, centre), np.where(np.isfinite(high), high, centre)
@@ -131,7 +141,7 @@ class Chart:
             axes.fill_between(series.x, low, high, color=colour, alpha=0.15, lw=0)
         else:
             axes.errorbar(
-                series.x,
+                [x + shift for x in series.x],
                 centre,
                 yerr=[centre - low, high - centre],
                 color=colour,
@@ -246,7 +256,7 @@ class Grid:
                     (UNSURE, "", "interval on both sides"),
                 )
             ]
-            _legend(figure, handles, fit)
+            legend_below(figure, handles, fit)
         return figure
 
     def _least_in(self, fit: Fit) -> float:
@@ -322,7 +332,7 @@ class HeatMap:
             axes.set_xticks(range(len(self.x)), self.x)
             axes.set_yticks(range(len(self.y)), self.y)
             axes.set(xlabel=self.xlabel, ylabel=self.ylabel)
-            _title(axes, self.title, fit)
+            draw_title(axes, self.title, fit)
             bar = figure.colorbar(image, label=self.label, format=LogTicks())
             bar.minorformatter = LogTicks()
         return figure
@@ -416,25 +426,40 @@ class Forest:
             axes.axvline(0, color="#555555", lw=0.8)
             axes.set_yticks(range(len(self.levels)), [level.label for level in self.levels], fontsize=pt)
             axes.set(ylim=(len(self.levels) - 0.4, -0.6), xlabel=self.xlabel)
-            _title(axes, self.title, fit)
+            draw_title(axes, self.title, fit)
             axes.grid(alpha=0.3, axis="x")
             axes.set_axisbelow(True)
             levels_in = (0.9 + 0.55 * len(self.levels)) * pt / LABEL_PT
             handles = axes.get_legend_handles_labels()[0]
-            figure.set_size_inches(width, levels_in + _legend(figure, handles, fit))
+            figure.set_size_inches(width, levels_in + legend_below(figure, handles, fit))
         return figure
 
 
-def _legend(figure: Figure, handles: Sequence[Any], fit: Fit) -> float:
-    """Draws a legend under everything; returns its height [inch]."""
+def legend_below(figure: Figure, handles: Sequence[Any], fit: Fit) -> float:
+    """Draws a legend under everything.
+
+    Args:
+        figure: the figure.
+        handles: what it explains.
+        fit: the room that the figure has.
+
+    Returns:
+        Its height [inch].
+    """
     width, pt = fit.width(WIDTH_IN), fit.pt(LEGEND_PT)
     columns = columns_of([str(handle.get_label()) for handle in handles], width, pt, 3)
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=pt, frameon=False)
     return 1.6 * ceil(len(handles) / columns) * pt / 72
 
 
-def _title(axes: Axes, title: str, fit: Fit) -> None:
-    """Draws the title, unless there shall be none, from where the axes begin."""
+def draw_title(axes: Axes, title: str, fit: Fit) -> None:
+    """Draws the title, unless there shall be none, from where the axes begin.
+
+    Args:
+        axes: where.
+        title: what is shown.
+        fit: the room that the figure has.
+    """
     if fit.title:
         pt = fit.pt(TITLE_PT)
         axes.set_title(in_lines(title, 0.8 * fit.width(WIDTH_IN), pt), loc="left", fontsize=pt)

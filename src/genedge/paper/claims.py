@@ -89,13 +89,15 @@ class Judged(NamedTuple):
         text: the claim in words.
         claimed: its number [%]; None if it has none.
         found: every reading of it; none where it is no comparison.
-        verdict: on the reading that favours the paper most.
+        telling: the reading that the verdict is on, the one that favours the paper most; None where there is none.
+        verdict: on that reading.
         why: in a sentence.
     """
 
     text: str
     claimed: float | None
     found: Sequence[Reading]
+    telling: Reading | None
     verdict: Word
     why: str
 
@@ -138,10 +140,12 @@ def judge(claim: Claim, users: int, values: Values, contender: str) -> Judged:
         for reading, better_by in READINGS[claim.metric].items()
     ]
     verdict, telling = _verdict(claimed, found)
-    text = f"{ours} is better than {claim.base} by {claimed:g} % in {claim.metric}, {users} users"
+    why = _why(verdict, claimed, telling, found)
+    text = f"{ours} is better than {claim.base} in {claim.metric}, {users} users"
     if claim.ours != "DDPG":
-        text += " (follows from two others)"
-    return Judged(text, claimed, found, verdict, _why(verdict, claimed, telling, found))
+        text += " (derived)"
+        why += "; the paper does not state it, it follows from two others"
+    return Judged(text, claimed, found, telling, verdict, why)
 
 
 def _verdict(claimed: float, found: Sequence[Reading]) -> tuple[Word, Reading]:
@@ -161,7 +165,7 @@ def _verdict(claimed: float, found: Sequence[Reading]) -> tuple[Word, Reading]:
         return "exceeded", above[0]
     limits = [ends(f.largest)[1] for f in found if np.isfinite(f.largest.mean)]
     if limits and max(limits) < claimed:
-        return "impossible", found[0]
+        return "impossible", _widest(found)
     if wide:
         return "undecided", wide[0]
     distance = [abs(f.measured.mean - claimed) if np.isfinite(f.measured.mean) else np.inf for f in found]
@@ -177,8 +181,13 @@ def ends(value: Interval) -> tuple[float, float]:
     return (-np.inf, np.inf) if np.isnan(value.low) and np.isfinite(value.mean) else (value.low, value.high)
 
 
+def _widest(found: Sequence[Reading]) -> Reading:
+    """The reading that leaves most to any policy."""
+    return max(found, key=lambda f: f.largest.mean if np.isfinite(f.largest.mean) else -np.inf)
+
+
 def _why(verdict: Word, claimed: float, telling: Reading, found: Sequence[Reading]) -> str:
-    widest = max(found, key=lambda f: f.largest.mean if np.isfinite(f.largest.mean) else -np.inf)
+    widest = _widest(found)
     most = f"no policy could have more than {percentage(widest.largest)} ({widest.meaning}, {widest.reading})"
     measured = f"measured: {percentage(telling.measured)} ({telling.meaning}, {telling.reading})"
     return {
@@ -195,45 +204,51 @@ def _why(verdict: Word, claimed: float, telling: Reading, found: Sequence[Readin
     }[verdict]
 
 
-def percentage(value: Interval) -> str:
+def percentage(value: Interval, digits: int = 1) -> str:
     """A percentage with its interval, for people.
 
     Args:
         value: [%].
+        digits: after the point.
     """
     if np.isnan(value.mean):
         return "undefined"
-    if np.isnan(value.low):
-        return f"{value.mean:.1f} %"
-    return f"{value.mean:.1f} % [{value.low:.1f}, {value.high:.1f}]"
+    ends = "" if np.isnan(value.low) else f" [{value.low:z.{digits}f}, {value.high:z.{digits}f}]"
+    return f"{value.mean:z.{digits}f} %{ends}".replace("-", "−")
 
 
-def judge_rise_and_fall(rates: Sequence[float], rewards: Sequence[Interval]) -> Judged:
-    """That the converged reward rises, then falls, as the learning rate grows.
+def judge_rise_and_fall(whose: str, rates: Sequence[float], rewards: Sequence[Interval]) -> Judged:
+    """That the converged reward rises, then falls, as a learning rate grows.
 
     Args:
-        rates: the actor's learning rates, rising.
+        whose: actor or critic.
+        rates: its learning rates, rising.
         rewards: the mean reward at the end of training with each; NaN where it diverged, which is worse than any.
     """
     worst = Interval(-np.inf, -np.inf, -np.inf)
     rewards = [worst if np.isnan(reward.mean) else reward for reward in rewards]
     best = int(np.argmax([r.mean for r in rewards]))
     inside = 0 < best < len(rates) - 1
+    few = len(rates) < 3
     clear = inside and all(ends(rewards[i])[1] < ends(rewards[best])[0] for i in (0, len(rates) - 1))
-    why = f"on one catalogue {_reward(rewards[0])} at {rates[0]:g}, {_reward(rewards[best])} at {rates[best]:g}, "
-    why += f"{_reward(rewards[-1])} at {rates[-1]:g}"
+    told = (f"{_reward(rewards[i])} at {rates[i]:g}" for i in sorted({0, best, len(rates) - 1}))
+    why = f"on one catalogue {', '.join(told)}"
     verdict: Word
     if clear:
         verdict = "reproduced"
+    elif few:
+        verdict = "undecided"
+        why += "; fewer than three rates do not tell"
     elif inside:
         verdict = "undecided"
         why += "; the intervals of the best rate and of an end overlap, or there are none"
     else:
         verdict = "not reproduced"
     return Judged(
-        "the converged reward rises, then falls, as the learning rate grows",
+        f"the converged reward rises, then falls, as the {whose}'s learning rate grows",
         None,
         (),
+        None,
         verdict,
         why,
     )
@@ -242,7 +257,8 @@ def judge_rise_and_fall(rates: Sequence[float], rewards: Sequence[Interval]) -> 
 def _reward(value: Interval) -> str:
     if value.mean == -np.inf:
         return "divergence"
-    return f"{value.mean:.0f}" + ("" if np.isnan(value.low) else f" [{value.low:.0f}, {value.high:.0f}]")
+    ends = "" if np.isnan(value.low) else f" [{value.low:.0f}, {value.high:.0f}]"
+    return f"{value.mean:.0f}{ends}".replace("-", "−")
 
 
 def judge_rise(what: str, key: str, contender: str, values: Values) -> Judged:
@@ -261,10 +277,12 @@ def judge_rise(what: str, key: str, contender: str, values: Values) -> Judged:
     verdict: Word = "not reproduced" if not ends(change)[1] > 0 else "undecided"
     if ends(change)[0] > 0:
         verdict = "reproduced"
+    reading = Reading(what, f"from {USERS[0]} to {USERS[1]} users", change, largest)
     return Judged(
-        f"the {what} of {contender} rises with the number of users",
+        f"the {what} of {contender} rises with more users",
         None,
-        [Reading(what, f"from {USERS[0]} to {USERS[1]} users", change, largest)],
+        [reading],
+        reading,
         verdict,
         f"it changes by {percentage(change)} from {USERS[0]} to {USERS[1]} users; that of the best possible in it "
         f"by {percentage(largest)}",
@@ -302,6 +320,7 @@ def judge_lower(what: str, key: str, contender: str, base: str, users: int, valu
         f"{contender} has {what} than {base}, {users} users",
         None,
         found,
+        found[0],
         verdict,
         f"measured: lower by {percentage(found[0].measured)} of {base}'s; no policy could be lower by more than "
         f"{percentage(found[0].largest)}",

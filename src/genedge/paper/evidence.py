@@ -8,8 +8,8 @@ import numpy as np
 from genedge.draw.charts import LEAST_DRAWN, OPTIMUM, Chart, Series
 from genedge.paper import claims
 from genedge.paper.records import Records
-from genedge.paper.study import AGENTS, BOUND, DDPG, MOST, PAPER, POLICIES, Study, listed
-from genedge.paper.tasks import Measure, Task, Train, fingerprint
+from genedge.paper.study import AGENTS, BOUND, DDPG, FEW, MOST, PAPER, POLICIES, Study, listed
+from genedge.paper.tasks import Measure, MeasureBox, Task, Train, fingerprint
 from genedge.scenario import load_scenario
 from genedge.statistics import mean, over_groups
 
@@ -39,6 +39,19 @@ def measure(
     names = tuple(names)
     settings = _differing(preset, changes)
     return Measure(preset, settings, catalogue, tuple(users), names, episodes, fingerprint(names))
+
+
+def measure_box(preset: str, names: Iterable[str], episodes: int, catalogue: int, *changes: str) -> MeasureBox:
+    """Rules for a box measured side by side on one catalogue, with as few users as the claims speak of.
+
+    Args:
+        preset: the scenario's name.
+        names: rules for boxes.
+        episodes: test episodes.
+        catalogue: the scenario's seed.
+        changes: settings changed, which make it a box.
+    """
+    return MeasureBox(preset, _differing(preset, changes), catalogue, FEW, tuple(names), episodes)
 
 
 def benchmarks(study: Study, preset: str, users: int, catalogue: int, label: str = "RCARS") -> Measure:
@@ -137,6 +150,26 @@ class Evidence:
         name = self.study.policies[best[metric] if label == MOST else label]
         return np.array([[average(found["policies"][name][str(users)][metric])] for found in each])
 
+    def caches(self, label: str, users: int) -> np.ndarray:
+        """How many different caches a policy chose in the test slots, shape (C, R); NaN of what diverged.
+
+        Args:
+            label: what the policy is called.
+            users: number of users.
+        """
+        if label in AGENTS:
+            each = [
+                [self.records[run]["found"]["caches"] for run in row]
+                for row in runs(self.study, self.preset, label, users)
+            ]
+            return np.array(each, float)  # Of None it makes NaN.
+        name = self.study.policies[label]
+        found = [
+            self.records[benchmarks(self.study, self.preset, users, c, label)]["found"]
+            for c in self.study.plan.catalogues
+        ]
+        return np.array([[each["caches"][name][str(users)]] for each in found], float)
+
     def gap(self, label: str, users: int) -> np.ndarray:
         """Gaps to the certified optimum [%], shape (C, R)."""
         utility, optimum = np.broadcast_arrays(
@@ -154,7 +187,7 @@ def average(episodes: Sequence[float | None]) -> float:
     return float(mean(np.array([np.nan if x is None else x for x in episodes])))
 
 
-def of_measures(tasks: Iterable[Measure], records: Records) -> Callable[[str, str, int], np.ndarray]:
+def of_measures(tasks: Iterable[Measure | MeasureBox], records: Records) -> Callable[[str, str, int], np.ndarray]:
     """How to look up values, shape (C, 1), of tasks that differ in their catalogue."""
     each = [records[task]["found"] for task in tasks]
 

@@ -21,7 +21,7 @@ from typing import Any
 from genedge.engines import Engine
 from genedge.errors import InputError
 from genedge.files import read_text, whole_file
-from genedge.paper.records import Record, fits
+from genedge.paper.records import Record, Records, fits
 from genedge.paper.tasks import Found, Task, Train
 
 # What a report writes beside its page, and nothing else is ever removed.
@@ -89,15 +89,20 @@ def keep(folder: Path, task: Task, found: Found) -> None:
 
 
 def do(
-    folder: Path, tasks: Sequence[Task], engine: Engine, report: Callable[[str, int], None]
+    folder: Path,
+    tasks: Sequence[Task],
+    engine: Engine,
+    report: Callable[[str, int], None],
+    grown: Callable[[Records, int], None] = lambda records, work: None,
 ) -> dict[Task, Record]:
     """Does what is not done yet.
 
     Args:
         folder: of the study.
-        tasks: what the study needs.
+        tasks: what the study needs, in the order in which to do it.
         engine: where to do it.
         report: called with a text and the work done so far, see `Task.work`.
+        grown: called with what was found so far, and the work done, at the start and after each piece.
 
     Returns:
         What each task found.
@@ -106,21 +111,25 @@ def do(
         InputError: a task failed, a file of the study is damaged, or the folder cannot be written.
     """
     listed(folder)  # Refused before any work, not when all is done.
-    records = {task: load(folder, task) for task in dict.fromkeys(tasks)}
-    # The longest first: at the end no core waits for long.
-    left = sorted((task for task, record in records.items() if record is None), key=lambda task: -task.work)
-    work = sum(task.work for task, record in records.items() if record is not None)
-    done = len(records) - len(left)
-    report(f"{done} of {len(records)} pieces of work done", work)
+    each = dict.fromkeys(tasks)
+    records = {task: record for task in each if (record := load(folder, task)) is not None}
+    left = [task for task in each if task not in records]
+
+    def tell() -> None:
+        work = sum(task.work for task in records)
+        report(f"{len(records)} of {len(each)} pieces of work done", work)
+        grown(records, work)
+
+    tell()
     if left:
         for task, found in engine({task: folder / "unfinished" / task.key for task in left}):
             keep(folder, task, found)
-            records[task] = load(folder, task)
-            done, work = done + 1, work + task.work
-            report(f"{done} of {len(records)} pieces of work done", work)
+            if (record := load(folder, task)) is not None:
+                records[task] = record
+            tell()
         with contextlib.suppress(OSError):  # Another section's trainings may wait there.
             (folder / "unfinished").rmdir()
-    return {task: record for task, record in records.items() if record is not None}
+    return records
 
 
 def listed(folder: Path) -> list[str]:

@@ -34,7 +34,7 @@ class Plan(BaseModel):
         episodes: that the paper's agent trains; fewer than 500 is not the paper's.
         learner_episodes: that our best learner trains.
         test_episodes: on which everything is measured, unseen in training.
-        learning_rates: of the paper's actor; its critic's is ten times that.
+        learning_rates: of the paper's actor, and of its critic, each varied alone.
         alphas: weights of the delay in the trade-off.
         budgets: of the genetic algorithm, population and generations each.
         bound_catalogues: how many catalogues tell what anyone could reach.
@@ -82,12 +82,14 @@ QUICK = FULL.model_copy(
     update={
         "catalogues": (1, 2, 3),
         "seeds": (0,),
-        "users": (10, 14, 18),
+        "users": (10, 18),
         "episodes": 60,
         "learner_episodes": 60,
         "test_episodes": 4,
+        "learning_rates": (1e-6, 1e-4, 1e-2),
+        "alphas": (0.1, 0.5, 0.9),
         "budgets": ((2, 1), (100, 1), (100, 10), (100, 50)),
-        "bound_catalogues": 20,
+        "bound_catalogues": 12,
         "bound_episodes": 2,
         "sensitivity_catalogues": 3,
         "sensitivity_episodes": 1,

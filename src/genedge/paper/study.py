@@ -23,6 +23,7 @@ POLICIES = {
     "HCRAS": "hcras",
     "RCARS": "rcars",
     "cloud-only": "cloud-only",
+    "constant": "constant",
     "greedy": "greedy",
     "knapsack": "knapsack",
     OPTIMUM: "optimal",

@@ -18,12 +18,17 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from genedge.errors import InputError
+from genedge.evaluation.box_results import BOX_METRICS
+from genedge.evaluation.boxes import evaluate_box
 from genedge.evaluation.cells import evaluate
 from genedge.evaluation.results import METRICS, OPTIMUM, Evaluation
 from genedge.learn.runs import Row, create_run, open_run
 from genedge.learn.training import DivergedError, train_run
+from genedge.optimum.dynamic import solver
 from genedge.policies import files_of, policy
+from genedge.policies.boxes import box_policy
 from genedge.registry import named
+from genedge.results import Measured, Results
 from genedge.scenario import Scenario, load_scenario
 from genedge.versions import versions
 
@@ -36,7 +41,10 @@ SOURCES = (
     *("limits.py", "registry.py", "public.py", "given.py", "precision.py", "xla.py", "highs.py"),
 )
 STUDY_SOURCES = (
+    "evaluation/box_results.py",
+    "evaluation/boxes.py",
     "evaluation/cells.py",
+    "evaluation/decided.py",
     "evaluation/outages.py",
     "evaluation/results.py",
     "evaluation/scoring.py",
@@ -44,6 +52,9 @@ STUDY_SOURCES = (
     "results.py",
 )
 SOURCE_KINDS = (".py", ".yaml", ".npz")
+
+# Of a policy in a box. Where the optimum is known, what a policy costs in expectation has less of the slots' luck.
+EXPECTED = "expected_utility"
 
 # What a run's folder keeps; the checkpoint, which holds the replay buffer, has served its purpose.
 RUN_FILES = ("scenario.yaml", "metrics.jsonl", "best.npz", "last.npz", "card.md", "run.json")
@@ -98,8 +109,10 @@ class Measure(_Task):
     @property
     def work(self) -> int:
         """A rough size, in episodes of the paper's training."""
-        # HCRAS evaluates thousands of decisions in every slot; beside it all others take no time.
-        return 3 + self.episodes * len(self.users) * (12 if "hcras" in self.policies else 1)
+        # HCRAS evaluates thousands of decisions in every slot, and constant is chosen on many episodes; beside them
+        # all others take no time.
+        chosen = 10 * len(self.users) if "constant" in self.policies else 0
+        return 3 + chosen + self.episodes * len(self.users) * (12 if "hcras" in self.policies else 1)
 
     def run(self, folder: Path) -> Found:
         """Measures.
@@ -112,8 +125,68 @@ class Measure(_Task):
         scenario = _scenario(self)
         found = _measured(scenario, self.policies, self.users, self.episodes)
         return Found(
-            {"optimum": _optimum(found), "policies": {name: _metrics(found, name) for name in self.policies}},
+            {
+                "optimum": _optimum(found),
+                "policies": {name: _metrics(found, name) for name in self.policies},
+                "caches": {name: {str(n): _caches(found, name, n) for n in self.users} for name in self.policies},
+            },
             {name: {str(n): _decision_ms(found, name, n) for n in self.users} for name in self.policies},
+            {},
+        )
+
+
+@dataclass(frozen=True)
+class MeasureBox(_Task):
+    """Measures rules for a box side by side on one catalogue, on whole episodes.
+
+    Attributes:
+        preset: the scenario's name.
+        changes: settings changed, `key=value` each, which make it a box.
+        catalogue: the scenario's seed.
+        users: number of users.
+        policies: names of rules for boxes; `optimal` only where the optimum is known.
+        episodes: test episodes.
+    """
+
+    preset: str
+    changes: tuple[str, ...]
+    catalogue: int
+    users: int
+    policies: tuple[str, ...]
+    episodes: int
+
+    @property
+    def work(self) -> int:
+        """A rough size, in episodes of the paper's training."""
+        return 20 + self.episodes * (12 if "hcras" in self.policies else 1)
+
+    @property
+    def known(self) -> bool:
+        """Whether the optimum is asked for, which not every box has."""
+        return "optimal" in self.policies
+
+    def run(self, folder: Path) -> Found:
+        """Measures.
+
+        Args:
+            folder: unused; all tasks are called alike.
+
+        Raises:
+            InputError: the optimum is asked for and is not known.
+        """
+        scenario = _scenario(self)
+        solve = solver(scenario.params, self.users, scenario.settings.cell.slots_per_episode)
+        rules = {name: box_policy(name, scenario, solve) for name in self.policies}
+        found = evaluate_box(scenario, rules, solve, self.users, self.episodes, TEST_SEED, lambda text: None)
+        optimum = found.optimum if self.known else None
+        users = str(self.users)
+        return Found(
+            {
+                "optimum": {users: [optimum] * self.episodes},
+                "policies": {name: {users: _of_box(found.of(name, self.users), optimum)} for name in self.policies},
+                "caches": {name: {users: _caches(found, name, self.users)} for name in self.policies},
+            },
+            {name: {users: _decision_ms(found, name, self.users)} for name in self.policies},
             {},
         )
 
@@ -181,12 +254,17 @@ class Train(_Task):
             # A finding too: so large learning rates do.
             nothing: list[float | None] = [None] * self.test_episodes
             told = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
-            return Found({"diverged": True, "metrics": dict.fromkeys(METRICS, nothing), "rows": told}, {}, {})
+            metrics = dict.fromkeys(METRICS, nothing)
+            return Found({"diverged": True, "metrics": metrics, "caches": None, "rows": told}, {}, {})
         found = _measured(scenario, (str(place),), (self.users,), self.test_episodes)
-        metrics = _metrics(found, str(place))[str(self.users)]
         seconds = [row.pop("seconds") for row in rows]
         return Found(
-            {"diverged": False, "metrics": metrics, "rows": rows},
+            {
+                "diverged": False,
+                "metrics": _metrics(found, str(place))[str(self.users)],
+                "caches": _caches(found, str(place), self.users),
+                "rows": rows,
+            },
             {
                 "decision": {str(self.users): _decision_ms(found, str(place), self.users)},
                 "training": {str(self.users): 1e3 * seconds[-1]},
@@ -195,7 +273,7 @@ class Train(_Task):
         )
 
 
-Task = Measure | Train
+Task = Measure | MeasureBox | Train
 
 
 def fingerprint(policies: Iterable[str]) -> str:
@@ -247,15 +325,29 @@ def _optimum(found: Evaluation) -> dict[str, list[float]]:
 def _metrics(found: Evaluation, name: str) -> dict[str, dict[str, list[float | None]]]:
     """By number of users and metric, a value for each episode; null where undefined."""
     return {
-        str(n): {
-            metric: [float(x) if np.isfinite(x) else None for x in found.of(name, n).samples[metric]]
-            for metric in METRICS
-        }
-        for n in found.users
+        str(n): {metric: _or_null(found.of(name, n).samples[metric]) for metric in METRICS} for n in found.users
     }
 
 
-def _decision_ms(found: Evaluation, name: str, users: int) -> float:
+def _of_box(row: Measured, optimum: float | None) -> dict[str, list[float | None]]:
+    """By metric, a value for each episode; null where undefined."""
+    samples = {metric: row.samples[metric] for metric in BOX_METRICS}
+    if optimum is not None:
+        # What it lost, episode by episode, beside the optimum's cost.
+        samples[EXPECTED] = optimum + row.derived[EXPECTED].samples[0]
+    return {metric: _or_null(values) for metric, values in samples.items()}
+
+
+def _or_null(values: np.ndarray) -> list[float | None]:
+    return [float(x) if np.isfinite(x) else None for x in values]
+
+
+def _caches(found: Results, name: str, users: int) -> int:
+    """How many different caches a policy chose in all slots that it met."""
+    return int(found.value(name, users, "caches").mean)
+
+
+def _decision_ms(found: Results, name: str, users: int) -> float:
     return found.value(name, users, "decision_ms").mean
 
 

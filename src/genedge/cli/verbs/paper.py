@@ -36,9 +36,10 @@ def paper(
 ) -> None:
     """Run the paper's evaluation, Section V: figures, tables, and a verdict on every claim, in one HTML report.
 
-    An interrupted study goes on where it stopped, and what is done is not done again. The whole takes hours on two
-    cores, --quick some minutes. Sections: claims, convergence, hits, utility, quality, trade-off, budget,
-    sensitivity, watch.
+    The study grows: after minutes the report shows a part of it, marked as unfinished, and later more and more. An
+    interrupted study keeps its report and goes on where it stopped; what is done is not done again. The whole takes
+    hours on two cores, --quick some minutes. Sections: claims, convergence, hits, utility, quality, trade-off,
+    budget, sensitivity, watch.
     """
     from genedge.cli.console import say
     from genedge.cli.figures import Room
@@ -46,9 +47,8 @@ def paper(
     from genedge.errors import InputError
     from genedge.folders import one_writer
     from genedge.interruption import resumable
-    from genedge.paper.folder import do
     from genedge.paper.plan import PLANS, changed
-    from genedge.paper.report import section_names, shown_with, tasks_of, write_report
+    from genedge.paper.report import grow, section_names, shown_with, work_of
     from genedge.paper.sections import SECTIONS
     from genedge.paper.study import study_of, try_out
     from genedge.policies.labels import labelled
@@ -74,9 +74,6 @@ def paper(
     command += room.told
     with one_writer(out), resumable("the same command goes on from here"):
         shown = shown_with(study, out, names)
-        tasks = tasks_of(study, shown)
-        done = sum(task.work for task in tasks)
-        with progress(done + sum(SECTIONS[name].work for name in shown)) as tick:
-            records = do(out, tasks, work, tick)
-            write_report(study, out, command, shown, records, fit, lambda text, drawn: tick(text, done + drawn))
+        with progress(work_of(study, shown)) as tick:
+            grow(study, out, command, shown, work, fit, tick)
     say(f"{out}/report.html: {', '.join(shown)}; figures in {out}/figures, numbers in {out}/tables")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from genedge.draw.charts import Chart, Picture, Series
+from genedge.draw.charts import OPTIMUM, Chart, Picture, Series
 from genedge.paper import sensitivity
 from genedge.paper.evidence import (
     LEAST_TOLD,
@@ -57,7 +57,9 @@ def budget(study: Study, records: Records) -> list[Picture]:
         each = [run for row in runs(study, PAPER, label, FEW) for run in row]
         at[label] = least_ms(records, each, "decision")
         series.append(Series(label, [at[label]], [over_groups(evidence.gap(label, FEW))]))
-    for label in ("RCARS", "cloud-only", "greedy", "knapsack", *study.own):
+    for label in study.policies:
+        if label in ("HCRAS", OPTIMUM):
+            continue
         measures = [benchmarks(study, PAPER, FEW, c, label) for c in study.plan.catalogues]
         at[label] = least_ms(records, measures, study.policies[label])
         series.append(Series(label, [at[label]], [over_groups(evidence.gap(label, FEW))]))

@@ -16,7 +16,7 @@ from genedge.paper.evidence import (
     of_measures,
 )
 from genedge.paper.records import Records
-from genedge.paper.sections.convergence import final_rewards, rate_tasks
+from genedge.paper.sections.convergence import OTHER, final_rewards, rate_tasks
 from genedge.paper.sections.section import ReportSection, Table
 from genedge.paper.study import AGENTS, ATTAINABLE, BOUND, DDPG, PAPER, Study
 from genedge.paper.tasks import Measure, Task
@@ -30,16 +30,32 @@ def _bound_measure(study: Study, preset: str, catalogue: int) -> Measure:
     )
 
 
+def reach_tasks(study: Study, preset: str) -> list[Measure]:
+    """The bounds over many catalogues.
+
+    Args:
+        study: the study.
+        preset: the scenario's name.
+    """
+    return [_bound_measure(study, preset, c) for c in range(1, study.plan.bound_catalogues + 1)]
+
+
+def judged_tasks(study: Study, preset: str) -> list[Task]:
+    """All that a preset's lines are judged by, whoever stands for the agent.
+
+    Args:
+        study: the study.
+        preset: the scenario's name.
+    """
+    fast = [fastest(study, preset, c) for c in study.plan.catalogues]
+    rates = rate_tasks(study) if preset == PAPER else []
+    return [*main_tasks(study, preset, claims.USERS), *rates, *fast]
+
+
 def claims_tasks(study: Study) -> list[Task]:
     """All that any claim speaks of, on both presets, and the bounds over many catalogues."""
-    many = [
-        _bound_measure(study, preset, c)
-        for preset in (PAPER, ATTAINABLE)
-        for c in range(1, study.plan.bound_catalogues + 1)
-    ]
-    fast = [fastest(study, preset, c) for preset in (PAPER, ATTAINABLE) for c in study.plan.catalogues]
-    main = [task for preset in (PAPER, ATTAINABLE) for task in main_tasks(study, preset, claims.USERS)]
-    return [*main, *rate_tasks(study), *many, *fast]
+    presets = (PAPER, ATTAINABLE)
+    return [task for preset in presets for task in (*judged_tasks(study, preset), *reach_tasks(study, preset))]
 
 
 def judged(study: Study, records: Records, preset: str, contender: str) -> list[Judged]:
@@ -62,7 +78,8 @@ def judged(study: Study, records: Records, preset: str, contender: str) -> list[
                 line = line._replace(why=line.why + budget)
             lines.append(line)
     if contender == DDPG and preset == PAPER:
-        lines.append(claims.judge_rise_and_fall(sorted(study.plan.learning_rates), final_rewards(study, records)))
+        rates = sorted(study.plan.learning_rates)
+        lines += [claims.judge_rise_and_fall(part, rates, final_rewards(study, records, part)) for part in OTHER]
     for meaning, key in claims.MEANINGS["hit ratio"].items():
         lines.append(claims.judge_rise(f"hit ratio ({meaning})", key, contender, values))
     lines.append(claims.judge_rise("total utility", "utility", contender, values))
@@ -101,9 +118,7 @@ def within_reach(study: Study, records: Records, preset: str) -> list[Reach]:
         records: what its tasks found.
         preset: the scenario's name.
     """
-    values = of_measures(
-        [_bound_measure(study, preset, c) for c in range(1, study.plan.bound_catalogues + 1)], records
-    )
+    values = of_measures(reach_tasks(study, preset), records)
     best: dict[claims.ClaimMetric, tuple[str, str]] = {
         "utility": (BOUND, "utility"),
         "hit ratio": ("greedy", "hit_ratio"),
@@ -159,7 +174,9 @@ def _claim_line(study: Study, claim: claims.Claim, users: int, values: claims.Va
     )
 
 
-HEADINGS = ("claim", "claimed", "measured", "most that any policy could", "verdict", "why")
+# The first are a line on the page, the others are folded under it.
+LINE = ("claim", "claimed", "measured", "most that any policy could", "verdict")
+FOLDED = ("why", "the verdict is on", "all readings")
 REACH_HEADINGS = (
     "preset",
     "in",
@@ -182,7 +199,8 @@ def claims_tables(study: Study, records: Records) -> list[Table]:
     for preset in (PAPER, ATTAINABLE):
         for contender in (*AGENTS, *study.own):
             rows = [_row(line) for line in judged(study, records, preset, contender)]
-            tables.append(Table(f"Claims on {preset}, {contender} as the agent", HEADINGS, rows))
+            title = f"Claims on {preset}, {contender} as the agent"
+            tables.append(Table(title, (*LINE, *FOLDED), rows, folded=len(FOLDED)))
     return tables
 
 
@@ -194,19 +212,26 @@ def _reach_row(preset: str, reach: Reach) -> tuple[str, ...]:
         str(reach.users),
         f"{reach.claimed:g} %",
         claims.percentage(over_groups(reach.most)),
-        f"{reach.most.min():.1f} to {reach.most.max():.1f} %",
-        f"{np.mean(reach.most >= reach.claimed):.0%}",
+        f"{reach.most.min():.1f} to {reach.most.max():.1f} %".replace("-", "−"),
+        f"{100 * np.mean(reach.most >= reach.claimed):.0f} %",
     )
 
 
 def _row(line: Judged) -> tuple[str, ...]:
+    readings = [
+        f"{r.meaning}, {r.reading}: measured {claims.percentage(r.measured)}, most {claims.percentage(r.largest)}"
+        for r in line.found
+    ]
+    told = line.telling
     return (
         line.text,
         "–" if line.claimed is None else f"{line.claimed:g} %",
-        "\n".join(f"{claims.percentage(r.measured)}: {r.meaning}, {r.reading}" for r in line.found) or "–",
-        "\n".join(claims.percentage(r.largest) for r in line.found) or "–",
+        "–" if told is None else claims.percentage(told.measured),
+        "–" if told is None else claims.percentage(told.largest),
         line.verdict,
         line.why,
+        "–" if told is None else f"{told.meaning}, {told.reading}",
+        "\n".join(readings) or "–",
     )
 
 

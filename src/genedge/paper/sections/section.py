@@ -17,11 +17,13 @@ class Table(NamedTuple):
         title: its heading.
         headings: of its columns.
         rows: its cells.
+        folded: how many of the last columns the page has folded under a row's first cell; the file has all.
     """
 
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
+    folded: int = 0
 
 
 class ReportSection(NamedTuple):

@@ -9,16 +9,20 @@ from genedge.draw.charts import Grid, HeatMap, Picture
 from genedge.paper import claims, sensitivity
 from genedge.paper.evidence import (
     measure,
+    measure_box,
     of_measures,
 )
 from genedge.paper.records import Records
 from genedge.paper.sections.section import ReportSection
 from genedge.paper.study import BOUND, FEW, PAPER, Study
-from genedge.paper.tasks import Measure, Task
+from genedge.paper.tasks import EXPECTED, Measure, MeasureBox, Task
 from genedge.registry import named
-from genedge.statistics import over_groups
+from genedge.statistics import Interval, over_groups
 
-COMPARED = ("rcars", "cloud-only", "knapsack", "hcras", "learned", "optimal")
+COMPARED = ("rcars", "cloud-only", "constant", "knapsack", "hcras", "learned", "optimal")
+# Rules for boxes of the same meaning.
+BOXES = {False: sensitivity.BOXES, True: sensitivity.CERTIFIED_BOXES}
+IN_BOXES = ("rcars", "cloud-only", "knapsack", "hcras")
 
 
 class VariationTasks(NamedTuple):
@@ -45,6 +49,11 @@ def _variation_tasks(study: Study, catalogue: int, changes: tuple[str, ...]) -> 
     )
 
 
+def _box_measure(study: Study, catalogue: int, changes: tuple[str, ...], certified: bool) -> MeasureBox:
+    rules = (*IN_BOXES, "optimal") if certified else IN_BOXES
+    return measure_box(PAPER, rules, study.plan.sensitivity_episodes, catalogue, *changes)
+
+
 def _worth_measure(study: Study, catalogue: int, speed: float, rate: float) -> Measure:
     changes = sensitivity.faster(speed, rate)
     return measure(study, PAPER, (FEW,), ("cloud-only",), study.plan.sensitivity_episodes, catalogue, *changes)
@@ -61,6 +70,10 @@ def sensitivity_tasks(study: Study) -> list[Task]:
         for c in _catalogues(study):
             work = _variation_tasks(study, c, changes)
             tasks += [work.plain, work.over_users, work.floored, *work.own.values()]
+    for certified, boxes in BOXES.items():
+        tasks += [
+            _box_measure(study, c, changes, certified) for changes in boxes.values() for c in _catalogues(study)
+        ]
     for speed in sensitivity.SPEEDS:
         for rate in sensitivity.BACKHAUL_MBIT_PER_S:
             tasks += [_worth_measure(study, c, speed, rate) for c in _catalogues(study)]
@@ -91,7 +104,7 @@ def _survivors(study: Study, records: Records) -> Grid:
         *((None, conclusion) for conclusion in sensitivity.CONCLUSIONS),
         *((name, sensitivity.within_one_percent(name, label)) for label, name in study.own.items()),
     ]
-    cells = []
+    cells: list[list[tuple[Interval, bool | None] | None]] = []
     for changes in sensitivity.VARIATIONS.values():
         work = [_variation_tasks(study, c, changes) for c in _catalogues(study)]
         values = _values_of(work, records)
@@ -101,15 +114,28 @@ def _survivors(study: Study, records: Records) -> Grid:
                 for about, conclusion in conclusions
             ]
         )
+    for certified, boxes in BOXES.items():
+        for changes in boxes.values():
+            values = _values_in_box(
+                [_box_measure(study, c, changes, certified) for c in _catalogues(study)], records
+            )
+            cells.append(
+                [
+                    conclusion.judge(values) if conclusion.boxes in ("any", "certified" * certified) else None
+                    for _, conclusion in conclusions
+                ]
+            )
     return Grid(
         "sensitivity",
         "Which conclusions survive which assumption",
         f"Preset {PAPER}, {FEW} users, {_sizes(study)}. A row changes one assumed value and leaves the "
         "others; each cell gives the number on which the conclusion hangs, its colour whether the conclusion "
         "holds there (95 % interval over catalogues). Agents are not trained anew here: `learned` is the "
-        "network that ships.",
+        "network that ships. Rows with loads, a shared backhaul or a busy cloud are boxes, decided by the rules of "
+        "the same names: empty is what has no meaning there. The paper's cell as a box has no known optimum; the "
+        "small box, of 5 models, all images improved and inputs of one size, has.",
         [conclusion.heading for _, conclusion in conclusions],
-        list(sensitivity.VARIATIONS),
+        [label for rows in (sensitivity.VARIATIONS, *BOXES.values()) for label in rows],
         cells,
         [conclusion.format for _, conclusion in conclusions],
     )
@@ -126,6 +152,17 @@ def _values_of(work: Sequence[VariationTasks], records: Records) -> sensitivity.
         else:
             tasks = [each.own.get(policy, each.plain) for each in work]
         return of_measures(tasks, records)(policy, metric, users)
+
+    return values
+
+
+def _values_in_box(work: Sequence[MeasureBox], records: Records) -> sensitivity.VariedValues:
+    """The same of a box over its catalogues; what a policy costs is in expectation, where that is known."""
+    found = of_measures(work, records)
+
+    def values(policy: str, metric: str, users: int, floor: bool) -> np.ndarray:
+        known = work[0].known and metric == "utility"
+        return found(policy, EXPECTED if known else metric, users)
 
     return values
 

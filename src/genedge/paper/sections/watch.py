@@ -1,5 +1,6 @@
 """Episodes to watch: each agent, and the reader's own policies, next to the optimum."""
 
+from functools import cache
 from pathlib import Path
 
 from genedge.draw.player import player_html
@@ -34,14 +35,24 @@ def players(study: Study, folder: Path) -> list[str]:
         study: the study.
         folder: its folder, where the agents are.
     """
-    pieces = []
-    for i, (label, who) in enumerate(watched(study).items()):
-        scenario = load_scenario(PAPER, [f"seed={study.plan.catalogues[0]}"])
-        name = str(run_folder(folder, who)) if isinstance(who, Train) else who
-        shown = episode(scenario, label, policy(name, scenario), FEW, TEST_SEED, study.plan.watched_slots)
-        frames = [draw_frame(shown, k) for k in range(study.plan.watched_slots)]
-        pieces.append(player_html(frames, shown.caption, f"player-{i}"))
-    return pieces
+    return [
+        _player(
+            str(run_folder(folder, who)) if isinstance(who, Train) else who,
+            label,
+            study.plan.catalogues[0],
+            study.plan.watched_slots,
+            f"player-{i}",
+        )
+        for i, (label, who) in enumerate(watched(study).items())
+    ]
+
+
+@cache
+def _player(name: str, label: str, catalogue: int, slots: int, key: str) -> str:
+    """An animation; drawn once in a session, whose reports all show the same."""
+    scenario = load_scenario(PAPER, [f"seed={catalogue}"])
+    shown = episode(scenario, label, policy(name, scenario), FEW, TEST_SEED, slots)
+    return player_html([draw_frame(shown, k) for k in range(slots)], shown.caption, key)
 
 
 WATCH = ReportSection("A cell to watch", watch_tasks, lambda study, records: [], players=players)
