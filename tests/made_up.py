@@ -9,6 +9,7 @@ import numpy as np
 
 from genedge.draw.fit import AS_USUAL
 from genedge.engines import perform
+from genedge.evaluation.box_results import BOX_METRICS
 from genedge.evaluation.results import METRICS
 from genedge.learn.agents import agent_class
 from genedge.learn.runs import evaluated_after
@@ -18,22 +19,38 @@ from genedge.paper.records import Record
 from genedge.paper.report import shown_with, tasks_of, write_report
 from genedge.paper.sections.watch import watched
 from genedge.paper.study import study_of
-from genedge.paper.tasks import Found, Measure, Task, Train
+from genedge.paper.tasks import EXPECTED, Found, Measure, MeasureBox, Task, Train
 
 
 def made_up(task: Task) -> Record:
     """What a task might have found."""
     rng = np.random.default_rng(zlib.crc32(task.key.encode()))
 
-    def metrics(episodes: int) -> dict[str, list[float]]:
-        return {metric: rng.uniform(0.1, 0.9, episodes).tolist() for metric in METRICS} | {
-            "utility": rng.uniform(400, 600, episodes).tolist()
+    def metrics(episodes: int, names: Iterable[str] = METRICS) -> dict[str, list[float]]:
+        costs = {"utility", EXPECTED}
+        return {
+            metric: rng.uniform(*((400, 600) if metric in costs else (0.1, 0.9)), episodes).tolist()
+            for metric in names
         }
 
+    def caches() -> int:
+        return int(rng.integers(1, 40))
+
+    if isinstance(task, MeasureBox):
+        users = str(task.users)
+        metrics_of_box = (*BOX_METRICS, EXPECTED) if task.known else BOX_METRICS
+        optimum = float(rng.uniform(300, 350)) if task.known else None
+        found = {
+            "optimum": {users: [optimum] * task.episodes},
+            "policies": {name: {users: metrics(task.episodes, metrics_of_box)} for name in task.policies},
+            "caches": {name: {users: caches()} for name in task.policies},
+        }
+        return {"found": found, "times": {name: {users: float(rng.uniform(0.01, 1))} for name in task.policies}}
     if isinstance(task, Measure):
         found = {
             "optimum": {str(n): rng.uniform(300, 350, task.episodes).tolist() for n in task.users},
             "policies": {name: {str(n): metrics(task.episodes) for n in task.users} for name in task.policies},
+            "caches": {name: {str(n): caches() for n in task.users} for name in task.policies},
         }
         times = {name: {str(n): float(rng.uniform(0.01, 1)) for n in task.users} for name in task.policies}
         return {"found": found, "times": times}
@@ -42,7 +59,7 @@ def made_up(task: Task) -> Record:
         {"episode": episode} | {key: float(rng.uniform(-600, -400)) for key in keys}
         for episode in evaluated_after(task.episodes)
     ]
-    found = {"diverged": False, "metrics": metrics(task.test_episodes), "rows": rows}
+    found = {"diverged": False, "metrics": metrics(task.test_episodes), "caches": caches(), "rows": rows}
     times = {name: {str(task.users): float(rng.uniform(0.01, 1))} for name in ("decision", "training")}
     return {"found": found, "times": times}
 
