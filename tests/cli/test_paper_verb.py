@@ -96,6 +96,6 @@ def test_a_study_from_end_to_end(genedge, tmp_path):
     assert (tmp_path / "report.html").read_bytes() == page
 
     # A trained run of the study serves as a policy, on its own catalogue.
-    (run,) = (tmp_path / "runs").glob("paper_*_ddpg_10-users_*")
+    (run,) = (tmp_path / "runs").glob("paper_catalogue-1_ddpg_10-users_*")
     answer = genedge("evaluate", "--policies", run, "--episodes", "1", "--set", "seed=1")
     assert answer.status == 0, answer.err
