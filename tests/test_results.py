@@ -136,12 +136,19 @@ def test_a_table_fits_the_terminal_and_cuts_no_number_and_no_name(width, capsys,
         for row in results.rows:
             for key in sheet.columns:
                 for number in row.value(key) if key in row.quantities else ():
-                    assert np.isnan(number) or told[format(number, results.metrics[key].digits)], (row.policy, key)
+                    text = cell(Interval(number, np.nan, np.nan), results.metrics[key].digits)
+                    assert np.isnan(number) or told[text], (row.policy, key)
     first = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
     # A name of words is broken between them, any other where the column ends.
     assert names[1] in "".join(first)
     assert "mine [of ours] certified optimum" in " ".join(first)
     assert all(len(set(map(len, table.splitlines()))) == 1 for table in re.findall(r"┏(?:.|\n)*?┘", out))
+
+
+def test_no_zero_is_negative():
+    assert cell(Interval(-1e-9, -0.0012, 1e-9), "+.1%") == "+0.0% [-0.1%, +0.0%]"
+    assert cell(Interval(-0.04, np.nan, np.nan), ".1f") == "0.0"
+    assert cell(Interval(-1.0, -2.0, 3.0), "g") == "-1 [-2, 3]"
 
 
 def test_in_a_notebook_the_same_numbers_stand_in_tables():
