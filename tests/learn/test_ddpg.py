@@ -1,5 +1,7 @@
 """DDPG's and TD3's updates against a NumPy reference of Eq. (19) to (22), and the loop around them."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -463,14 +465,18 @@ def test_users_change_places_together_with_what_is_theirs(tiny):
         order = np.argmax(np.asarray(after.slot.gain)[..., None] == np.asarray(first.gain)[:, None], axis=-1)
         order[:, USERS:] = np.arange(USERS, PLACES)
         orders |= {tuple(of_one) for of_one in order}
-        moved = lambda x, order=order: np.take_along_axis(np.asarray(x), order, axis=1)  # noqa: E731
+        moved = partial(np.take_along_axis, indices=order, axis=1)
         for name in ("requests", "input_bits", "gain"):
-            np.testing.assert_array_equal(getattr(after.slot, name), moved(getattr(first, name)), err_msg=name)
-            np.testing.assert_array_equal(getattr(after.next_slot, name), moved(getattr(then, name)), err_msg=name)
-        np.testing.assert_array_equal(after.slot.position_m[..., 1], moved(first.position_m[..., 1]))
+            np.testing.assert_array_equal(
+                getattr(after.slot, name), moved(np.asarray(getattr(first, name))), err_msg=name
+            )
+            np.testing.assert_array_equal(
+                getattr(after.next_slot, name), moved(np.asarray(getattr(then, name))), err_msg=name
+            )
+        np.testing.assert_array_equal(after.slot.position_m[..., 1], moved(np.asarray(first.position_m[..., 1])))
         for start in (MODELS, MODELS + PLACES):
             of_users = slice(start, start + PLACES)
-            np.testing.assert_array_equal(after.action[:, of_users], moved(action[:, of_users]))
+            np.testing.assert_array_equal(after.action[:, of_users], moved(np.asarray(action[:, of_users])))
     assert len(orders) == 6  # All there are of three users.
 
 

@@ -163,7 +163,7 @@ def update(
     def critic_loss(critics: tuple[Network, ...]) -> tuple[Array, Array]:
         errors = [values(critic, params, batch.slot, batch.action) - target for critic in critics]
         loss = sum((jnp.mean(error**2) for error in errors), jnp.float32(0)) / len(critics)
-        return loss + _penalty(plan, learner, critics), loss
+        return loss + _penalty(settings, critics), loss
 
     critic_gradient, loss = jax.grad(critic_loss, has_aux=True)(nets.critics)
     critic_step, critic_optimiser = critic_adam.update(critic_gradient, nets.critic_optimiser)
@@ -244,10 +244,8 @@ def permuted(plan: OffPolicyPlan, batch: Transition, key: Array) -> Transition:
     return Transition(of_slot(batch.slot), action, reward, of_slot(batch.next_slot))
 
 
-def _penalty(plan: OffPolicyPlan, learner: Learner, critics: tuple[Network, ...]) -> Array | float:
+def _penalty(settings: DdpgSettings, critics: tuple[Network, ...]) -> Array | float:
     """What Σ‖W‖² over all weight matrices, biases left out, adds to the critics' loss."""
-    settings = plan.settings
-    assert isinstance(settings, DdpgSettings)
     if is_off(settings.weight_penalty):
         return 0.0
     layers = jax.tree.leaves(critics, is_leaf=lambda x: isinstance(x, Dense))
