@@ -106,9 +106,10 @@ def act(actor, params, slot):
 def values(critic, params, slot, action):
     """The parts of a critic's value in one slot: one, or one for each user."""
     action = np.asarray(action, np.float64)
-    if isinstance(critic, Mlp):
-        return mlp(critic, np.concatenate([np.asarray(compiled_observe(params, slot), np.float64), action]))
     M, N = len(params.models.A1), len(slot.requests)
+    if isinstance(critic, Mlp):
+        heard = np.array([*([1] * M), *slot.active, *slot.active]) * action
+        return mlp(critic, np.concatenate([np.asarray(compiled_observe(params, slot), np.float64), heard]))
     of_users = [[action[M + i], action[M + N + i]] for i in range(N)]
     users, _ = equivariant(critic, compiled_tokens(params, slot), of_users, [[x] for x in action[:M]])
     return np.array([float(x[0]) if slot.active[i] else 0.0 for i, x in enumerate(users)])

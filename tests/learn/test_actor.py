@@ -59,6 +59,11 @@ def test_what_a_critic_values(kind, cell, slots):
     for t in range(5):
         expected = reference.values(critic, cell.params, reference.row(slots, t), action[t])
         np.testing.assert_allclose(found[t], expected, rtol=1e-3, atol=1e-4)
+    # What is said of a place without a user is of no account.
+    empty = np.concatenate([np.zeros((5, MODELS), bool), ~slots.active, ~slots.active], axis=1)
+    assert empty.any()
+    other = compiled[values](critic, cell.params, slots, np.where(empty, -action, action))
+    np.testing.assert_array_equal(other, found)
     if kind == "equivariant":
         assert not np.asarray(found)[~slots.active].any()
         assert np.asarray(found)[slots.active].all()

@@ -28,8 +28,9 @@ TINY = (
     # The paper's discount would be none of ours; the noise on the target's action is cut off more often than not.
     "td3.discount=0.9",
     "td3.target_noise_limit=0.1",
-    # The actor learns with the critics, but for a test of its own; and the noise falls.
+    # The actor learns with the critics, but for a test of its own; it is fined soon; and the noise falls.
     "ddpg.critic_alone=0",
+    "ddpg.limit=0.1",
     "ddpg.noise_first=0.3",
     "ddpg.noise_last=0.05",
     f"cell.slots_per_episode={T}",
@@ -131,12 +132,7 @@ class Expected:
         s = run.settings
         if s.permute_users and s.network == "mlp":
             batch = ddpg.permuted(run.plan, batch, jax.random.split(KEY)[1])
-        self.params, self.batch, self.critics, self.penalty = (
-            run.params,
-            batch,
-            learner.nets.critics,
-            s.weight_penalty,
-        )
+        self.settings, self.params, self.batch, self.critics = s, run.params, batch, learner.nets.critics
         shape = (len(batch.action), batch.action.shape[1])
         noise = np.clip(s.target_noise * jax.random.normal(KEY, shape), -s.target_noise_limit, s.target_noise_limit)
         rows, self.least = [], set()
@@ -166,13 +162,22 @@ class Expected:
     def penalised_loss(self, critics):
         """What the critics descend; matrices are weights, vectors are not."""
         weights = [np.square(leaf).sum() for leaf in jax.tree.leaves(critics) if np.ndim(leaf) == 2]
-        return self.critic_loss(critics) + self.penalty * np.sum(weights)
+        return self.critic_loss(critics) + self.settings.weight_penalty * np.sum(weights)
 
     def q(self, actor):
         actions = [
             reference.act(actor, self.params, reference.row(self.batch.slot, i)) for i in range(len(self.target))
         ]
         return np.mean([self.values(self.critics[0], i, action).sum() for i, action in enumerate(actions)])
+
+    def fined_q(self, actor):
+        """What the actor climbs."""
+        said = [
+            reference.outputs(actor, self.params, reference.row(self.batch.slot, i))
+            for i in range(len(self.target))
+        ]
+        beyond = np.maximum(np.abs(said) - self.settings.limit, 0)
+        return self.q(actor) - self.settings.fine * np.square(beyond).sum() / len(said)
 
 
 def assert_gradient(optimiser, function, at, sign):
@@ -217,9 +222,10 @@ def test_update_follows_the_equations(agent, tiny, updated):
     assert float(loss) == pytest.approx(expected.critic_loss(nets.critics), rel=1e-3)
     assert float(q) == pytest.approx(expected.q(nets.actor) * s.policy_delay, rel=1e-3, abs=1e-4)
 
-    assert s.weight_penalty == (0 if agent == "td3" else 0.003)
+    assert (s.weight_penalty, s.fine) == ((0, 0) if agent == "td3" else (0.003, 0.1))
+    assert agent == "td3" or expected.fined_q(nets.actor) < expected.q(nets.actor) - 0.01
     assert_gradient(after.nets.critic_optimiser, expected.penalised_loss, nets.critics, 1)
-    assert_gradient(after.nets.actor_optimiser, expected.q, nets.actor, -1)
+    assert_gradient(after.nets.actor_optimiser, expected.fined_q, nets.actor, -1)
     optimisers = after.nets.critic_optimiser, after.nets.actor_optimiser
     rates = s.critic_learning_rate, s.actor_learning_rate
     for name, optimiser, rate in zip(("critics", "actor"), optimisers, rates, strict=True):
@@ -359,6 +365,20 @@ def test_stores_what_happened_and_bootstraps_through_the_time_limit(agent, tiny,
     assert (np.abs(data.action) <= 1).all()
 
 
+def assert_random(agent, actions):
+    """Uniform ones of TD3; those of DDPG are Gaussian, and what is beyond the bounds is on them."""
+    if agent == "td3":
+        assert stats.kstest(actions.ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.003
+        return
+    spread = 2.0
+    inside = np.abs(actions) < 1
+    expected = 1 - 2 * stats.norm.sf(1 / spread)
+    assert stats.binomtest(int(inside.sum()), inside.size, expected).pvalue > 0.003
+    within = stats.truncnorm(-1 / spread, 1 / spread, scale=spread)
+    assert stats.kstest(actions[inside], within.cdf).pvalue > 0.003
+    assert stats.binomtest(int((actions == 1).sum()), int((~inside).sum())).pvalue > 0.003
+
+
 @agents
 def test_nothing_is_learned_before_the_warm_up_is_over(agent, tiny, halves):
     start, (one, first, two, second) = tiny(agent).start(), halves(agent)
@@ -374,7 +394,7 @@ def test_nothing_is_learned_before_the_warm_up_is_over(agent, tiny, halves):
     assert float(second.critic_loss[0]) > 0
     assert float(second.q[0]) != 0
     random = np.asarray(two.replay.data.action)[:WARMUP]
-    assert stats.kstest(random.ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.003
+    assert_random(agent, random)
     # Then the actor's own, which says hardly anything yet, with its noise.
     own = np.asarray(two.replay.data.action)[WARMUP : 2 * T]
     assert own.std() < 0.45
@@ -508,5 +528,5 @@ def test_the_critic_learns_alone_at_first():
         )
     assert metrics.q[0] != 0
     random, own = np.split(np.asarray(learner.replay.data.action)[: 4 * T], [alone])
-    assert stats.kstest(random.ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.003
+    assert_random("ddpg", random)
     assert own.std() < 0.45

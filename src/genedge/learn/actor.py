@@ -125,10 +125,12 @@ def values(
         action: raw actions.
     """
     action = jnp.asarray(action)
-    if isinstance(critic, Mlp):
-        return apply_mlp(critic, jnp.concatenate([observe(params, slots), action], axis=-1))
     models, places = params.models.A1.shape[0], slots.requests.shape[-1]
     priority, bandwidth, steps = jnp.split(action, [models, models + places], axis=-1)
+    if isinstance(critic, Mlp):
+        # What is said of a place without a user changes nothing, and a perceptron would have to learn that.
+        shares = (jnp.where(slots.active, share, 0) for share in (bandwidth, steps))
+        return apply_mlp(critic, jnp.concatenate([observe(params, slots), priority, *shares], axis=-1))
     of_users = jnp.stack([bandwidth, steps], axis=-1)
     seen = tokens(params, slots)
     of_models = jnp.concatenate([_of_models(params, slots, seen), priority[..., None]], axis=-1)

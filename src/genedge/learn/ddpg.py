@@ -14,7 +14,7 @@ from jax import Array
 from pydantic import Field
 
 from genedge.cell.types import AnyArray, Params, Slot
-from genedge.learn.actor import Network, act, values
+from genedge.learn.actor import Network, act, outputs, values
 from genedge.learn.buffer import Transition
 from genedge.learn.hyperparameters import (
     Discount,
@@ -64,12 +64,17 @@ class DdpgSettings(OffPolicySettings):
     replay_size: ReplaySize = assumed(25000)
     warmup_slots: TracedCount = assumed(500, "slots with random actions before the first update")
     noise_first: NotNegative = assumed(0.6, "standard deviation of the Gaussian exploration noise")
-    noise_last: NotNegative = assumed(0.6, "reached linearly at the last slot")
+    noise_last: NotNegative = assumed(0.2, "reached linearly at the last slot")
     critic_alone: Share = assumed(
         0.08,
         "share of the run's slots, after the warm-up, in which actions stay random and the critic learns alone",
     )
+    random_spread: NotNegative = assumed(
+        2.0, "standard deviation of the random actions, cut off at the bounds; 0: they are uniform"
+    )
     weight_penalty: NotNegative = assumed(0.003, "times the squares of the critics' weights, added to their loss")
+    limit: Tuned = assumed(3, "beyond it, before squashing, what the actor says is fined")
+    fine: NotNegative = assumed(0.1, "times the squares of what is beyond, added to the actor's loss; 0: none")
     permute_users: Switch = assumed(
         True, "whether users change places at random in the batches; of account only to an mlp"
     )
@@ -86,6 +91,17 @@ class DdpgSettings(OffPolicySettings):
         if is_off(self.critic_alone):
             return self.warmup_slots
         return self.warmup_slots + jnp.int32(jnp.round(self.critic_alone * jnp.float32(slots)))
+
+    def random_action(self, key: Array, shape: tuple[int, ...]) -> Array:
+        """An action that looks at nothing, often at the bounds: there the actor goes, so the critic must know them.
+
+        Args:
+            key: a JAX random key.
+            shape: of the action.
+        """
+        if is_off(self.random_spread):
+            return super().random_action(key, shape)
+        return jnp.clip(self.random_spread * jax.random.normal(key, shape), -1, 1)
 
 
 class Td3Settings(DdpgSettings):
@@ -111,7 +127,11 @@ class Td3Settings(DdpgSettings):
     critic_alone: Share = assumed(
         0.0, "share of the run's slots, after the warm-up, in which the critic learns alone"
     )
+    random_spread: NotNegative = assumed(
+        0.0, "standard deviation of the random actions, cut off at the bounds; 0: they are uniform"
+    )
     weight_penalty: NotNegative = assumed(0.0, "times the squares of the critics' weights, added to their loss")
+    fine: NotNegative = assumed(0.0, "times the squares of what is beyond, added to the actor's loss; 0: none")
     policy_delay: Count = assumed(2, "updates of the critics for each of the actor and the targets")
     target_noise: NotNegative = assumed(0.2, "standard deviation of the noise on the target actor's action")
 
@@ -169,14 +189,15 @@ def update(
     critic_step, critic_optimiser = critic_adam.update(critic_gradient, nets.critic_optimiser)
 
     # Eq. (20): the actor climbs Q(s, μ(s)).
-    def actor_loss(actor: Network) -> Array:
-        action = act(actor, params, batch.slot)
-        return -values(nets.critics[0], params, batch.slot, action).sum(axis=-1).mean()
+    def actor_loss(actor: Network) -> tuple[Array, Array]:
+        said = outputs(actor, params, batch.slot)[..., 0, :]
+        q = values(nets.critics[0], params, batch.slot, jnp.tanh(said)).sum(axis=-1).mean()
+        return _fined(settings, said) - q, q
 
     def climb(actor: Network, optimiser: optax.OptState) -> tuple[Network, optax.OptState, Array]:
-        minus_q, actor_gradient = jax.value_and_grad(actor_loss)(actor)
+        actor_gradient, q = jax.grad(actor_loss, has_aux=True)(actor)
         actor_step, optimiser = actor_adam.update(actor_gradient, optimiser)
-        return optax.apply_updates(actor, actor_step), optimiser, -minus_q
+        return optax.apply_updates(actor, actor_step), optimiser, q
 
     def stay(actor: Network, optimiser: optax.OptState) -> tuple[Network, optax.OptState, Array]:
         return actor, optimiser, jnp.float32(0)
@@ -251,6 +272,14 @@ def _penalty(settings: DdpgSettings, critics: tuple[Network, ...]) -> Array | fl
     layers = jax.tree.leaves(critics, is_leaf=lambda x: isinstance(x, Dense))
     squares = sum((jnp.sum(layer.weight**2) for layer in layers if isinstance(layer, Dense)), jnp.float32(0))
     return settings.weight_penalty * squares
+
+
+def _fined(settings: DdpgSettings, said: Array) -> Array | float:
+    """What outputs beyond the limit add to the actor's loss: far out, squashing leaves no slope that leads back."""
+    if is_off(settings.fine):
+        return 0.0
+    beyond = jnp.maximum(jnp.abs(said) - settings.limit, 0)
+    return settings.fine * jnp.sum(beyond**2, axis=-1).mean()
 
 
 def _target(settings: DdpgSettings, params: Params, nets: Nets, batch: Transition, key: Array) -> Array:

@@ -75,6 +75,15 @@ class OffPolicySettings(AgentSettings):
         """
         return self.warmup_slots
 
+    def random_action(self, key: Array, shape: tuple[int, ...]) -> Array:
+        """An action that looks at nothing: uniform in [−1, 1].
+
+        Args:
+            key: a JAX random key.
+            shape: of the action.
+        """
+        return jax.random.uniform(key, shape, minval=-1, maxval=1)
+
 
 @partial(
     jax.tree_util.register_dataclass,
@@ -339,7 +348,7 @@ def _one_slot(
     for_action, for_batch, for_update = jax.random.split(key, 3)
     progress = learner.slots / plan.slots
     action = algorithm.explore(plan, learner.nets.actor, params, state.slot, progress, for_action)
-    random = jax.random.uniform(for_action, action.shape, minval=-1, maxval=1)
+    random = plan.settings.random_action(for_action, action.shape)
     action = jnp.where(learner.slots < plan.settings.random_slots(plan.slots), random, action)
     if algorithm.cache is not None:
         for_cache = jax.random.fold_in(for_action, 1)
