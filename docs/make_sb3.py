@@ -1,8 +1,9 @@
 """Stable-Baselines3's DDPG beside the paper's agent on the same slots: python docs/make_sb3.py
 
 Needs `pip install "genedge[bench]"`. Twice on every catalogue: with that library's own settings, and with those
-of `ddpg` here, as far as it can have them. As many slots are trained, and as of ours the actor that is served is
-the one that was best on the eight evaluation episodes of the run. Runs live in the folder `runs/sb3`.
+of `ddpg` here, as far as it can have them: its random actions are uniform, its actor begins with its critic and is
+not fined, and its critic hears of places without a user. As many slots are trained, and as of ours the actor that
+is served is the one that was best on the eight evaluation episodes of the run. Runs live in the folder `runs/sb3`.
 """
 
 import json
@@ -121,7 +122,6 @@ def _model(job: Job, scenario: Any, settings: Any, slots: int) -> Any:
     import gymnasium
     import torch
     from stable_baselines3 import DDPG
-    from stable_baselines3.common.noise import NormalActionNoise
 
     env = gymnasium.make(
         "genedge/Cell-v0",
@@ -143,10 +143,10 @@ def _model(job: Job, scenario: Any, settings: Any, slots: int) -> Any:
         batch_size=settings.batch,
         buffer_size=settings.replay_size,
         learning_starts=int(settings.random_slots(slots)),
-        action_noise=NormalActionNoise(np.zeros(actions), np.full(actions, settings.noise_last)),
         policy_kwargs={"net_arch": list(settings.hidden_layers)},
         replay_buffer_class=_permuting(scenario, job.users) if settings.permute_users else None,
     )
+    model.action_noise = _falling(settings, actions, lambda: model.num_timesteps / slots)
     # It has one learning rate for both, and no penalty on the weights: Adam's L2 term is its gradient.
     weights = [p for name, p in model.critic.named_parameters() if name.endswith("weight")]
     biases = [p for name, p in model.critic.named_parameters() if name.endswith("bias")]
@@ -158,6 +158,18 @@ def _model(job: Job, scenario: Any, settings: Any, slots: int) -> Any:
     # Its training would set both rates to the one that it has.
     model._update_learning_rate = lambda optimisers: None
     return model
+
+
+def _falling(settings: Any, actions: int, progress: Any) -> Any:
+    """Exploration noise whose spread falls linearly over the run."""
+    from stable_baselines3.common.noise import NormalActionNoise
+
+    class Falling(NormalActionNoise):
+        def __call__(self) -> np.ndarray:
+            spread = settings.noise_first + (settings.noise_last - settings.noise_first) * progress()
+            return np.random.normal(0, spread, actions).astype(np.float32)
+
+    return Falling(np.zeros(actions), np.full(actions, settings.noise_first))
 
 
 def _permuting(scenario: Any, users: int) -> Any:
