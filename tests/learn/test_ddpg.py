@@ -31,6 +31,7 @@ TINY = (
     # The actor learns with the critics, but for a test of its own; it is fined soon; and the noise falls.
     "ddpg.critic_alone=0",
     "ddpg.limit=0.1",
+    "ddpg.limit_of_priorities=0.05",
     "ddpg.noise_first=0.3",
     "ddpg.noise_last=0.05",
     f"cell.slots_per_episode={T}",
@@ -176,7 +177,8 @@ class Expected:
             reference.outputs(actor, self.params, reference.row(self.batch.slot, i))
             for i in range(len(self.target))
         ]
-        beyond = np.maximum(np.abs(said) - self.settings.limit, 0)
+        limits = np.array([self.settings.limit_of_priorities] * MODELS + [self.settings.limit] * 2 * PLACES)
+        beyond = np.maximum(np.abs(said)[:, 0] - limits, 0) if self.settings.fine else np.zeros(1)
         return self.q(actor) - self.settings.fine * np.square(beyond).sum() / len(said)
 
 
@@ -222,7 +224,7 @@ def test_update_follows_the_equations(agent, tiny, updated):
     assert float(loss) == pytest.approx(expected.critic_loss(nets.critics), rel=1e-3)
     assert float(q) == pytest.approx(expected.q(nets.actor) * s.policy_delay, rel=1e-3, abs=1e-4)
 
-    assert (s.weight_penalty, s.fine) == ((0, 0) if agent == "td3" else (0.003, 0.1))
+    assert (s.weight_penalty, s.fine) == ((0, 0) if agent == "td3" else (0.0003, 0.1))
     assert agent == "td3" or expected.fined_q(nets.actor) < expected.q(nets.actor) - 0.01
     assert_gradient(after.nets.critic_optimiser, expected.penalised_loss, nets.critics, 1)
     assert_gradient(after.nets.actor_optimiser, expected.fined_q, nets.actor, -1)
@@ -370,13 +372,28 @@ def assert_random(agent, actions):
     if agent == "td3":
         assert stats.kstest(actions.ravel(), stats.uniform(-1, 2).cdf).pvalue > 0.003
         return
-    spread = 2.0
-    inside = np.abs(actions) < 1
-    expected = 1 - 2 * stats.norm.sf(1 / spread)
-    assert stats.binomtest(int(inside.sum()), inside.size, expected).pvalue > 0.003
-    within = stats.truncnorm(-1 / spread, 1 / spread, scale=spread)
-    assert stats.kstest(actions[inside], within.cdf).pvalue > 0.003
-    assert stats.binomtest(int((actions == 1).sum()), int((~inside).sum())).pvalue > 0.003
+    spread = 1.5
+    first = actions[:, [0, MODELS, MODELS + PLACES]].ravel()  # One of each part: these are independent.
+    inside = np.abs(first) < 1
+    assert (
+        stats.binomtest(int(inside.sum()), inside.size, 1 - 2 * stats.norm.sf(1, scale=spread * 2**0.5)).pvalue
+        > 0.003
+    )
+    assert np.abs(first[~inside]).max() == 1
+
+
+def test_random_actions_are_on_the_bounds_and_alike_within_their_parts(tiny):
+    """Before they are cut off, numbers of one part correlate by a half, and those of two parts do not."""
+    run, spread = tiny("ddpg"), 0.2
+    settings = run.settings.model_copy(update={"random_spread": spread})
+    keys = jax.random.split(jax.random.key(4), 20000)
+    draw = jax.jit(jax.vmap(lambda key: settings.random_action(key, run.plan.parts)))
+    actions = np.asarray(draw(keys))
+    np.testing.assert_allclose(actions.std(axis=0), spread * 2**0.5, rtol=0.03)
+    part = np.repeat([0, 1, 2], run.plan.parts)
+    expected = np.where(part == part[:, None], 0.5, 0.0) + 0.5 * np.eye(ACTIONS)
+    np.testing.assert_allclose(np.corrcoef(actions.T), expected, atol=0.03)
+    np.testing.assert_allclose(actions.mean(axis=0), 0, atol=0.01)
 
 
 @agents

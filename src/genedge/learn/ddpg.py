@@ -9,6 +9,7 @@ from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from pydantic import Field
@@ -70,10 +71,15 @@ class DdpgSettings(OffPolicySettings):
         "share of the run's slots, after the warm-up, in which actions stay random and the critic learns alone",
     )
     random_spread: NotNegative = assumed(
-        2.0, "standard deviation of the random actions, cut off at the bounds; 0: they are uniform"
+        1.5,
+        "standard deviations of what the random actions are the sum of: one value for each number, and one for all "
+        "priorities, all bandwidths, all steps; cut off at the bounds; 0: they are uniform",
     )
-    weight_penalty: NotNegative = assumed(0.003, "times the squares of the critics' weights, added to their loss")
+    weight_penalty: NotNegative = assumed(0.0003, "times the squares of the critics' weights, added to their loss")
     limit: Tuned = assumed(3, "beyond it, before squashing, what the actor says is fined")
+    limit_of_priorities: Tuned = assumed(
+        0.5, "the same of models' priorities, of which but the order counts"
+    )
     fine: NotNegative = assumed(0.1, "times the squares of what is beyond, added to the actor's loss; 0: none")
     permute_users: Switch = assumed(
         True, "whether users change places at random in the batches; of account only to an mlp"
@@ -92,16 +98,22 @@ class DdpgSettings(OffPolicySettings):
             return self.warmup_slots
         return self.warmup_slots + jnp.int32(jnp.round(self.critic_alone * jnp.float32(slots)))
 
-    def random_action(self, key: Array, shape: tuple[int, ...]) -> Array:
-        """An action that looks at nothing, often at the bounds: there the actor goes, so the critic must know them.
+    def random_action(self, key: Array, parts: tuple[int, ...]) -> Array:
+        """An action that looks at nothing, often at the bounds, often alike for all users.
+
+        There the actor goes, so the critic must know such actions. Of independent uniform ones hardly one is near a
+        corner, and their means over users, which decide how many steps are wanted in all, hardly differ.
 
         Args:
             key: a JAX random key.
-            shape: of the action.
+            parts: how many priorities, bandwidths and steps there are.
         """
         if is_off(self.random_spread):
-            return super().random_action(key, shape)
-        return jnp.clip(self.random_spread * jax.random.normal(key, shape), -1, 1)
+            return super().random_action(key, parts)
+        for_each, for_parts = jax.random.split(key)
+        drawn = jax.random.normal(for_parts, (len(parts),))
+        alike = jnp.repeat(drawn, np.array(parts), total_repeat_length=sum(parts))
+        return jnp.clip(self.random_spread * (jax.random.normal(for_each, (sum(parts),)) + alike), -1, 1)
 
 
 class Td3Settings(DdpgSettings):
@@ -127,9 +139,7 @@ class Td3Settings(DdpgSettings):
     critic_alone: Share = assumed(
         0.0, "share of the run's slots, after the warm-up, in which the critic learns alone"
     )
-    random_spread: NotNegative = assumed(
-        0.0, "standard deviation of the random actions, cut off at the bounds; 0: they are uniform"
-    )
+    random_spread: NotNegative = assumed(0.0, "of the random actions; 0: they are uniform")
     weight_penalty: NotNegative = assumed(0.0, "times the squares of the critics' weights, added to their loss")
     fine: NotNegative = assumed(0.0, "times the squares of what is beyond, added to the actor's loss; 0: none")
     policy_delay: Count = assumed(2, "updates of the critics for each of the actor and the targets")
@@ -192,7 +202,7 @@ def update(
     def actor_loss(actor: Network) -> tuple[Array, Array]:
         said = outputs(actor, params, batch.slot)[..., 0, :]
         q = values(nets.critics[0], params, batch.slot, jnp.tanh(said)).sum(axis=-1).mean()
-        return _fined(settings, said) - q, q
+        return _fined(plan, said) - q, q
 
     def climb(actor: Network, optimiser: optax.OptState) -> tuple[Network, optax.OptState, Array]:
         actor_gradient, q = jax.grad(actor_loss, has_aux=True)(actor)
@@ -274,11 +284,14 @@ def _penalty(settings: DdpgSettings, critics: tuple[Network, ...]) -> Array | fl
     return settings.weight_penalty * squares
 
 
-def _fined(settings: DdpgSettings, said: Array) -> Array | float:
-    """What outputs beyond the limit add to the actor's loss: far out, squashing leaves no slope that leads back."""
+def _fined(plan: OffPolicyPlan, said: Array) -> Array | float:
+    """What outputs beyond the limits add to the actor's loss: far out, squashing has no slope that leads back."""
+    settings = plan.settings
+    assert isinstance(settings, DdpgSettings)
     if is_off(settings.fine):
         return 0.0
-    beyond = jnp.maximum(jnp.abs(said) - settings.limit, 0)
+    of_priorities = np.arange(sum(plan.parts)) < plan.models
+    beyond = jnp.maximum(jnp.abs(said) - jnp.where(of_priorities, settings.limit_of_priorities, settings.limit), 0)
     return settings.fine * jnp.sum(beyond**2, axis=-1).mean()
 
 

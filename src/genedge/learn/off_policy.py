@@ -75,14 +75,14 @@ class OffPolicySettings(AgentSettings):
         """
         return self.warmup_slots
 
-    def random_action(self, key: Array, shape: tuple[int, ...]) -> Array:
+    def random_action(self, key: Array, parts: tuple[int, ...]) -> Array:
         """An action that looks at nothing: uniform in [−1, 1].
 
         Args:
             key: a JAX random key.
-            shape: of the action.
+            parts: how many priorities, bandwidths and steps there are.
         """
-        return jax.random.uniform(key, shape, minval=-1, maxval=1)
+        return jax.random.uniform(key, (sum(parts),), minval=-1, maxval=1)
 
 
 @partial(
@@ -116,6 +116,11 @@ class OffPolicyPlan:
     def slots(self) -> int:
         """Of the whole run."""
         return self.episodes * self.slots_per_episode
+
+    @property
+    def parts(self) -> tuple[int, int, int]:
+        """How many priorities, bandwidths and steps an action has."""
+        return self.models, self.places, self.places
 
 
 class Nets(NamedTuple):
@@ -348,7 +353,7 @@ def _one_slot(
     for_action, for_batch, for_update = jax.random.split(key, 3)
     progress = learner.slots / plan.slots
     action = algorithm.explore(plan, learner.nets.actor, params, state.slot, progress, for_action)
-    random = plan.settings.random_action(for_action, action.shape)
+    random = plan.settings.random_action(for_action, plan.parts)
     action = jnp.where(learner.slots < plan.settings.random_slots(plan.slots), random, action)
     if algorithm.cache is not None:
         for_cache = jax.random.fold_in(for_action, 1)
