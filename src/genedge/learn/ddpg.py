@@ -77,9 +77,7 @@ class DdpgSettings(OffPolicySettings):
     )
     weight_penalty: NotNegative = assumed(0.0003, "times the squares of the critics' weights, added to their loss")
     limit: Tuned = assumed(3, "beyond it, before squashing, what the actor says is fined")
-    limit_of_priorities: Tuned = assumed(
-        0.5, "the same of models' priorities, of which but the order counts"
-    )
+    limit_of_priorities: Tuned = assumed(0.5, "the same of models' priorities, of which but the order counts")
     fine: NotNegative = assumed(0.1, "times the squares of what is beyond, added to the actor's loss; 0: none")
     permute_users: Switch = assumed(
         True, "whether users change places at random in the batches; of account only to an mlp"
@@ -182,7 +180,6 @@ def update(
     settings, nets = plan.settings, learner.nets
     assert isinstance(settings, DdpgSettings)
     actor_adam, critic_adam = optimisers(plan, settings.policy_delay)
-
     if settings.permute_users and settings.network == "mlp":
         key, for_places = jax.random.split(key)
         batch = permuted(plan, batch, for_places)
@@ -195,8 +192,8 @@ def update(
         loss = sum((jnp.mean(error**2) for error in errors), jnp.float32(0)) / len(critics)
         return loss + _penalty(settings, critics), loss
 
-    critic_gradient, loss = jax.grad(critic_loss, has_aux=True)(nets.critics)
-    critic_step, critic_optimiser = critic_adam.update(critic_gradient, nets.critic_optimiser)
+    gradient, loss = jax.grad(critic_loss, has_aux=True)(nets.critics)
+    critic_step, critic_optimiser = critic_adam.update(gradient, nets.critic_optimiser)
 
     # Eq. (20): the actor climbs Q(s, μ(s)).
     def actor_loss(actor: Network) -> tuple[Array, Array]:
@@ -205,9 +202,9 @@ def update(
         return _fined(plan, said) - q, q
 
     def climb(actor: Network, optimiser: optax.OptState) -> tuple[Network, optax.OptState, Array]:
-        actor_gradient, q = jax.grad(actor_loss, has_aux=True)(actor)
-        actor_step, optimiser = actor_adam.update(actor_gradient, optimiser)
-        return optax.apply_updates(actor, actor_step), optimiser, q
+        gradient, q = jax.grad(actor_loss, has_aux=True)(actor)
+        step, optimiser = actor_adam.update(gradient, optimiser)
+        return optax.apply_updates(actor, step), optimiser, q
 
     def stay(actor: Network, optimiser: optax.OptState) -> tuple[Network, optax.OptState, Array]:
         return actor, optimiser, jnp.float32(0)
