@@ -12,7 +12,7 @@ import genedge
 
 ROOT = Path(__file__).parent.parent
 # Each public module, and what it offers.
-MODULES = ("genedge.gym", "genedge.optimum", "genedge.extend")
+MODULES = ("genedge.gym", "genedge.optimum", "genedge.extend", "genedge.edge")
 PUBLIC = {"genedge": {*dir(genedge)}} | {name: {*importlib.import_module(name).__all__} for name in MODULES}
 PAGES = [
     ROOT / "README.md",

@@ -11,9 +11,10 @@ The public names, each documented with its shapes and units:
 - `Section`: what settings of a channel or a mobility of one's own are derived from;
 - `InputError`: what these raise where something that was given is wrong.
 
-Three modules are public besides: `genedge.gym` has the environments for Gymnasium, `genedge.optimum` the certified
-optimum of every slot, and `genedge.extend` what policies and learners of one's own are made of. Everything else is
-internal. Names are imported when first used, so that `import genedge` costs nothing.
+Four modules are public besides: `genedge.gym` has the environments for Gymnasium, `genedge.optimum` the certified
+optimum of every slot, `genedge.extend` what policies and learners of one's own are made of, and `genedge.edge` what
+schedulers of boxes are. Everything else is internal. Names are imported when first used, so that `import genedge`
+costs nothing.
 """
 
 from importlib import import_module

@@ -20,7 +20,9 @@ from typing import Any, Literal
 from genedge.errors import InputError
 from genedge.text import nearest
 
-Kind = Literal["policy", "box rule", "trace policy", "agent", "channel", "mobility", "trace format"]
+Kind = Literal[
+    "policy", "box rule", "trace policy", "order", "eviction", "agent", "channel", "mobility", "trace format"
+]
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,37 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
             "genedge.replay.hindsight:Belady",
             ("belady1966study",),
             traits=("foresees",),
+        ),
+    ),
+    "order": (
+        Entry("fifo", "first come, first served", "genedge.edge.schedulers.orders:Fifo"),
+        Entry(
+            "affinity",
+            "requests for models in memory first, the oldest first; else the oldest",
+            "genedge.edge.schedulers.orders:Affinity",
+        ),
+        Entry(
+            "response-ratio",
+            "the longest wait over what serving takes, a load included",
+            "genedge.edge.schedulers.orders:ResponseRatio",
+            ("hansen1971short",),
+        ),
+        Entry(
+            "dwell",
+            "ours: models in memory first, the longest wait over own time; another is loaded when nobody waits for "
+            "these, or once the GPU has generated 16 times as long as that load takes and an older request waits",
+            "genedge.edge.schedulers.orders:Dwell",
+        ),
+    ),
+    "eviction": (
+        Entry("lru", "what was served least recently", "genedge.edge.schedulers.evictions:Lru"),
+        Entry("lfu", "what was served least often since the start", "genedge.edge.schedulers.evictions:Lfu"),
+        Entry("by-name", "the first by name", "genedge.edge.schedulers.evictions:ByName"),
+        Entry("smallest", "the smallest", "genedge.edge.schedulers.evictions:Smallest"),
+        Entry(
+            "cost-aware",
+            "ours: the least expected requests times the load, over the memory",
+            "genedge.edge.schedulers.evictions:CostAware",
         ),
     ),
     "agent": (

@@ -108,15 +108,9 @@ def read_trace(path: Path, models: TraceModels, users: dict[str, int]) -> Iterat
         InputError: there is no such file or no request in it, or a line is not a request.
     """
     wait, s_per_mb = models.catalogue.cloud.wait_s.value, models.s_per_mb
-    chunk, last, line = Chunk([], [], [], [], []), -math.inf, 1
+    chunk = Chunk([], [], [], [], [])
     numbers, per_step, fixed = models.ids, models.s_per_step, models.s_fixed
-    for line, (time, name, user, steps, request_mb, result_mb) in _rows(path):
-        if not time >= last:
-            raise InputError(
-                f"{path}, line {line}, time: {time:.12g} is earlier than the line before ({last:.12g}); "
-                "sort the rows by time"
-            )
-        last = time
+    for time, name, user, steps, request_mb, result_mb in rows_in_order(path):
         m = numbers.get(name)
         if m is None:
             m = models.number(name)
@@ -136,10 +130,31 @@ def read_trace(path: Path, models: TraceModels, users: dict[str, int]) -> Iterat
         if len(chunk.time) == CHUNK:
             yield chunk
             chunk = Chunk([], [], [], [], [])
-    if last == -math.inf:
-        raise InputError(f"{path}: there is no request in it")
     if chunk.time:
         yield chunk
+
+
+def rows_in_order(path: Path) -> Iterator[_Fields]:
+    """The requests of a trace as they stand there: time, model, user, steps, and sizes where they are given.
+
+    Args:
+        path: `.csv`, or `.jsonl` for JSON lines.
+
+    Raises:
+        InputError: there is no such file or no request in it, or a line is not a request, or earlier than the last.
+    """
+    last = -math.inf
+    for line, row in _rows(path):
+        time = row[0]
+        if not time >= last:
+            raise InputError(
+                f"{path}, line {line}, time: {time:.12g} is earlier than the line before ({last:.12g}); "
+                "sort the rows by time"
+            )
+        last = time
+        yield row
+    if last == -math.inf:
+        raise InputError(f"{path}: there is no request in it")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, _Fields]]:

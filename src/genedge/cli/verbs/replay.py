@@ -2,21 +2,29 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from genedge.cli.figures import FigureOption, FontOption, NoTitleOption, WidthOption
+from genedge.errors import InputError
 from genedge.registry import listed, named
+
+if TYPE_CHECKING:
+    from genedge.draw.fit import Fit
 
 FORESEEING = [name for name, entry in named("trace policy").items() if "foresees" in entry.traits]
 ONLINE = [name for name in named("trace policy") if name not in FORESEEING]
 
 HELP = f"""Replay a trace: hits, delay, loads and utility of each policy, beside what no policy could exceed.
 
-A hit is generated at the edge, a miss in the cloud, over the backhaul. Online policies: {", ".join(ONLINE)};
-{listed(FORESEEING)} know the whole trace. The load-free bound is the most hits, were loads free; the bound on the
-delay counts load times.
+With --box it goes through a box with a queue, whose GPUs do one thing at a time, under schedulers side by side:
+ORDER+EVICTION, of the orders {", ".join(named("order"))} and the evictions {", ".join(named("eviction"))}; or
+FILE.py:CLASS.
+
+Without it nothing queues. A hit is generated at the edge, a miss in the cloud, over the backhaul. Online policies:
+{", ".join(ONLINE)}; {listed(FORESEEING)} know the whole trace. The load-free bound is the most hits, were loads
+free; the bound on the delay counts load times.
 """
 
 
@@ -27,7 +35,22 @@ def register(app: typer.Typer) -> None:
 
 def replay(
     trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A trace, .csv or .jsonl.")],
-    memory: Annotated[float, typer.Option(metavar="GB", help="For models.")],
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GB[,GB]", help="For models, of each GPU; with --box one or more, or as the box says."
+        ),
+    ] = None,
+    box: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="A box: a preset, or a YAML file.")] = None,
+    schedulers: Annotated[
+        str, typer.Option(metavar="A,B", help="With --box: names of schedulers.")
+    ] = "fifo+lru,affinity+lru,dwell+lru,dwell+cost-aware",
+    against: Annotated[
+        str, typer.Option(metavar="NAME", help="With --box: the scheduler that the others are compared with.")
+    ] = "fifo+lru",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="With --box: change a setting of it.")
+    ] = None,
     catalogue: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="What models take: gentd26, load-free, or a YAML file.")
     ] = "gentd26",
@@ -52,14 +75,17 @@ def replay(
     from genedge.replay.run import replay as run
 
     fit = room_of(figure, width, font, no_title)
+    if box is not None:
+        _through_a_box(trace, box, overrides or [], memory, schedulers, against, as_json, figure, fit)
+        return
+    memory_gb = _one_memory(memory)
     loaded = load_catalogue(catalogue)
     names = list(dict.fromkeys(name.strip() for name in policies.split(",") if name.strip()))
     refuse_no_plain_file(trace)
-    with trace.open("rb") as file:
-        lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+    lines = _lines(trace)
     passes = 1 + (bounds or any(name in FORESEEING for name in names)) + bounds
     with stages(lines * passes, "replayed") as report:
-        results = run(trace, loaded, memory, names, bounds, report)
+        results = run(trace, loaded, memory_gb, names, bounds, report)
     if as_json:
         print(json.dumps(results.as_json()))
     else:
@@ -68,3 +94,69 @@ def replay(
         from genedge.draw.replay import replay_figure
 
         write(figure, replay_figure(results, fit), fit)
+
+
+def _through_a_box(
+    trace: Path,
+    box: str,
+    overrides: list[str],
+    memory: str | None,
+    schedulers: str,
+    against: str,
+    as_json: bool,
+    figure: Path | None,
+    fit: "Fit",
+) -> None:
+    """The same through a box with a queue, for each amount of memory."""
+    from genedge.boxes.load import load_box
+    from genedge.cli.figures import write
+    from genedge.cli.progress import stages
+    from genedge.cli.table import print_results
+    from genedge.files import refuse_no_plain_file
+    from genedge.replay.queueing import replay_queue
+
+    names = list(dict.fromkeys(name.strip() for name in schedulers.split(",") if name.strip()))
+    if not names:
+        raise InputError("--schedulers is empty; give ORDER+EVICTION, such as dwell+cost-aware")
+    memories: list[float | None] = [None] if memory is None else list(_memories(memory))
+    files = [load_box(box, overrides, memory_gb) for memory_gb in memories]
+    refuse_no_plain_file(trace)
+    passes = (1 + len({*names, against})) * len(files)
+    with stages(_lines(trace) * passes, "replayed") as report:
+        results = [replay_queue(trace, file, names, against, report) for file in files]
+    if as_json:
+        documents = {
+            f"{gb:g}": each.as_json() for gb, each in zip(memories, results, strict=True) if gb is not None
+        }
+        print(json.dumps({"by_memory_gb": documents} if len(results) > 1 else results[0].as_json()))
+    else:
+        for each in results:
+            print_results(each)
+    if figure is not None:
+        from genedge.draw.queued import queued_figure
+
+        write(figure, queued_figure(results[0], fit), fit)
+
+
+def _lines(trace: Path) -> int:
+    with trace.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _memories(text: str) -> list[float]:
+    try:
+        memories = [float(each) for each in text.split(",")]
+    except ValueError:
+        memories = [-1.0]
+    if not all(0 <= each <= 1e6 for each in memories):
+        raise InputError(f"--memory {text}: give gigabytes, from 0 to 1000000, such as 24 or 12,16,24")
+    return memories
+
+
+def _one_memory(text: str | None) -> float:
+    if text is None:
+        raise InputError("give --memory, gigabytes for models; or --box, a preset or a YAML file")
+    memories = _memories(text)
+    if len(memories) > 1:
+        raise InputError(f"--memory {text}: without --box give one")
+    return memories[0]

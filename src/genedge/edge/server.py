@@ -1,0 +1,422 @@
+"""The box itself: owns queue and memory, asks the scheduler, checks what it wants, and says what is to be done.
+
+It is told of what happens, in the order of time: `arrive`, `cancel`, `finished`, `loaded`. After each it is asked,
+for every GPU that could do something, what is `next`. The rules are numbered again in the code:
+
+1. a request whose model fits on no GPU is refused, unless there is a cloud, which then serves it;
+2. a GPU does one thing at a time, and nothing while none waits;
+3. only what waits is served, only by a model in memory, with no more steps than asked;
+4. what loads is not in this GPU's memory, and there is room for it once the named models are given up;
+5. nothing is given up that is pinned, loads, generates or is not there;
+6. what leaves a GPU stays in the second tier, if there is one, where the least recently left is dropped; it leaves
+   before the load begins, so that for a moment both are there.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from genedge.edge.box import Box
+from genedge.edge.models import Model
+from genedge.edge.request import Request
+from genedge.edge.scheduler import Action, Load, Offload, Scheduler, Serve
+from genedge.errors import InputError
+
+
+class BrokenRuleError(InputError):
+    """A scheduler wants what cannot be done."""
+
+
+class Waited(NamedTuple):
+    """What a request waited for, from its arrival until it began to be generated [s].
+
+    Attributes:
+        queue_s: for others to be generated.
+        own_load_s: for its model to load.
+        others_loads_s: for other models to load.
+    """
+
+    queue_s: float
+    own_load_s: float
+    others_loads_s: float
+
+
+class GpuState:
+    """One GPU.
+
+    Attributes:
+        memory_mb: for models.
+        free_mb: of it, held by none.
+        resident: models in its memory and since when [s], the one that came first at the front; one that loads is
+            among them.
+        held_s: how long it had held each model when that left [s].
+        loads_of: how many loads of each model it has begun.
+        loading: the model that loads now.
+        serving: the request that it generates for now.
+        loaded_since_s: how long it has been generating since its last load [s].
+        generating_s: how long it has been generating in all [s].
+        load_s: how long the last one takes by the catalogue [s].
+    """
+
+    def __init__(self, memory_mb: int) -> None:
+        """An idle one with nothing in memory.
+
+        Args:
+            memory_mb: for models.
+        """
+        self.memory_mb = self.free_mb = memory_mb
+        self.resident: dict[str, float] = {}
+        self.held_s: dict[str, float] = {}
+        self.loads_of: dict[str, int] = {}
+        self.loading: str | None = None
+        self.serving: Request | None = None
+        self.loaded_since_s = self.generating_s = 0.0
+        self.load_s = 0.0
+        self._began = 0.0
+        self._loading_s = 0.0
+        self._loading_of: dict[str, float] = {}
+
+    @property
+    def loads(self) -> int:
+        """How many it has begun."""
+        return sum(self.loads_of.values())
+
+    def leave(self, now: float, model: str) -> None:
+        """A model leaves its memory.
+
+        Args:
+            now: [s].
+            model: its name.
+        """
+        self.held_s[model] = self.held_s.get(model, 0.0) + now - self.resident.pop(model)
+
+    def loading_s(self, now: float, model: str) -> tuple[float, float]:
+        """How long it has been loading, all models and one [s].
+
+        Args:
+            now: [s].
+            model: the one.
+        """
+        of_one = self._loading_of.get(model, 0.0)
+        if self.loading is None:
+            return self._loading_s, of_one
+        under_way = now - self._began
+        return self._loading_s + under_way, of_one + under_way if self.loading == model else of_one
+
+    def begin_load(self, now: float, model: str, load_s: float) -> None:
+        """A load begins.
+
+        Args:
+            now: [s].
+            model: its name.
+            load_s: how long it takes by the catalogue [s].
+        """
+        self.loading, self.load_s, self._began, self.loaded_since_s = model, load_s, now, 0.0
+        self.loads_of[model] = self.loads_of.get(model, 0) + 1
+
+    def end_load(self, now: float) -> str:
+        """The load has ended.
+
+        Args:
+            now: [s].
+
+        Returns:
+            The model.
+        """
+        model = self.loading
+        assert model is not None
+        took = now - self._began
+        self._loading_s += took
+        self._loading_of[model] = self._loading_of.get(model, 0.0) + took
+        self.loading = None
+        return model
+
+
+class Server:
+    """A box with a scheduler.
+
+    Attributes:
+        box: what it has.
+        models: what each model takes.
+        gpus: as they are now.
+        waiting: those that wait, by model, the oldest first; of models that none waits for there is no entry.
+        in_ram: models in the second tier, the one that left a GPU least recently at the front.
+    """
+
+    def __init__(self, box: Box, models: Mapping[str, Model], scheduler: Scheduler) -> None:
+        """A box at rest.
+
+        Args:
+            box: what it has.
+            models: what each model takes; others are never asked for. May grow.
+            scheduler: decides.
+
+        Raises:
+            InputError: what is to be in memory from the start does not fit.
+        """
+        self.box, self.models = box, models
+        self.gpus: list[GpuState] = [GpuState(memory_mb) for memory_mb in box.gpus]
+        self.waiting: dict[str, deque[Request]] = {}
+        self.in_ram: dict[str, None] = {}
+        self._ram_mb = 0
+        self._somewhere: dict[str, bool] = {}
+        self._scheduler = scheduler
+        self._pinned: list[set[str]] = [set() for _ in box.gpus]
+        self._begin()
+
+    # --- What happens
+
+    def arrive(self, now: float, request: Request) -> bool:
+        """A request comes.
+
+        Args:
+            now: [s].
+            request: for a model that is known.
+
+        Returns:
+            Whether it waits; if not, it fits nowhere, and goes to the cloud at once or is refused (1).
+        """
+        model = request.model
+        somewhere = self._somewhere.get(model)
+        if somewhere is None:
+            somewhere = self._somewhere[model] = any(self.fits(g, model) for g in range(len(self.gpus)))
+        if not somewhere:
+            return False
+        request.waiting = True
+        request.loading_then = tuple([gpu.loading_s(now, model) for gpu in self.gpus])
+        queue = self.waiting.get(model)
+        if queue is None:
+            self.waiting[model] = deque((request,))
+        else:
+            queue.append(request)
+        self._scheduler.arrived(now, request)
+        return True
+
+    def cancel(self, now: float, request: Request) -> None:
+        """A client leaves while its request waits.
+
+        Args:
+            now: [s].
+            request: its.
+        """
+        self._leave(request)
+        self._scheduler.cancelled(now, request)
+
+    def finished(self, now: float, gpu: int, took_s: float) -> Request:
+        """A GPU has generated.
+
+        Args:
+            now: [s].
+            gpu: its number.
+            took_s: how long that took [s].
+
+        Returns:
+            The request.
+        """
+        state = self.gpus[gpu]
+        request = state.serving
+        assert request is not None
+        state.serving = None
+        state.generating_s += took_s
+        state.loaded_since_s += took_s
+        self._scheduler.finished(now, gpu, request, took_s)
+        return request
+
+    def loaded(self, now: float, gpu: int, took_s: float, failed: bool = False) -> str:
+        """A load has ended.
+
+        Args:
+            now: [s].
+            gpu: its number.
+            took_s: how long it took [s].
+            failed: whether the model is not in memory for all that.
+
+        Returns:
+            The model.
+        """
+        state = self.gpus[gpu]
+        model = state.end_load(now)
+        if failed:
+            state.leave(now, model)
+            state.free_mb += self.models[model].memory_mb
+        self._scheduler.loaded(now, gpu, model, took_s, failed)
+        return model
+
+    # --- What is done
+
+    def next(self, now: float, gpu: int) -> Action | None:
+        """What a GPU does next; the box is then as if it were begun.
+
+        Args:
+            now: [s].
+            gpu: its number.
+
+        Returns:
+            What to do; None if it can do nothing (2).
+
+        Raises:
+            BrokenRuleError: the scheduler wants what cannot be done.
+        """
+        state = self.gpus[gpu]
+        if not self.waiting or state.loading is not None or state.serving is not None:
+            return None
+        action = self._scheduler.next(now, gpu, self)
+        if isinstance(action, Serve):
+            self._serve(now, gpu, action)
+        elif isinstance(action, Load):
+            self._load(now, gpu, action)
+        elif isinstance(action, Offload):
+            self._offload(now, action)
+        return action
+
+    def waited(self, now: float, gpu: int, request: Request) -> Waited:
+        """What a request waited for that now begins to be generated.
+
+        Args:
+            now: [s].
+            gpu: by which.
+            request: it.
+        """
+        of_all_then, of_own_then = request.loading_then[gpu]
+        of_all, of_own = self.gpus[gpu].loading_s(now, request.model)
+        own_load_s = of_own - of_own_then
+        others_loads_s = of_all - of_all_then - own_load_s
+        return Waited(now - request.time - own_load_s - others_loads_s, own_load_s, others_loads_s)
+
+    # --- What schedulers see besides
+
+    def fits(self, gpu: int, model: str) -> bool:
+        """Whether a GPU could ever hold a model, with its working memory and the pinned ones.
+
+        Args:
+            gpu: its number.
+            model: its name.
+        """
+        pinned, takes = self._pinned[gpu], self.models[model]
+        if model in pinned:
+            return True
+        held = sum(self.models[name].memory_mb for name in pinned)
+        most = self.box.most_models
+        room = most is None or len(pinned) < most
+        return room and takes.memory_mb + takes.working_mb + held <= self.gpus[gpu].memory_mb
+
+    def load_s(self, model: str) -> float:
+        """How long a load of it takes, from where it is now [s].
+
+        Args:
+            model: its name.
+        """
+        from_disk_s = self.models[model].load_s
+        if self.box.ram is not None and model in self.in_ram:
+            return from_disk_s * self.box.ram.load_share
+        return from_disk_s
+
+    def kept(self, gpu: int, model: str) -> bool:
+        """Whether a GPU must keep a model: it is pinned, or loads, or generates.
+
+        Args:
+            gpu: its number.
+            model: one in its memory.
+        """
+        state = self.gpus[gpu]
+        if state.serving is not None and state.serving.model == model:
+            return True
+        return state.loading == model or model in self._pinned[gpu]
+
+    # --- The rules
+
+    def _serve(self, now: float, gpu: int, action: Serve) -> None:
+        state, request = self.gpus[gpu], action.request
+        model = request.model
+        if not request.waiting:
+            raise self._broken(now, f"serves {request}, which does not wait")
+        if model not in state.resident:
+            raise self._broken(now, f"serves {request} on GPU {gpu}, which has not loaded it")
+        if not 0 <= action.steps <= request.steps:
+            raise self._broken(now, f"serves {request} with {action.steps:g} of {request.steps:g} steps")
+        if action.evict:
+            self._evict(now, gpu, action.evict, model)
+        if self.models[model].working_mb > state.free_mb:
+            raise self._broken(now, f"serves {request} on GPU {gpu}, without room for its working memory")
+        self._leave(request)
+        state.serving = request
+
+    def _load(self, now: float, gpu: int, action: Load) -> None:
+        state, model = self.gpus[gpu], action.model
+        takes = self.models.get(model)
+        if takes is None:
+            raise self._broken(now, f"loads {model}, which there is not")
+        if model in state.resident:
+            raise self._broken(now, f"loads {model} on GPU {gpu}, which has it")
+        self._evict(now, gpu, action.evict, model)
+        most = self.box.most_models
+        if most is not None and len(state.resident) >= most:
+            raise self._broken(now, f"loads {model} on GPU {gpu}, which may hold {most} models and does")
+        if takes.memory_mb > state.free_mb:
+            lacks = takes.memory_mb - state.free_mb
+            raise self._broken(now, f"loads {model} on GPU {gpu}, where {lacks} MB are missing for it")
+        state.free_mb -= takes.memory_mb
+        state.resident[model] = now
+        state.begin_load(now, model, self.load_s(model))
+        if model in self.in_ram:
+            self._drop(model)
+
+    def _offload(self, now: float, action: Offload) -> None:
+        if self.box.cloud is None:
+            raise self._broken(now, f"sends {action.request} to a cloud, and there is none")
+        if not action.request.waiting:
+            raise self._broken(now, f"sends {action.request} to the cloud, which does not wait")
+        self._leave(action.request)
+
+    def _evict(self, now: float, gpu: int, victims: Sequence[str], model: str) -> None:
+        state = self.gpus[gpu]
+        for victim in victims:
+            if victim not in state.resident or victim == model or self.kept(gpu, victim):
+                raise self._broken(now, f"gives up {victim} on GPU {gpu}, which does not hold it or must keep it")
+            state.leave(now, victim)
+            state.free_mb += self.models[victim].memory_mb
+            if self.box.ram is not None:
+                self._keep(victim, self.box.ram.memory_mb)
+
+    def _keep(self, model: str, memory_mb: int) -> None:
+        """In the second tier (6)."""
+        self.in_ram[model] = None
+        self._ram_mb += self.models[model].memory_mb
+        while self._ram_mb > memory_mb:
+            self._drop(next(iter(self.in_ram)))
+
+    def _drop(self, model: str) -> None:
+        del self.in_ram[model]
+        self._ram_mb -= self.models[model].memory_mb
+
+    def _leave(self, request: Request) -> None:
+        request.waiting = False
+        queue = self.waiting[request.model]
+        if queue[0] is request:
+            queue.popleft()
+        else:
+            queue.remove(request)
+        if not queue:
+            del self.waiting[request.model]
+
+    def _broken(self, now: float, what: str) -> BrokenRuleError:
+        return BrokenRuleError(f"scheduler {self._scheduler.name}, at {now:g} s: it {what}")
+
+    def _begin(self) -> None:
+        """Pins and warm models, each on the GPU with most room."""
+        for pinned, names in ((True, self.box.pins), (False, self.box.warm)):
+            for name in names:
+                takes = self.models.get(name)
+                if takes is None:
+                    raise InputError(f"{name}: to be in memory from the start, and there is no such model")
+                if any(name in gpu.resident for gpu in self.gpus):
+                    continue
+                g = max(range(len(self.gpus)), key=lambda g: self.gpus[g].free_mb)
+                state, most = self.gpus[g], self.box.most_models
+                if takes.memory_mb > state.free_mb or (most is not None and len(state.resident) >= most):
+                    raise InputError(f"{name}: to be in memory from the start, and there is no room for it")
+                state.free_mb -= takes.memory_mb
+                state.resident[name] = 0.0
+                if pinned:
+                    self._pinned[g].add(name)
+                self._scheduler.loaded(0.0, g, name, 0.0, False)

@@ -1,0 +1,242 @@
+"""The simulated driver of a box: a clock that jumps from event to event, and durations from the catalogue."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from typing import NamedTuple, Protocol
+
+from genedge.edge.request import Request
+from genedge.edge.scheduler import Load, Offload, Serve
+from genedge.edge.server import Server, Waited
+
+NEVER = float("inf")
+
+
+class Done(NamedTuple):
+    """What became of a request.
+
+    Attributes:
+        request: it.
+        gpu: which GPU served it; −1 for the cloud.
+        waited: for what, until it began to be generated [s].
+        began: when it began to be generated, or left for the cloud [s].
+        ended: when its result was there [s].
+    """
+
+    request: Request
+    gpu: int
+    waited: Waited
+    began: float
+    ended: float
+
+    @property
+    def delay_s(self) -> float:
+        """From its arrival to its result [s]."""
+        return self.ended - self.request.time
+
+
+class Arrivals(Protocol):
+    """Where requests come from."""
+
+    def when(self) -> float:
+        """The time of the next one [s]; never, if none is to come before something else happens."""
+
+    def next(self) -> Request:
+        """The next one."""
+
+    def ended(self, request: Request, now: float) -> None:
+        """A request has its result, or was refused.
+
+        Args:
+            request: it.
+            now: [s].
+        """
+
+
+class Open:
+    """Requests come at their own times, whatever becomes of those before."""
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        """None has come.
+
+        Args:
+            requests: in the order of time.
+        """
+        self._rest: Iterator[Request] = iter(requests)
+        self._next = next(self._rest, None)
+
+    def when(self) -> float:
+        """The time of the next one [s]."""
+        return NEVER if self._next is None else self._next.time
+
+    def next(self) -> Request:
+        """The next one."""
+        request = self._next
+        assert request is not None
+        self._next = next(self._rest, None)
+        return request
+
+    def ended(self, request: Request, now: float) -> None:
+        """Of no account."""
+
+
+class Closed:
+    """A user's next request comes its think time after the result of the one before."""
+
+    def __init__(self, requests: Iterable[Request], think_s: float) -> None:
+        """The first of each user comes at its own time.
+
+        Args:
+            requests: in the order of time.
+            think_s: from a result to the user's next request [s].
+        """
+        self._think_s = think_s
+        self._later: dict[str, deque[Request]] = {}
+        self._heap: list[tuple[float, int, Request]] = []
+        for request in requests:
+            if request.user not in self._later:
+                self._later[request.user] = deque()
+                heappush(self._heap, (request.time, request.number, request))
+            else:
+                self._later[request.user].append(request)
+
+    def when(self) -> float:
+        """The time of the next one [s]; never, if all wait for results."""
+        return self._heap[0][0] if self._heap else NEVER
+
+    def next(self) -> Request:
+        """The next one."""
+        return heappop(self._heap)[2]
+
+    def ended(self, request: Request, now: float) -> None:
+        """The user's next one comes later."""
+        later = self._later[request.user]
+        if later:
+            following = later.popleft()
+            following.time = now + self._think_s
+            heappush(self._heap, (following.time, following.number, following))
+
+
+class _Cloud:
+    """Generates so many at once, first come, first served; what waits there is known when it comes."""
+
+    def __init__(self, wait_s: float, s_per_mb: float, generators: int | None) -> None:
+        self._wait_s, self._s_per_mb = wait_s, s_per_mb
+        self._free_at = None if generators is None else [0.0] * generators
+
+    def result_at(self, now: float, request: Request) -> float:
+        """When the result of a request that leaves now is there [s]."""
+        began = now + self._wait_s
+        if self._free_at is not None:
+            began = max(began, heappop(self._free_at))
+            heappush(self._free_at, began + request.own_s)
+        return began + request.own_s + request.megabytes * self._s_per_mb
+
+
+def simulate(
+    server: Server,
+    arrivals: Arrivals,
+    done: Callable[[Done], None],
+    refused: Callable[[Request], None],
+) -> float:
+    """Drives a box until all requests have come and none waits.
+
+    What happens at one and the same time has all happened before a GPU is asked.
+
+    Args:
+        server: the box, at rest.
+        arrivals: where requests come from.
+        done: called with each result, in the order of their times but for those of the cloud, which are known when
+            they leave.
+        refused: called with each request that nothing can serve.
+
+    Returns:
+        When the last result of the box was there [s].
+
+    Raises:
+        BrokenRuleError: the scheduler wants what cannot be done.
+    """
+    return _Drive(server, arrivals, done, refused).run()
+
+
+class _Drive:
+    def __init__(
+        self,
+        server: Server,
+        arrivals: Arrivals,
+        done: Callable[[Done], None],
+        refused: Callable[[Request], None],
+    ) -> None:
+        self._server, self._arrivals, self._done, self._refused = server, arrivals, done, refused
+        cloud = server.box.cloud
+        self._cloud = None if cloud is None else _Cloud(*cloud)
+        # When what a GPU does ends: the time, the GPU, how long it took; −1 for a time at which to ask again.
+        self._ends: list[tuple[float, int, float]] = []
+        self._begun: list[tuple[float, Waited]] = [(0.0, Waited(0.0, 0.0, 0.0))] * len(server.gpus)
+        self._last = 0.0
+
+    def run(self) -> float:
+        ends, arrivals, gpus = self._ends, self._arrivals, range(len(self._server.gpus))
+        while True:
+            arrives = arrivals.when()
+            now = ends[0][0] if ends and ends[0][0] <= arrives else arrives
+            if now == NEVER:
+                return self._last
+            while ends and ends[0][0] <= now:
+                self._end(*heappop(ends))
+            while arrivals.when() <= now:
+                self._arrive(now, arrivals.next())
+            for gpu in gpus:
+                self._ask(now, gpu)
+
+    def _end(self, now: float, gpu: int, took_s: float) -> None:
+        if gpu < 0:
+            return
+        server = self._server
+        if server.gpus[gpu].loading is not None:
+            server.loaded(now, gpu, took_s)
+            return
+        request = server.finished(now, gpu, took_s)
+        began, waited = self._begun[gpu]
+        self._last = now
+        self._done(Done(request, gpu, waited, began, now))
+        self._arrivals.ended(request, now)
+
+    def _arrive(self, now: float, request: Request) -> None:
+        if self._server.arrive(now, request):
+            return
+        if self._cloud is None:
+            self._refused(request)
+            self._arrivals.ended(request, now)
+        else:
+            self._send(now, request)
+
+    def _ask(self, now: float, gpu: int) -> None:
+        server = self._server
+        while True:
+            action = server.next(now, gpu)
+            if isinstance(action, Serve):
+                request = action.request
+                # As many steps as asked take what the request says, whatever rounding would make of it.
+                took_s = request.own_s
+                if action.steps != request.steps:
+                    took_s = server.models[request.model].generation_s(action.steps)
+                self._begun[gpu] = now, server.waited(now, gpu, request)
+                heappush(self._ends, (now + took_s, gpu, took_s))
+                return
+            if isinstance(action, Load):
+                took_s = server.gpus[gpu].load_s
+                heappush(self._ends, (now + took_s, gpu, took_s))
+                return
+            if isinstance(action, Offload):
+                self._send(now, action.request)
+                continue
+            if action is not None and action.until < NEVER:
+                heappush(self._ends, (action.until, -1, 0.0))
+            return
+
+    def _send(self, now: float, request: Request) -> None:
+        assert self._cloud is not None
+        ended = self._cloud.result_at(now, request)
+        self._done(Done(request, -1, Waited(now - request.time, 0.0, 0.0), now, ended))
+        self._arrivals.ended(request, ended)

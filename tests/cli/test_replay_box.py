@@ -1,0 +1,186 @@
+"""A trace through a box with a queue: the table, the JSON, the figure, and a scheduler of one's own."""
+
+import numpy as np
+import pytest
+
+BOX = """
+gpus: [{memory_gb: 20}]
+models:
+  defaults: {memory_gb: 20, load_s: 20, B1_s_per_step: 1}
+  A: {}
+  D: {}
+"""
+ROWS = [(0, "A"), (1, "B"), (2, "A"), (3, "A"), (4, "C"), (5, "A"), (6, "B"), (7, "C")]
+MINE = '''
+from genedge.edge import Load, Serve
+
+
+class Newest:
+    """The newest request first; gives up whatever is there."""
+
+    def __init__(self, box, models):
+        self.came = []
+
+    def arrived(self, now, request):
+        self.came.append(request)
+
+    def cancelled(self, now, request):
+        pass
+
+    def finished(self, now, gpu, request, took_s):
+        pass
+
+    def loaded(self, now, gpu, model, took_s, failed):
+        pass
+
+    def next(self, now, gpu, view):
+        request = next(r for r in reversed(self.came) if r.waiting)
+        resident = view.gpus[gpu].resident
+        if request.model in resident:
+            return Serve(request, request.steps)
+        return Load(request.model, list(resident))
+
+
+class Fails(Newest):
+    def next(self, now, gpu, view):
+        return 1 / 0
+
+
+class Cheats(Newest):
+    def next(self, now, gpu, view):
+        return Serve(self.came[0], 1)
+'''
+
+
+@pytest.fixture
+def here(tmp_path):
+    (tmp_path / "trace.csv").write_text(
+        "time,model,user,steps\n" + "".join(f"{t},{m},u{t % 3},10\n" for t, m in ROWS)
+    )
+    (tmp_path / "box.yaml").write_text(BOX)
+    (tmp_path / "mine.py").write_text(MINE)
+    return tmp_path
+
+
+def replayed(genedge, here, *more):
+    return genedge("replay", here / "trace.csv", "--box", here / "box.yaml", *more)
+
+
+def test_json_says_what_each_scheduler_costs(genedge, here):
+    names = "affinity+lru,dwell+cost-aware"
+    (document,) = replayed(genedge, here, "--schedulers", names, "--json").rows
+    assert list(document["schedulers"]) == ["affinity+lru", "dwell+cost-aware", "fifo+lru"]
+    fifo, affinity = document["schedulers"]["fifo+lru"], document["schedulers"]["affinity+lru"]
+    assert (fifo["mean_s"], fifo["loads"], affinity["mean_s"], affinity["loads"]) == (119, 7, 76.5, 3)
+    assert (fifo["requests"], fifo["served"], fifo["refused"], fifo["max_s"]) == (8, 8, 0, 213)
+    parts = affinity["parts"]
+    assert list(parts) == ["generation_s", "queue_s", "own_load_s", "others_loads_s", "cloud_s"]
+    assert sum(parts.values()) == pytest.approx(76.5)
+    assert (parts["generation_s"], parts["cloud_s"]) == (10, 0)
+    assert affinity["models"]["A"] | {"delay_s": 0} == {
+        "requests": 4,
+        "hits": 0,  # All of them wait for its load.
+        "loads": 1,
+        "gb_hours": pytest.approx(60 * 20 / 3600),
+        "resident": pytest.approx(60 / 140),
+        "delay_s": 0,
+    }
+    assert affinity["quantiles_within"] == 0.01
+    # 140 s: three loads and eight requests.
+    assert (affinity["generating"], affinity["loading"]) == (pytest.approx(80 / 140), pytest.approx(60 / 140))
+    assert document["bounds"] == {
+        "anybody_s": pytest.approx(np.mean([10 * (i + 1) - i for i in range(8)])),
+        "best_found_s": 76.5,
+    }
+    assert document["box"]["gpus"] == {"value": [{"memory_gb": 20}], "provenance": "user"}
+
+
+def test_a_table_of_what_people_ask(genedge, here):
+    answer = replayed(genedge, here, "--schedulers", "affinity+lru")
+    assert answer.status == 0
+    text = " ".join(answer.out.split())
+    for told in (
+        "8 requests in 0.1 h, box box (20 GB, no cloud); saved: of the mean delay of fifo+lru",
+        "35.7%",
+        "affinity+lru: in memory, of the time: A 43%, ",
+        "Not named in the box, so as its defaults say: B, C.",
+        "Nobody asks for D.",
+        "p50, p95 and p99 are right to 1%.",
+    ):
+        assert told in text, told
+
+
+def test_several_memories(genedge, here):
+    (document,) = replayed(genedge, here, "--memory", "20,40,60", "--schedulers", "fifo+lru", "--json").rows
+    loads = {gb: each["schedulers"]["fifo+lru"]["loads"] for gb, each in document["by_memory_gb"].items()}
+    assert loads == {"20": 7, "40": 5, "60": 3}
+
+
+def test_what_fits_nowhere_is_refused_and_said(genedge, here):
+    answer = replayed(genedge, here, "--set", "models.B.memory_gb=30")
+    assert "2 requests are refused: their models fit on no GPU, and there is no cloud." in " ".join(
+        answer.out.split()
+    )
+    cloud = ("--set", "cloud.wait_s=5", "--set", "cloud.backhaul_mbit_per_s=8", "--set", "models.B.result_mb=3")
+    (document,) = replayed(genedge, here, "--set", "models.B.memory_gb=30", *cloud, "--json").rows
+    fifo = document["schedulers"]["fifo+lru"]
+    assert (fifo["refused"], fifo["parts"]["cloud_s"]) == (0, pytest.approx(2 * (5 + 10 + 3) / 8))
+
+
+def test_a_closed_loop(genedge, here):
+    (document,) = replayed(genedge, here, "--set", "think_s=0", "--json").rows
+    assert document["bounds"]["anybody_s"] is None
+    assert document["schedulers"]["fifo+lru"]["served"] == 8
+
+
+def test_a_scheduler_of_ones_own(genedge, here):
+    own = f"{here / 'mine.py'}:Newest"
+    (document,) = replayed(genedge, here, "--schedulers", own, "--json").rows
+    mine = document["schedulers"][own]
+    # Loads A, and while that lasts all come; then from the newest on C, B, A, C, A twice, B, and A at last.
+    assert (mine["served"], mine["loads"], mine["max_s"]) == (8, 8, 240)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--schedulers", "{}:Fails"), "mine.py line 33: Fails fails: ZeroDivisionError: division by zero"),
+        (
+            ("--schedulers", "{}:Cheats"),
+            "Cheats, at 0 s: it serves request 0 for A on GPU 0, which has not loaded it",
+        ),
+        (("--schedulers", "{}:MINE"), "there is no 'MINE' in it"),
+        (("--schedulers", "{}:Load"), "Load: not a scheduler; it must be a class with the methods arrived, "),
+        (("--schedulers", ","), "--schedulers is empty"),
+        (("--schedulers", "fifo+belady"), "eviction 'belady': no such eviction"),
+        (("--memory", "20,x"), "--memory 20,x: give gigabytes"),
+        (("--memory", "-1"), "--memory -1: give gigabytes"),
+    ],
+)
+def test_what_is_wrong_is_said(genedge, here, arguments, told):
+    answer = replayed(genedge, here, *(each.format(here / "mine.py") for each in arguments))
+    assert answer.status == 2
+    assert told in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_a_figure_of_the_delay_taken_apart(genedge, here):
+    from genedge.boxes.load import load_box
+    from genedge.draw.queued import queued_figure
+    from genedge.replay.queueing import replay_queue
+
+    assert replayed(genedge, here, "--figure", here / "f.png").status == 0
+    assert (here / "f.png").stat().st_size > 10000
+    results = replay_queue(
+        here / "trace.csv", load_box(str(here / "box.yaml")), ["affinity+lru"], "fifo+lru", lambda *told: None
+    )
+    *_, bars = queued_figure(results).axes
+    ends = [sum(bar.get_width() for bar in bars.patches if bar.get_y() == pytest.approx(y - 0.35)) for y in (0, 1)]
+    assert ends == pytest.approx([76.5, 119])
+    assert [text.get_text() for text in bars.get_legend().get_texts()] == [
+        "generation",
+        "queue",
+        "own load",
+        "others' loads",
+        "cloud",
+    ]

@@ -1,0 +1,256 @@
+"""The box: its rules, its queue and memory, against a second simulator and by what must always hold."""
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from edge_boxes import box_of, models_of, requests_of, run, simulated_again
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genedge.edge.box import Cloud, Ram
+from genedge.edge.scheduler import Load, Offload, Serve, Wait
+from genedge.edge.schedulers.combined import Combined
+from genedge.edge.schedulers.evictions import Lfu, Lru
+from genedge.edge.schedulers.orders import Affinity, Dwell, Fifo, ResponseRatio
+from genedge.edge.server import BrokenRuleError, Server
+from genedge.errors import InputError
+from genedge.registry import named
+
+MODELS = models_of(a=(1, 5, 1), b=(2, 3, 1, 2), c=(3, 8, 0.5), d=(4, 2, 2, 0, 1), e=(1, 1, 1))
+ORDERS = [entry.load() for entry in named("order").values()]
+EVICTIONS = [entry.load() for entry in named("eviction").values()]
+
+
+@st.composite
+def traces(draw, models="abc"):
+    n = draw(st.integers(1, 25))
+    gaps = draw(st.lists(st.sampled_from([0.0, 0.5, 1.0, 7.0, 40.0]), min_size=n, max_size=n))
+    time, rows = 0.0, []
+    for gap in gaps:
+        time += gap
+        rows.append(
+            (time, draw(st.sampled_from(models)), draw(st.sampled_from("uv")), draw(st.sampled_from([0, 1, 4])))
+        )
+    return rows
+
+
+# --- Against a second simulator
+
+
+@settings(deadline=None, max_examples=200)
+@given(traces(), st.sampled_from([3, 4, 5, 6]))
+def test_first_come_first_served(rows, memory_gb):
+    for eviction, other in ((Lru, {}), (Lfu, {"least_often": True})):
+        ran = run(rows, MODELS, box_of(memory_gb), Fifo(), eviction)
+        delays, loads = simulated_again(rows, MODELS, memory_gb * 1000, **other)
+        assert ran.delays == pytest.approx(delays)
+        assert ran.loads == loads
+
+
+# --- What must always hold
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    traces("abcd"),
+    st.sampled_from(ORDERS),
+    st.sampled_from(EVICTIONS),
+    st.sampled_from([(5,), (6,), (5, 3), (3, 7, 5)]),
+    st.sampled_from([None, Ram(4000, 0.25)]),
+    st.sampled_from([None, 1, 2]),
+)
+def test_whatever_decides(rows, order, eviction, gpus, ram, most_models):
+    """Each request is served once, one at a time on a GPU, and what it waited for sums up; nobody is forgotten."""
+    ran = run(rows, MODELS, box_of(*gpus, ram=ram, most_models=most_models), order(), eviction)
+    assert sorted(d.request.number for d in ran.done) == list(range(len(rows)))
+    assert ran.server.waiting == {}
+    by_gpu = {}
+    for d in ran.done:
+        request = d.request
+        assert min(d.waited) >= -1e-9
+        assert sum(d.waited) + MODELS[request.model].generation_s(request.steps) == pytest.approx(d.delay_s)
+        by_gpu.setdefault(d.gpu, []).append((d.began, d.ended))
+    for busy in by_gpu.values():
+        busy.sort()
+        assert all(ended <= began + 1e-9 for (_, ended), (began, _) in pairwise(busy))
+    for gpu in ran.server.gpus:
+        held = sum(MODELS[name].memory_mb for name in gpu.resident)
+        assert gpu.free_mb == gpu.memory_mb - held >= 0
+        assert most_models is None or len(gpu.resident) <= most_models
+    in_ram = ran.server.in_ram
+    assert sum(MODELS[name].memory_mb for name in in_ram) <= (0 if ram is None else ram.memory_mb)
+
+
+@settings(deadline=None)
+@given(traces(), st.sampled_from(ORDERS))
+def test_the_future_changes_no_decision(rows, order):
+    """What comes after a time does not change what was begun before."""
+    whole = run(rows, MODELS, box_of(4), order(), Lru)
+    half = rows[: len(rows) // 2]
+    if half:
+        until = rows[len(half)][0]
+        begun = {d.request.number: (d.began, d.gpu) for d in run(half, MODELS, box_of(4), order(), Lru).done}
+        for d in whole.done:
+            if d.began < until:
+                assert begun[d.request.number] == (d.began, d.gpu)
+
+
+def test_dwell_stays_while_it_pays_and_starves_nobody():
+    models = models_of(a=(1, 10, 1), b=(1, 10, 1))
+    rows = [(0, "a", "u", 1), (0, "b", "u", 1), *((float(t), "a", "u", 1) for t in range(1, 400))]
+    ran = run(rows, models, box_of(1), Dwell(kappa=16), Lru)
+    (b,) = (d for d in ran.done if d.request.model == "b")
+    # From 10 s on it generates for a; after 160 s of that a load has paid.
+    assert (b.began, b.waited.others_loads_s, b.waited.own_load_s) == (180, 10, 10)
+    forever = run(rows, models, box_of(1), Affinity(), Lru)
+    (b,) = (d for d in forever.done if d.request.model == "b")
+    assert b.began == 420
+    impatient = run(rows, models, box_of(1), Dwell(kappa=0), Lru)
+    (b,) = (d for d in impatient.done if d.request.model == "b")
+    assert b.began == 21
+
+
+def test_a_model_that_somebody_waits_for_is_spared_if_another_can_go():
+    models = models_of(a=(1, 1, 1), b=(1, 1, 1), c=(1, 1, 1))
+    rows = [(0, "a", "u", 1), (0, "b", "u", 1), (10, "c", "u", 1), (10, "a", "u", 1)]
+    # First come, first served gives up a, the least recently served, and loads it again.
+    assert run(rows, models, box_of(2), Fifo(), Lru).loads == 4
+    assert run(rows, models, box_of(2), ResponseRatio(), Lru).loads == 3
+
+
+def test_working_memory_makes_others_go():
+    models = models_of(large=(3, 1, 1, 0, 1), small=(1, 1, 1))
+    rows = [(0, "large", "u", 1), (10, "small", "u", 1), (20, "large", "u", 1)]
+    ran = run(rows, models, box_of(4), Fifo(), Lru)
+    # While large generates there is no room for small; it is loaded afterwards, and goes again.
+    assert (ran.loads, list(ran.server.gpus[0].resident)) == (2, ["large"])
+    assert ran.delays == [2, 2, 1]
+
+
+def test_what_leaves_stays_in_ram_until_others_come():
+    models = models_of(a=(2, 8, 1), b=(2, 8, 1), c=(2, 8, 1))
+    rows = [(100.0 * i, name, "u", 1) for i, name in enumerate("abacba")]
+    ran = run(rows, models, box_of(2, ram=Ram(2000, 0.25)), Fifo(), Lru)
+    # What leaves pushes out what is wanted.
+    assert (ran.delays, list(ran.server.in_ram)) == ([9] * 6, ["b"])
+    ran = run(rows, models, box_of(2, ram=Ram(4000, 0.25)), Fifo(), Lru)
+    # a comes back, while there is room for b beside it; later what leaves pushes out the one that left before.
+    assert (ran.delays, list(ran.server.in_ram)) == ([9, 9, 3, 9, 9, 9], ["c", "b"])
+    ran = run(rows, models, box_of(2, ram=Ram(6000, 0.25)), Fifo(), Lru)
+    assert (ran.delays, list(ran.server.in_ram)) == ([9, 9, 3, 9, 3, 3], ["c", "b"])
+
+
+def test_pinned_and_warm_models():
+    rows = [(0, "c", "u", 1), (20, "a", "u", 1), (40, "b", "u", 1)]
+    ran = run(rows, MODELS, box_of(6, pins=("a",), warm=("b",)), Fifo(), Lru)
+    assert ran.loads == 1
+    assert list(ran.server.gpus[0].resident) == ["a", "b", "c"]
+    ran = run(rows, MODELS, box_of(4, pins=("a",), warm=("b",)), Fifo(), Lru)
+    assert ran.loads == 2
+    assert list(ran.server.gpus[0].resident) == ["a", "b"]
+    with pytest.raises(InputError, match=r"^c: to be in memory from the start, and there is no room for it$"):
+        run(rows, MODELS, box_of(3, pins=("a", "c")), Fifo(), Lru)
+    with pytest.raises(InputError, match=r"^x: to be in memory from the start, and there is no such model$"):
+        run(rows, MODELS, box_of(3, pins=("x",)), Fifo(), Lru)
+
+
+def test_cloud_takes_what_fits_nowhere_and_queues():
+    models = models_of(large=(30, 20, 1), small=(1, 1, 1))
+    rows = [(0, "large", "u", 5), (1, "large", "u", 5), (1, "small", "u", 2)]
+    for generators, expected in ((None, [7, 7, 3]), (1, [7, 11, 3])):
+        cloud = Cloud(wait_s=2, s_per_mb=0.0, generators=generators)
+        ran = run(rows, models, box_of(24, cloud=cloud), Fifo(), Lru)
+        assert (ran.delays, ran.refused) == (expected, [])
+
+
+def test_a_client_that_leaves_is_not_served():
+    server = Server(box_of(1), MODELS, Combined(Fifo(), Lru(MODELS)))
+    first, second, third = requests_of([(0, "a", "u", 1), (0, "a", "u", 1), (0, "a", "u", 1)], MODELS)
+    for request in (first, second, third):
+        assert server.arrive(0.0, request)
+    assert server.next(0.0, 0) == Load("a", ())
+    server.cancel(1.0, second)
+    server.loaded(5.0, 0, 5.0)
+    assert server.next(5.0, 0) == Serve(first, 1, ())
+    assert server.next(5.5, 0) is None  # It does one thing at a time.
+    assert server.finished(6.0, 0, 1.0) is first
+    assert server.next(6.0, 0) == Serve(third, 1, ())
+    server.finished(7.0, 0, 1.0)
+    assert server.next(7.0, 0) is None
+    assert server.waiting == {}
+
+
+def test_a_load_that_fails_is_tried_again():
+    server = Server(box_of(1), MODELS, Combined(Fifo(), Lru(MODELS)))
+    (request,) = requests_of([(0, "a", "u", 1)], MODELS)
+    server.arrive(0.0, request)
+    assert server.next(0.0, 0) == Load("a", ())
+    server.loaded(5.0, 0, 5.0, failed=True)
+    assert (server.gpus[0].free_mb, server.gpus[0].resident) == (1000, {})
+    assert server.next(5.0, 0) == Load("a", ())
+    server.loaded(10.0, 0, 5.0)
+    assert server.next(10.0, 0) == Serve(request, 1, ())
+    assert server.waited(10.0, 0, request) == (0, 10, 0)
+
+
+# --- Rules
+
+
+class Wants(Combined):
+    """Wants one thing."""
+
+    def __init__(self, wanted):
+        super().__init__(Fifo(), Lru(MODELS))
+        self.name, self.wanted = "mine", wanted
+
+    def next(self, now, gpu, view):
+        return self.wanted(view)
+
+
+def of(view, model):
+    return view.waiting[model][0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (lambda v: Serve(of(v, "a"), 1), "serves request 0 for a on GPU 0, which has not loaded it"),
+        (lambda v: Serve(of(v, "b"), 9), "serves request 1 for b with 9 of 1 steps"),
+        (
+            lambda v: Serve(requests_of([(0, "b", "u", 1)], MODELS)[0], 1),
+            "serves request 0 for b, which does not wait",
+        ),
+        (lambda v: Serve(of(v, "d"), 1), "serves request 2 for d on GPU 0, without room for its working memory"),
+        (lambda v: Load("b"), "loads b on GPU 0, which has it"),
+        (lambda v: Load("x"), "loads x, which there is not"),
+        (lambda v: Load("c"), "loads c on GPU 0, where 3000 MB are missing for it"),
+        (lambda v: Load("a", ("c",)), "gives up c on GPU 0, which does not hold it or must keep it"),
+        (lambda v: Load("a", ("b",)), "gives up b on GPU 0, which does not hold it or must keep it"),
+        (lambda v: Offload(of(v, "a")), "sends request 0 for a to a cloud, and there is none"),
+    ],
+)
+def test_a_broken_rule_is_named(wanted, told):
+    scheduler = Wants(wanted)
+    server = Server(box_of(7, pins=("b",), warm=("d", "e")), MODELS, scheduler)
+    for request in requests_of([(0, "a", "u", 1), (0, "b", "u", 1), (0, "d", "u", 1)], MODELS):
+        server.arrive(3.0, request)
+    before = dict(server.gpus[0].resident), server.gpus[0].free_mb
+    with pytest.raises(BrokenRuleError) as refused:
+        server.next(3.0, 0)
+    assert str(refused.value) == f"scheduler mine, at 3 s: it {told}"
+    assert (dict(server.gpus[0].resident), server.gpus[0].free_mb) == before
+
+
+def test_who_waits_until_a_time_is_asked_again():
+    """A scheduler that waits for a second request before it loads."""
+
+    class Patient(Combined):
+        def next(self, now, gpu, view):
+            if now < 5:
+                return Wait(5.0)
+            return super().next(now, gpu, view)
+
+    ran = run([(0, "a", "u", 1), (20, "a", "u", 1)], MODELS, box_of(1), scheduler=Patient(Fifo(), Lru(MODELS)))
+    assert ran.delays == [11, 1]
+    assert Counter(d.gpu for d in ran.done) == {0: 2}
