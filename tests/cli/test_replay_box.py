@@ -184,3 +184,23 @@ def test_a_figure_of_the_delay_taken_apart(genedge, here):
         "others' loads",
         "cloud",
     ]
+
+
+def test_what_is_in_a_trace(genedge, here):
+    (document,) = genedge("trace", "show", here / "trace.csv", "--json").rows
+    assert document["models"] == {"A": 4, "B": 2, "C": 2}
+    text = " ".join(genedge("trace", "show", here / "trace.csv").out.split())
+    assert "8 requests in 0.0 h for 3 models" in text
+    assert "3 users in 3 sessions (10 min apart), 60% of whose next requests are for the same model." in text
+
+
+def test_a_table_of_ones_own_becomes_a_trace(genedge, here):
+    (here / "log.tsv").write_text("When\tModel\n2\tB\n1\tA\n")
+    answer = genedge(
+        "trace", "convert", here / "log.tsv", "--columns", "time=When,model=Model", "--out", here / "t.csv"
+    )
+    assert "2 requests of 2 rows" in answer.out
+    assert genedge("replay", here / "t.csv", "--box", here / "box.yaml").status == 0
+    both = ("--columns", "time=When,model=Model", "--format", "gentd26")
+    answer = genedge("trace", "convert", here / "log.tsv", *both, "--out", here / "t.csv")
+    assert (answer.status, "give --columns or --format, not both" in answer.err) == (2, True)
