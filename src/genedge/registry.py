@@ -217,6 +217,21 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
             "genedge.edge.schedulers.orders:Affinity",
         ),
         Entry(
+            "bounded-affinity",
+            "the same, but whoever has waited for five minutes is next",
+            "genedge.edge.schedulers.orders:BoundedAffinity",
+        ),
+        Entry(
+            "look-ahead",
+            "the oldest for a model in memory among the first 32 of the queue, else the oldest",
+            "genedge.edge.schedulers.orders:LookAhead",
+        ),
+        Entry(
+            "round-robin",
+            "users take turns, each user's requests as they came",
+            "genedge.edge.schedulers.orders:RoundRobin",
+        ),
+        Entry(
             "response-ratio",
             "the longest wait over what serving takes, a load included",
             "genedge.edge.schedulers.orders:ResponseRatio",

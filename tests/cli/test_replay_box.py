@@ -116,6 +116,36 @@ def test_several_memories(genedge, here):
     assert loads == {"20": 7, "40": 5, "60": 3}
 
 
+def test_each_lever_is_worth_what_a_replay_says(genedge, here):
+    (document,) = replayed(genedge, here, "--schedulers", "fifo+lru", "--json").rows
+    levers = document["levers"]
+    assert list(levers) == ["order", "eviction", "scheduler", "memory", "RAM", "GPU", "steps"]
+
+    def mean(name="fifo+lru", *more):
+        (other,) = replayed(genedge, here, "--schedulers", name, "--no-levers", "--json", *more).rows
+        assert other["levers"] == {}
+        return other["schedulers"][name]["mean_s"]
+
+    expected = {
+        "order": mean("dwell+lru"),
+        "eviction": mean("fifo+cost-aware"),
+        "scheduler": mean("dwell+cost-aware"),
+        "memory": mean("fifo+lru", "--memory", "40"),
+        "RAM": mean("fifo+lru", "--set", "ram.memory_gb=60", "--set", "ram.load_share=0.25"),
+        "GPU": mean("fifo+lru", "--set", "gpus=[{memory_gb: 20}, {memory_gb: 20}]"),
+    }
+    for name, mean_s in expected.items():
+        assert levers[name]["mean_s"] == pytest.approx(mean_s), name
+        assert levers[name]["saved_s"] == pytest.approx(119 - mean_s), name
+    # Each of the eight takes 2.5 s less, and whoever waits for k others waits 2.5 s less for each.
+    assert levers["steps"]["saved_s"] == pytest.approx(2.5 * np.mean(range(1, 9)))
+    most = max(levers, key=lambda name: levers[name]["saved_s"])
+    told = " ".join(replayed(genedge, here).out.split())
+    assert f"Worth most here: {most} (" in told
+    alone = replayed(genedge, here, "--against", f"{here / 'mine.py'}:Newest", "--json").rows[0]["levers"]
+    assert list(alone) == ["scheduler", "memory", "RAM", "GPU", "steps"]
+
+
 def test_what_fits_nowhere_is_refused_and_said(genedge, here):
     answer = replayed(genedge, here, "--set", "models.B.memory_gb=30")
     assert "2 requests are refused: their models fit on no GPU, and there is no cloud." in " ".join(
@@ -172,7 +202,12 @@ def test_a_figure_of_the_delay_taken_apart(genedge, here):
     assert replayed(genedge, here, "--figure", here / "f.png").status == 0
     assert (here / "f.png").stat().st_size > 10000
     results = replay_queue(
-        here / "trace.csv", load_box(str(here / "box.yaml")), ["affinity+lru"], "fifo+lru", lambda *told: None
+        here / "trace.csv",
+        load_box(str(here / "box.yaml")),
+        ["affinity+lru"],
+        "fifo+lru",
+        False,
+        lambda *told: None,
     )
     *_, bars = queued_figure(results).axes
     ends = [sum(bar.get_width() for bar in bars.patches if bar.get_y() == pytest.approx(y - 0.35)) for y in (0, 1)]

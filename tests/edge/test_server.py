@@ -12,7 +12,15 @@ from genedge.edge.box import Cloud, Ram
 from genedge.edge.scheduler import Load, Offload, Serve, Wait
 from genedge.edge.schedulers.combined import Combined
 from genedge.edge.schedulers.evictions import Lfu, Lru
-from genedge.edge.schedulers.orders import Affinity, Dwell, Fifo, ResponseRatio
+from genedge.edge.schedulers.orders import (
+    Affinity,
+    BoundedAffinity,
+    Dwell,
+    Fifo,
+    LookAhead,
+    ResponseRatio,
+    RoundRobin,
+)
 from genedge.edge.server import BrokenRuleError, Server
 from genedge.errors import InputError
 from genedge.registry import named
@@ -254,3 +262,31 @@ def test_who_waits_until_a_time_is_asked_again():
     ran = run([(0, "a", "u", 1), (20, "a", "u", 1)], MODELS, box_of(1), scheduler=Patient(Fifo(), Lru(MODELS)))
     assert ran.delays == [11, 1]
     assert Counter(d.gpu for d in ran.done) == {0: 2}
+
+
+# --- Other people's rules
+
+
+def served(ran):
+    return [d.request.number for d in sorted(ran.done, key=lambda d: d.began)]
+
+
+def test_affinity_with_a_bound_of_five_minutes():
+    models = models_of(a=(1, 10, 1), b=(1, 10, 1))
+    rows = [(0, "a", "u", 1), (0, "b", "u", 1), *((float(t), "a", "u", 1) for t in range(1, 500))]
+    ran = run(rows, models, box_of(1), BoundedAffinity(), Lru)
+    (b,) = (d for d in ran.done if d.request.model == "b")
+    assert b.began == 301 + 10
+
+
+def test_looking_ahead_in_the_queue():
+    models = models_of(a=(1, 10, 1), b=(1, 10, 1))
+    rows = [(0, "a", "u", 1), (1, "b", "u", 1), (2, "b", "u", 1), (3, "a", "u", 1)]
+    assert served(run(rows, models, box_of(1), LookAhead(3), Lru)) == [0, 3, 1, 2]
+    assert served(run(rows, models, box_of(1), LookAhead(2), Lru)) == [0, 1, 2, 3]
+
+
+def test_users_take_turns():
+    models = models_of(a=(1, 10, 1))
+    rows = [(float(i), "a", user, 1) for i, user in enumerate("uuuvuw")]
+    assert served(run(rows, models, box_of(1), RoundRobin(), Lru)) == [0, 1, 3, 5, 2, 4]

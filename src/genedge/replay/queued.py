@@ -1,6 +1,6 @@
 """The results of a replay through a box with a queue."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 from genedge.boxes.load import MB_PER_GB, BoxFile
 from genedge.edge.request import Request
 from genedge.edge.server import Server
+from genedge.replay.levers import Pulled, in_a_sentence
 from genedge.replay.simulate import Done
 from genedge.replay.sketch import QuantileSketch
 from genedge.results import Level, Measured, Metric, Results, Sheet, plain, single
@@ -209,6 +210,7 @@ class Queued(Results):
         against: the scheduler that the others are compared with.
         tallies: by scheduler, what was added up.
         anybody_s: a mean delay that nobody could go below [s]; None if none is known.
+        pulled: what each lever is worth; none if that was not wanted.
     """
 
     trace: str
@@ -216,6 +218,7 @@ class Queued(Results):
     against: str
     tallies: Mapping[str, QueueTally]
     anybody_s: float | None
+    pulled: Sequence[Pulled]
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
@@ -262,6 +265,9 @@ class Queued(Results):
     def remarks(self) -> list[str]:
         """Which models stay, who waits longest, what is refused, which names are not the box's."""
         lines = []
+        if self.pulled:
+            base = self.of(self.against, None).value("mean_s").mean
+            lines.append(in_a_sentence(self.pulled, self.against, base))
         for name, tally in self.tallies.items():
             longest = tally.longest
             if longest is None:
@@ -297,6 +303,10 @@ class Queued(Results):
                 "box": self.file.as_json(),
                 "against": self.against,
                 "schedulers": {name: tally.as_json(self.file) for name, tally in self.tallies.items()},
+                "levers": {
+                    each.lever.name: {"what": each.lever.what, "mean_s": each.mean_s, "saved_s": each.saved_s}
+                    for each in self.pulled
+                },
                 "bounds": {"anybody_s": self.anybody_s, "best_found_s": min(means)},
             }
         )
@@ -304,7 +314,12 @@ class Queued(Results):
 
 
 def queued(
-    trace: str, file: BoxFile, against: str, tallies: Mapping[str, QueueTally], anybody_s: float | None
+    trace: str,
+    file: BoxFile,
+    against: str,
+    tallies: Mapping[str, QueueTally],
+    anybody_s: float | None,
+    pulled: Sequence[Pulled],
 ) -> Queued:
     """What was added up, as results.
 
@@ -314,6 +329,7 @@ def queued(
         against: the scheduler that the others are compared with.
         tallies: by scheduler.
         anybody_s: a mean delay that nobody could go below [s].
+        pulled: what each lever is worth.
     """
     numbers = {name: tally.numbers() for name, tally in tallies.items()}
     base = numbers[against]["mean_s"]
@@ -331,4 +347,5 @@ def queued(
         against=against,
         tallies=tallies,
         anybody_s=anybody_s,
+        pulled=pulled,
     )

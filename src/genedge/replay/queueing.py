@@ -12,6 +12,7 @@ from genedge.edge.request import Request
 from genedge.edge.server import Server
 from genedge.errors import InputError
 from genedge.registry import failure, in_file
+from genedge.replay.levers import Pulled, levers_of
 from genedge.replay.queued import Queued, QueueTally, queued
 from genedge.replay.simulate import Arrivals, Closed, Done, Open, simulate
 from genedge.replay.trace import rows_in_order
@@ -22,7 +23,9 @@ Row = tuple[float, str, str, float, float | None, float | None]
 TOLD_EVERY = 4096
 
 
-def replay_queue(trace: Path, file: BoxFile, schedulers: Sequence[str], against: str, report: Report) -> Queued:
+def replay_queue(
+    trace: Path, file: BoxFile, schedulers: Sequence[str], against: str, levers: bool, report: Report
+) -> Queued:
     """Replays a trace through a box under each scheduler.
 
     Memory grows with the trace's length.
@@ -31,7 +34,8 @@ def replay_queue(trace: Path, file: BoxFile, schedulers: Sequence[str], against:
         trace: the file.
         file: the box.
         schedulers: their names; `against` is replayed too.
-        against: what the others are compared with.
+        against: what the others are compared with: what is run today.
+        levers: whether to replay what else could be changed, each alone.
         report: told what is done, and how many requests are.
 
     Raises:
@@ -45,13 +49,26 @@ def replay_queue(trace: Path, file: BoxFile, schedulers: Sequence[str], against:
         rows.append(row)
         if len(rows) % TOLD_EVERY == 0:
             report("reading", len(rows), "")
-    tallies = {}
-    for name in names:
-        tallies[name] = _replayed(name, rows, file, report)
-    return queued(str(trace), file, against, tallies, anybody_s(rows, file))
+    tallies = {name: _replayed(name, rows, file, name, report) for name in names}
+    pulled = _pulled(rows, file, against, tallies[against], report) if levers else []
+    return queued(str(trace), file, against, tallies, anybody_s(rows, file), pulled)
 
 
-def _replayed(name: str, rows: Sequence[Row], file: BoxFile, report: Report) -> QueueTally:
+def _pulled(rows: Sequence[Row], file: BoxFile, today: str, tally: QueueTally, report: Report) -> list[Pulled]:
+    """What each lever is worth beside what is run today."""
+    mean_s = tally.numbers()["mean_s"]
+    if mean_s is None:
+        return []
+    pulled = []
+    for lever in levers_of(file, today, list(tally.models)):
+        fewer = [(*row[:3], row[3] * lever.steps, *row[4:]) for row in rows]
+        found = _replayed(lever.scheduler, fewer, lever.file, lever.name, report).numbers()["mean_s"]
+        if found is not None:
+            pulled.append(Pulled(lever, found, mean_s - found))
+    return pulled
+
+
+def _replayed(name: str, rows: Sequence[Row], file: BoxFile, stage: str, report: Report) -> QueueTally:
     """One scheduler's."""
     server = Server(file.box, file.models, scheduler_of(name, file.box, file.models))
     tally = QueueTally(rows[0][0])
@@ -62,7 +79,7 @@ def _replayed(name: str, rows: Sequence[Row], file: BoxFile, report: Report) -> 
         tally.add(d)
         count += 1
         if count % TOLD_EVERY == 0:
-            report(name, count, "")
+            report(stage, count, "")
 
     requests = (_request(i, row, file) for i, row in enumerate(rows))
     arrivals: Arrivals = Open(requests) if file.think_s is None else Closed(requests, file.think_s)
@@ -75,7 +92,7 @@ def _replayed(name: str, rows: Sequence[Row], file: BoxFile, report: Report) -> 
             raise
         raise failure(name, e) from e
     tally.close(server, max(end, rows[-1][0]))
-    report(name, len(rows), "")
+    report(stage, len(rows), "")
     return tally
 
 

@@ -48,6 +48,9 @@ def replay(
     against: Annotated[
         str, typer.Option(metavar="NAME", help="With --box: the scheduler that the others are compared with.")
     ] = "fifo+lru",
+    levers: Annotated[
+        bool, typer.Option("--levers/--no-levers", help="With --box: replay what else could be changed, too.")
+    ] = True,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="With --box: change a setting of it.")
     ] = None,
@@ -76,7 +79,7 @@ def replay(
 
     fit = room_of(figure, width, font, no_title)
     if box is not None:
-        _through_a_box(trace, box, overrides or [], memory, schedulers, against, as_json, figure, fit)
+        _through_a_box(trace, box, overrides or [], memory, schedulers, against, levers, as_json, figure, fit)
         return
     memory_gb = _one_memory(memory)
     loaded = load_catalogue(catalogue)
@@ -103,6 +106,7 @@ def _through_a_box(
     memory: str | None,
     schedulers: str,
     against: str,
+    levers: bool,
     as_json: bool,
     figure: Path | None,
     fit: "Fit",
@@ -113,6 +117,7 @@ def _through_a_box(
     from genedge.cli.progress import stages
     from genedge.cli.table import print_results
     from genedge.files import refuse_no_plain_file
+    from genedge.replay.levers import levers_of
     from genedge.replay.queueing import replay_queue
 
     names = list(dict.fromkeys(name.strip() for name in schedulers.split(",") if name.strip()))
@@ -121,9 +126,9 @@ def _through_a_box(
     memories: list[float | None] = [None] if memory is None else list(_memories(memory))
     files = [load_box(box, overrides, memory_gb) for memory_gb in memories]
     refuse_no_plain_file(trace)
-    passes = (1 + len({*names, against})) * len(files)
+    passes = (1 + len({*names, against}) + levers * len(levers_of(files[0], against, ()))) * len(files)
     with stages(_lines(trace) * passes, "replayed") as report:
-        results = [replay_queue(trace, file, names, against, report) for file in files]
+        results = [replay_queue(trace, file, names, against, levers, report) for file in files]
     if as_json:
         documents = {
             f"{gb:g}": each.as_json() for gb, each in zip(memories, results, strict=True) if gb is not None

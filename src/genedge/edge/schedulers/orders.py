@@ -57,6 +57,85 @@ class Fifo:
         return next((r for r in came if r.waiting and may_serve(view, gpu, r.model)), None)
 
 
+class LookAhead:
+    """The oldest request for a model in memory among the first so many in the queue, else the oldest."""
+
+    name = "look-ahead"
+    spares = False
+
+    def __init__(self, ahead: int = 32) -> None:
+        """An order that has seen nothing.
+
+        Args:
+            ahead: how many of the queue it looks at.
+        """
+        self._ahead = ahead
+        self._came: deque[Request] = deque()
+
+    def arrived(self, now: float, request: Request) -> None:
+        """Joins the queue."""
+        self._came.append(request)
+
+    def choose(self, now: float, gpu: int, view: View) -> Request | None:
+        """The oldest among the first of the queue that needs no load, else the oldest."""
+        while not self._came[0].waiting:
+            self._came.popleft()
+        resident, oldest, seen = view.gpus[gpu].resident, None, 0
+        for request in self._came:
+            if not request.waiting:
+                continue
+            if request.model in resident:
+                return request
+            if oldest is None and may_serve(view, gpu, request.model):
+                oldest = request
+            seen += 1
+            if seen == self._ahead and oldest is not None:
+                break
+        return oldest
+
+
+class RoundRobin:
+    """Users take turns; each user's requests are served in the order in which they came."""
+
+    name = "round-robin"
+    spares = False
+
+    def __init__(self) -> None:
+        self._queues: dict[str, deque[Request]] = {}
+        self._turns: deque[str] = deque()
+        self._going: dict[int, Request] = {}
+
+    def arrived(self, now: float, request: Request) -> None:
+        """Joins the user's queue; a user who has none waiting comes last."""
+        queue = self._queues.setdefault(request.user, deque())
+        if not queue:
+            self._turns.append(request.user)
+        queue.append(request)
+
+    def choose(self, now: float, gpu: int, view: View) -> Request | None:
+        """The next user's oldest; that for which the GPU loads stays the next."""
+        going = self._going.get(gpu)
+        if going is not None and going.waiting:
+            return going
+        for _ in range(len(self._turns)):
+            user = self._turns.popleft()
+            queue = self._queues[user]
+            while queue and not queue[0].waiting:
+                queue.popleft()
+            if not queue:
+                continue
+            request = next((r for r in queue if r.waiting and may_serve(view, gpu, r.model)), None)
+            if request is None:
+                self._turns.append(user)
+                continue
+            queue.remove(request)
+            if queue:
+                self._turns.append(user)
+            self._going[gpu] = request
+            return request
+        return None
+
+
 class _OfHeads:
     """Looks at the oldest request of each model that somebody waits for."""
 
@@ -83,6 +162,31 @@ class Affinity(_OfHeads):
             elif (absent is None or head.number < absent.number) and may_serve(view, gpu, model):
                 absent = head
         return present or absent
+
+
+class BoundedAffinity(Affinity):
+    """The same, but whoever has waited for so long is next."""
+
+    name = "bounded-affinity"
+
+    def __init__(self, bound_s: float = 300.0) -> None:
+        """An order that has seen nothing.
+
+        Args:
+            bound_s: for so long [s].
+        """
+        self._bound_s = bound_s
+
+    def choose(self, now: float, gpu: int, view: View) -> Request | None:
+        """The oldest if it has waited too long, else as without a bound."""
+        oldest = None
+        for model, queue in view.waiting.items():
+            head = queue[0]
+            if (oldest is None or head.number < oldest.number) and may_serve(view, gpu, model):
+                oldest = head
+        if oldest is not None and now - oldest.time > self._bound_s:
+            return oldest
+        return super().choose(now, gpu, view)
 
 
 class ResponseRatio(_OfHeads):
