@@ -59,10 +59,11 @@ def test_overrides_change_a_setting_and_the_id(p40):
             "pins=[qwen2.5:7b]",
             "most_models=3",
             "think_s=0",
+            "overlap=1.2",
         ],
     )
     assert changed.box == Box(
-        (22500, 10500), Cloud(2, 0.08, 4), Ram(64000, 0.25), ("qwen2.5:7b",), (), most_models=3
+        (22500, 10500), Cloud(2, 0.08, 4), Ram(64000, 0.25), ("qwen2.5:7b",), (), most_models=3, overlap=1.2
     )
     assert (changed.models["qwen2.5:7b"].load_s, changed.models["new one"].memory_mb) == (3, 1000)
     assert changed.think_s == 0

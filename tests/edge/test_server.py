@@ -67,17 +67,21 @@ def test_first_come_first_served(rows, memory_gb):
     st.sampled_from([(5,), (6,), (5, 3), (3, 7, 5)]),
     st.sampled_from([None, Ram(4000, 0.25)]),
     st.sampled_from([None, 1, 2]),
+    st.sampled_from([None, 1.0, 1.5]),
 )
-def test_whatever_decides(rows, order, eviction, gpus, ram, most_models):
+def test_whatever_decides(rows, order, eviction, gpus, ram, most_models, overlap):
     """Each request is served once, one at a time on a GPU, and what it waited for sums up; nobody is forgotten."""
-    ran = run(rows, MODELS, box_of(*gpus, ram=ram, most_models=most_models), order(), eviction)
+    box = box_of(*gpus, ram=ram, most_models=most_models, overlap=overlap)
+    ran = run(rows, MODELS, box, order(), eviction)
     assert sorted(d.request.number for d in ran.done) == list(range(len(rows)))
     assert ran.server.waiting == {}
     by_gpu = {}
     for d in ran.done:
         request = d.request
         assert min(d.waited) >= -1e-9
-        assert sum(d.waited) + MODELS[request.model].generation_s(request.steps) == pytest.approx(d.delay_s)
+        alone_s, took_s = MODELS[request.model].generation_s(request.steps), d.ended - d.began
+        assert sum(d.waited) + took_s == pytest.approx(d.delay_s)
+        assert alone_s - 1e-9 <= took_s <= alone_s * (overlap or 1) + 1e-9
         by_gpu.setdefault(d.gpu, []).append((d.began, d.ended))
     for busy in by_gpu.values():
         busy.sort()
@@ -262,6 +266,39 @@ def test_who_waits_until_a_time_is_asked_again():
     ran = run([(0, "a", "u", 1), (20, "a", "u", 1)], MODELS, box_of(1), scheduler=Patient(Fifo(), Lru(MODELS)))
     assert ran.delays == [11, 1]
     assert Counter(d.gpu for d in ran.done) == {0: 2}
+
+
+# --- Loads beside generating
+
+
+def test_the_next_model_loads_while_the_last_generates():
+    models = models_of(a=(1, 10, 1), b=(1, 10, 1))
+    rows = [(0, "a", "u", 20), (1, "b", "u", 20)]
+    for order in (Fifo, Affinity, Dwell, ResponseRatio):
+        one_by_one = run(rows, models, box_of(2), order(), Lru)
+        assert [d.ended for d in one_by_one.done] == [30, 60]
+        together = run(rows, models, box_of(2, overlap=1.0), order(), Lru)
+        # b loads from 10 to 20, while a generates until 30.
+        assert [(d.ended, d.waited.own_load_s) for d in together.done] == [(30, 10), (50, 10)]
+        slowed = run(rows, models, box_of(2, overlap=2.0), order(), Lru)
+        # Ten seconds beside the load do what five do alone.
+        assert [d.ended for d in slowed.done] == [35, 55]
+
+
+def test_what_begins_beside_a_load_is_slowed_until_that_ends():
+    models = models_of(a=(1, 2, 1), b=(1, 10, 1))
+    rows = [(0, "a", "u", 4), (1, "b", "u", 1), (1, "a", "u", 8)]
+    ran = run(rows, models, box_of(2, overlap=2.0), Affinity(), Lru)
+    # From 2 to 12 b loads. The first takes 8 s instead of 4, the second 2 s at half speed and then 7.
+    assert [(d.request.number, d.ended) for d in ran.done] == [(0, 10), (2, 19), (1, 20)]
+
+
+def test_nothing_that_somebody_waits_for_goes_for_a_load_ahead():
+    models = models_of(a=(1, 5, 1), b=(1, 5, 1), c=(1, 5, 1))
+    rows = [(0, "a", "u", 1), (0, "b", "u", 1), (20, "a", "u", 9), (20, "b", "u", 9), (21, "c", "u", 1)]
+    ran = run(rows, models, box_of(2, overlap=1.0), Affinity(), Lru)
+    # While a generates from 20 on, b waits; while b does from 29 on, a can go.
+    assert [d.ended for d in ran.done][2:] == [29, 38, 39]
 
 
 # --- Other people's rules

@@ -279,6 +279,7 @@ def _built(name: str, table: Table, source: str) -> BoxFile:
         pins=read.pins,
         warm=read.warm,
         most_models=read.most_models,
+        overlap=read.overlap,
     )
     kept = {path: setting for path, setting in table.items() if not (path[0] == "models" and len(path) == 2)}
     return BoxFile(name, kept, box, models, read.think_s)

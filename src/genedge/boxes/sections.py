@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from genedge.settings.fields import Count, NotNegative, Positive, Section, Share
+from genedge.settings.fields import Count, NotNegative, Number, Positive, Section, Share
 
 Gigabytes = Annotated[NotNegative, Field(le=1e6)]
 Seconds = Annotated[NotNegative, Field(le=1e9)]
@@ -67,6 +67,7 @@ class BoxSection(Section):
     pins: Names = ()
     warm: Names = ()
     most_models: Count | None = None
+    overlap: Annotated[Number, Field(ge=1, le=1000)] | None = None
     think_s: Seconds | None = None
     models: dict[Name, ModelSection]
 

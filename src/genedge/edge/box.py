@@ -39,6 +39,8 @@ class Box(NamedTuple):
         pins: names of models that are in memory from the start, and are never given up.
         warm: names of models that are in memory at the start.
         most_models: at most so many in the memory of a GPU; None for any number.
+        overlap: by how much generating slows down while the GPU loads beside it, 1 if not at all; None if it cannot
+            do both.
     """
 
     gpus: tuple[int, ...]
@@ -47,3 +49,4 @@ class Box(NamedTuple):
     pins: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
     most_models: int | None = None
+    overlap: float | None = None

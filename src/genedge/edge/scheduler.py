@@ -125,6 +125,13 @@ class View(Protocol):
             model: its name.
         """
 
+    def working_mb(self, gpu: int) -> int:
+        """Memory that a GPU's generating takes now, besides the models.
+
+        Args:
+            gpu: its number.
+        """
+
     def kept(self, gpu: int, model: str) -> bool:
         """Whether a GPU must keep a model: it is pinned, or loads, or generates.
 
@@ -179,7 +186,7 @@ class Scheduler(Protocol):
         """
 
     def next(self, now: float, gpu: int, view: View) -> Action:
-        """What a GPU that could do something does.
+        """What a GPU that could do something does; one that generates may load beside it, if loads overlap.
 
         Args:
             now: [s].

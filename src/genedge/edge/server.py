@@ -4,7 +4,8 @@ It is told of what happens, in the order of time: `arrive`, `cancel`, `finished`
 for every GPU that could do something, what is `next`. The rules are numbered again in the code:
 
 1. a request whose model fits on no GPU is refused, unless there is a cloud, which then serves it;
-2. a GPU does one thing at a time, and nothing while none waits;
+2. a GPU does one thing at a time, and nothing while none waits; if loads overlap, it may load and generate at the
+   same time;
 3. only what waits is served, only by a model in memory, with no more steps than asked;
 4. what loads is not in this GPU's memory, and there is room for it once the named models are given up;
 5. nothing is given up that is pinned, loads, generates or is not there;
@@ -258,7 +259,8 @@ class Server:
             BrokenRuleError: the scheduler wants what cannot be done.
         """
         state = self.gpus[gpu]
-        if not self.waiting or state.loading is not None or state.serving is not None:
+        busy = (state.loading is not None) + (state.serving is not None)
+        if not self.waiting or busy > (self.box.overlap is not None):
             return None
         action = self._scheduler.next(now, gpu, self)
         if isinstance(action, Serve):
@@ -311,6 +313,15 @@ class Server:
             return from_disk_s * self.box.ram.load_share
         return from_disk_s
 
+    def working_mb(self, gpu: int) -> int:
+        """Memory that a GPU's generating takes now, besides the models.
+
+        Args:
+            gpu: its number.
+        """
+        serving = self.gpus[gpu].serving
+        return 0 if serving is None else self.models[serving.model].working_mb
+
     def kept(self, gpu: int, model: str) -> bool:
         """Whether a GPU must keep a model: it is pinned, or loads, or generates.
 
@@ -330,7 +341,9 @@ class Server:
         model = request.model
         if not request.waiting:
             raise self._broken(now, f"serves {request}, which does not wait")
-        if model not in state.resident:
+        if state.serving is not None:
+            raise self._broken(now, f"serves {request} on GPU {gpu}, which generates")
+        if model not in state.resident or state.loading == model:
             raise self._broken(now, f"serves {request} on GPU {gpu}, which has not loaded it")
         if not 0 <= action.steps <= request.steps:
             raise self._broken(now, f"serves {request} with {action.steps:g} of {request.steps:g} steps")
@@ -346,14 +359,16 @@ class Server:
         takes = self.models.get(model)
         if takes is None:
             raise self._broken(now, f"loads {model}, which there is not")
+        if state.loading is not None:
+            raise self._broken(now, f"loads {model} on GPU {gpu}, which loads")
         if model in state.resident:
             raise self._broken(now, f"loads {model} on GPU {gpu}, which has it")
         self._evict(now, gpu, action.evict, model)
         most = self.box.most_models
         if most is not None and len(state.resident) >= most:
             raise self._broken(now, f"loads {model} on GPU {gpu}, which may hold {most} models and does")
-        if takes.memory_mb > state.free_mb:
-            lacks = takes.memory_mb - state.free_mb
+        lacks = takes.memory_mb + self.working_mb(gpu) - state.free_mb
+        if lacks > 0:
             raise self._broken(now, f"loads {model} on GPU {gpu}, where {lacks} MB are missing for it")
         state.free_mb -= takes.memory_mb
         state.resident[model] = now

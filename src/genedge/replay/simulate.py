@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple, Protocol
 
 from genedge.edge.request import Request
-from genedge.edge.scheduler import Load, Offload, Serve
+from genedge.edge.scheduler import Load, Offload, Serve, Wait
 from genedge.edge.server import Server, Waited
 
 NEVER = float("inf")
@@ -159,6 +159,20 @@ def simulate(
     return _Drive(server, arrivals, done, refused).run()
 
 
+class _Work(NamedTuple):
+    """What a GPU does.
+
+    Attributes:
+        began: when [s].
+        ends: when [s].
+        waited: of a request that is generated, for what before.
+    """
+
+    began: float
+    ends: float
+    waited: Waited | None = None
+
+
 class _Drive:
     def __init__(
         self,
@@ -170,9 +184,10 @@ class _Drive:
         self._server, self._arrivals, self._done, self._refused = server, arrivals, done, refused
         cloud = server.box.cloud
         self._cloud = None if cloud is None else _Cloud(*cloud)
-        # When what a GPU does ends: the time, the GPU, how long it took; −1 for a time at which to ask again.
-        self._ends: list[tuple[float, int, float]] = []
-        self._begun: list[tuple[float, Waited]] = [(0.0, Waited(0.0, 0.0, 0.0))] * len(server.gpus)
+        # When what a GPU does ends; −1 for a time at which to ask again. What has been put off stays in it.
+        self._ends: list[tuple[float, int, bool]] = []
+        self._loads: list[_Work | None] = [None] * len(server.gpus)
+        self._serves: list[_Work | None] = [None] * len(server.gpus)
         self._last = 0.0
 
     def run(self) -> float:
@@ -189,17 +204,22 @@ class _Drive:
             for gpu in gpus:
                 self._ask(now, gpu)
 
-    def _end(self, now: float, gpu: int, took_s: float) -> None:
+    def _end(self, now: float, gpu: int, load: bool) -> None:
         if gpu < 0:
             return
-        server = self._server
-        if server.gpus[gpu].loading is not None:
-            server.loaded(now, gpu, took_s)
+        works = self._loads if load else self._serves
+        work = works[gpu]
+        if work is None or work.ends != now:
             return
-        request = server.finished(now, gpu, took_s)
-        began, waited = self._begun[gpu]
+        works[gpu] = None
+        took_s = now - work.began
+        if load:
+            self._server.loaded(now, gpu, took_s)
+            return
+        request = self._server.finished(now, gpu, took_s)
         self._last = now
-        self._done(Done(request, gpu, waited, began, now))
+        assert work.waited is not None
+        self._done(Done(request, gpu, work.waited, work.began, now))
         self._arrivals.ended(request, now)
 
     def _arrive(self, now: float, request: Request) -> None:
@@ -216,24 +236,46 @@ class _Drive:
         while True:
             action = server.next(now, gpu)
             if isinstance(action, Serve):
-                request = action.request
-                # As many steps as asked take what the request says, whatever rounding would make of it.
-                took_s = request.own_s
-                if action.steps != request.steps:
-                    took_s = server.models[request.model].generation_s(action.steps)
-                self._begun[gpu] = now, server.waited(now, gpu, request)
-                heappush(self._ends, (now + took_s, gpu, took_s))
-                return
-            if isinstance(action, Load):
-                took_s = server.gpus[gpu].load_s
-                heappush(self._ends, (now + took_s, gpu, took_s))
-                return
-            if isinstance(action, Offload):
+                self._serve(now, gpu, action)
+            elif isinstance(action, Load):
+                self._load(now, gpu)
+            elif isinstance(action, Offload):
                 self._send(now, action.request)
                 continue
-            if action is not None and action.until < NEVER:
-                heappush(self._ends, (action.until, -1, 0.0))
-            return
+            elif action is not None and action.until < NEVER:
+                heappush(self._ends, (action.until, -1, False))
+                return
+            if action is None or isinstance(action, Wait) or server.box.overlap is None:
+                return
+
+    def _serve(self, now: float, gpu: int, action: Serve) -> None:
+        request = action.request
+        # As many steps as asked take what the request says, whatever rounding would make of it.
+        took_s = request.own_s
+        if action.steps != request.steps:
+            took_s = self._server.models[request.model].generation_s(action.steps)
+        load = self._loads[gpu]
+        ends = now + took_s if load is None else self._slowed(now, took_s, load.ends - now)
+        self._serves[gpu] = _Work(now, ends, self._server.waited(now, gpu, request))
+        heappush(self._ends, (ends, gpu, False))
+
+    def _load(self, now: float, gpu: int) -> None:
+        ends = now + self._server.gpus[gpu].load_s
+        self._loads[gpu] = _Work(now, ends)
+        heappush(self._ends, (ends, gpu, True))
+        serving = self._serves[gpu]
+        if serving is not None:
+            later = self._slowed(now, serving.ends - now, ends - now)
+            self._serves[gpu] = serving._replace(ends=later)
+            heappush(self._ends, (later, gpu, False))
+
+    def _slowed(self, now: float, left_s: float, load_s: float) -> float:
+        """When generating ends of which so much is left, beside a load that takes so long from now [s]."""
+        slow = self._server.box.overlap
+        assert slow is not None
+        if left_s * slow <= load_s:
+            return now + left_s * slow
+        return now + left_s + load_s * (1 - 1 / slow)
 
     def _send(self, now: float, request: Request) -> None:
         assert self._cloud is not None

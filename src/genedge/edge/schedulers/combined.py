@@ -1,6 +1,7 @@
 """A scheduler of an order and an eviction, any with any: `fifo+lru`."""
 
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from genedge.edge.request import Request
@@ -104,6 +105,20 @@ class Eviction(Protocol):
         """
 
 
+class Only:
+    """A box of whose queue only a part is seen."""
+
+    def __init__(self, view: View, waiting: Mapping[str, deque[Request]]) -> None:
+        """A part of it.
+
+        Args:
+            view: the box.
+            waiting: what is seen of those that wait.
+        """
+        self.box, self.models, self.gpus, self.waiting = view.box, view.models, view.gpus, waiting
+        self.fits, self.load_s, self.working_mb, self.kept = view.fits, view.load_s, view.working_mb, view.kept
+
+
 class Combined:
     """An order and an eviction.
 
@@ -145,22 +160,53 @@ class Combined:
             gpu: idle.
             view: the box.
         """
-        request = self._order.choose(now, gpu, view)
+        state = view.gpus[gpu]
+        if state.serving is not None:
+            return self._ahead(now, gpu, view)
+        if state.loading is not None:
+            # Beside a load, for whoever needs no other.
+            others = {model: queue for model, queue in view.waiting.items() if model != state.loading}
+            request = self._order.choose(now, gpu, Only(view, others)) if others else None
+        else:
+            request = self._order.choose(now, gpu, view)
         if request is None:
             return WAIT
-        model = request.model
-        state, takes = view.gpus[gpu], view.models[model]
+        model, takes = request.model, view.models[request.model]
         if model in state.resident:
+            if state.loading == model:
+                return WAIT
             evict = self._evict(now, gpu, model, Need(takes.working_mb - state.free_mb, 0), view)
             if evict is None:
                 return WAIT
             self._eviction.used(now, gpu, model)
             return Serve(request, request.steps, evict)
-        most = view.box.most_models
-        places = 0 if most is None else len(state.resident) + 1 - most
-        need = Need(takes.memory_mb + takes.working_mb - state.free_mb, places)
-        evict = self._evict(now, gpu, model, need, view)
+        if state.loading is not None:
+            return WAIT
+        evict = self._evict(now, gpu, model, self._need(gpu, model, view), view)
         return WAIT if evict is None else Load(model, evict)
+
+    def _ahead(self, now: float, gpu: int, view: View) -> Action:
+        """While it generates: the model of the request that would be next of those whose models are absent.
+
+        Nothing is given up for it that somebody waits for: that would be loaded again.
+        """
+        resident = view.gpus[gpu].resident
+        absent = {model: queue for model, queue in view.waiting.items() if model not in resident}
+        request = self._order.choose(now, gpu, Only(view, absent)) if absent else None
+        if request is None or request.model in resident:
+            return WAIT
+        need = self._need(gpu, request.model, view)
+        evict = self._evict(now, gpu, request.model, need, view)
+        if evict is None or any(model in view.waiting for model in evict):
+            return WAIT
+        return Load(request.model, evict)
+
+    def _need(self, gpu: int, model: str, view: View) -> Need:
+        """What is to be freed to load a model, and to generate with it or with what generates now."""
+        state, takes, most = view.gpus[gpu], view.models[model], view.box.most_models
+        places = 0 if most is None else len(state.resident) + 1 - most
+        working_mb = max(takes.working_mb, view.working_mb(gpu))
+        return Need(takes.memory_mb + working_mb - state.free_mb, places)
 
     def _evict(self, now: float, gpu: int, model: str, need: Need, view: View) -> Sequence[str] | None:
         if need.memory_mb <= 0 and need.places <= 0:

@@ -17,8 +17,9 @@ MOST_OUTDATED = 4
 class Ranked:
     """Ranks models by values that change only when something happens to a model.
 
-    A heap for each GPU holds a value for each change. One that is not a model's newest is thrown away when it comes
-    to the top, so that a change costs the logarithm of how many there are, and so does each victim.
+    A heap for each GPU holds a value for each change. One that is not a model's newest, or of a model that is no
+    longer there, is thrown away when it comes to the top, so that a change costs the logarithm of how many there
+    are, and so does each victim.
     """
 
     def __init__(self, models: Mapping[str, Model]) -> None:
@@ -78,20 +79,20 @@ class Ranked:
         found = self._victims(gpu, need, {model, *keep}, view)
         if found is None and keep:
             found = self._victims(gpu, need, {model}, view)
-        if found is not None:
-            for victim in found:
-                del self._newest[gpu][victim]
         return found
 
     def _victims(self, gpu: int, need: Need, keep: set[str], view: View) -> list[str] | None:
+        if gpu >= len(self._heaps):
+            return None
         heap, newest, models = self._heaps[gpu], self._newest[gpu], self._models
+        resident = view.gpus[gpu].resident
         need_mb, places = need
         found: list[str] = []
         looked_at = []
         while heap and (need_mb > 0 or places > 0):
             entry = heappop(heap)
             value, tick, model = entry
-            if newest.get(model) != (value, tick):
+            if newest[model] != (value, tick) or model not in resident:
                 continue
             looked_at.append(entry)
             if model in keep or view.kept(gpu, model):
