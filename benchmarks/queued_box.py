@@ -5,8 +5,8 @@
 Without a trace: requests a second of one core on generated ones, beside the replay without a queue. With GenTD26's
 (see docs/replay.md), on its second half, whose models take 22.5 s to load and 18 s and 0.04 s a step to generate:
 mean delay and 95 % quantile over those of `fifo+lru`. P: the same requests in the same order, at random times, so
-that generating alone takes that share of the GPU. T: their own times, of 30 % of the users; means over five draws of
-these. The weights of `cost-aware` were fitted on the first half, for hits; nothing else is fitted.
+that generating alone takes that share of the GPU. T: their own times, of 30 % of the users; means over five draws.
+The weights of `cost-aware` were fitted on the first half, for hits; nothing else is fitted.
 """
 
 import argparse

@@ -157,6 +157,17 @@ def test_what_fits_nowhere_is_refused_and_said(genedge, here):
     assert (fifo["refused"], fifo["parts"]["cloud_s"]) == (0, pytest.approx(2 * (5 + 10 + 3) / 8))
 
 
+def test_what_is_warm_is_held_since_the_first_request(genedge, here):
+    """Times may be seconds since 1970."""
+    late = [(1.7e9 + t, m) for t, m in ROWS]
+    (here / "trace.csv").write_text("time,model,user,steps\n" + "".join(f"{t},{m},,10\n" for t, m in late))
+    (document,) = replayed(genedge, here, "--set", "warm=[A]", "--no-levers", "--json").rows
+    fifo = document["schedulers"]["fifo+lru"]
+    assert (fifo["loads"], fifo["models"]["A"]["requests"]) == (6, 4)
+    # From the first request until its own is served, and then as before.
+    assert sum(model["resident"] for model in fifo["models"].values()) == pytest.approx(1)
+
+
 def test_a_closed_loop(genedge, here):
     (document,) = replayed(genedge, here, "--set", "think_s=0", "--json").rows
     assert document["bounds"]["anybody_s"] is None
@@ -209,9 +220,17 @@ def test_a_figure_of_the_delay_taken_apart(genedge, here):
         False,
         lambda *told: None,
     )
-    *_, bars = queued_figure(results).axes
+    *_, bars, today, best = queued_figure(results).axes
     ends = [sum(bar.get_width() for bar in bars.patches if bar.get_y() == pytest.approx(y - 0.35)) for y in (0, 1)]
     assert ends == pytest.approx([76.5, 119])
+    for axes, name, held in ((today, "fifo+lru", "A A A B B C C"), (best, "affinity+lru", "A B C")):
+        rows = [label.get_text() for label in axes.get_yticklabels()]
+        assert rows == ["A", "B", "C"]
+        # Each stay is a bar for the load and one for what follows.
+        drawn = sorted(rows[round(bar.get_y() + 0.4)] for bar in axes.patches[::2])
+        assert drawn == held.split()
+        assert sum(line.get_marker() == "o" for line in axes.lines) == 8
+        assert axes.get_xlabel().startswith(f"{name}\ntime [min]")
     assert [text.get_text() for text in bars.get_legend().get_texts()] == [
         "generation",
         "queue",

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from genedge.edge.box import Box
+from genedge.edge.gpu import GpuState
 from genedge.edge.models import Model
 from genedge.edge.request import Request
 from genedge.edge.scheduler import Action, Load, Offload, Scheduler, Serve
@@ -42,97 +43,6 @@ class Waited(NamedTuple):
     others_loads_s: float
 
 
-class GpuState:
-    """One GPU.
-
-    Attributes:
-        memory_mb: for models.
-        free_mb: of it, held by none.
-        resident: models in its memory and since when [s], the one that came first at the front; one that loads is
-            among them.
-        held_s: how long it had held each model when that left [s].
-        loads_of: how many loads of each model it has begun.
-        loading: the model that loads now.
-        serving: the request that it generates for now.
-        loaded_since_s: how long it has been generating since its last load [s].
-        generating_s: how long it has been generating in all [s].
-        load_s: how long the last one takes by the catalogue [s].
-    """
-
-    def __init__(self, memory_mb: int) -> None:
-        """An idle one with nothing in memory.
-
-        Args:
-            memory_mb: for models.
-        """
-        self.memory_mb = self.free_mb = memory_mb
-        self.resident: dict[str, float] = {}
-        self.held_s: dict[str, float] = {}
-        self.loads_of: dict[str, int] = {}
-        self.loading: str | None = None
-        self.serving: Request | None = None
-        self.loaded_since_s = self.generating_s = 0.0
-        self.load_s = 0.0
-        self._began = 0.0
-        self._loading_s = 0.0
-        self._loading_of: dict[str, float] = {}
-
-    @property
-    def loads(self) -> int:
-        """How many it has begun."""
-        return sum(self.loads_of.values())
-
-    def leave(self, now: float, model: str) -> None:
-        """A model leaves its memory.
-
-        Args:
-            now: [s].
-            model: its name.
-        """
-        self.held_s[model] = self.held_s.get(model, 0.0) + now - self.resident.pop(model)
-
-    def loading_s(self, now: float, model: str) -> tuple[float, float]:
-        """How long it has been loading, all models and one [s].
-
-        Args:
-            now: [s].
-            model: the one.
-        """
-        of_one = self._loading_of.get(model, 0.0)
-        if self.loading is None:
-            return self._loading_s, of_one
-        under_way = now - self._began
-        return self._loading_s + under_way, of_one + under_way if self.loading == model else of_one
-
-    def begin_load(self, now: float, model: str, load_s: float) -> None:
-        """A load begins.
-
-        Args:
-            now: [s].
-            model: its name.
-            load_s: how long it takes by the catalogue [s].
-        """
-        self.loading, self.load_s, self._began, self.loaded_since_s = model, load_s, now, 0.0
-        self.loads_of[model] = self.loads_of.get(model, 0) + 1
-
-    def end_load(self, now: float) -> str:
-        """The load has ended.
-
-        Args:
-            now: [s].
-
-        Returns:
-            The model.
-        """
-        model = self.loading
-        assert model is not None
-        took = now - self._began
-        self._loading_s += took
-        self._loading_of[model] = self._loading_of.get(model, 0.0) + took
-        self.loading = None
-        return model
-
-
 class Server:
     """A box with a scheduler.
 
@@ -144,13 +54,14 @@ class Server:
         in_ram: models in the second tier, the one that left a GPU least recently at the front.
     """
 
-    def __init__(self, box: Box, models: Mapping[str, Model], scheduler: Scheduler) -> None:
+    def __init__(self, box: Box, models: Mapping[str, Model], scheduler: Scheduler, now: float = 0.0) -> None:
         """A box at rest.
 
         Args:
             box: what it has.
             models: what each model takes; others are never asked for. May grow.
             scheduler: decides.
+            now: when it starts [s].
 
         Raises:
             InputError: what is to be in memory from the start does not fit.
@@ -163,7 +74,7 @@ class Server:
         self._somewhere: dict[str, bool] = {}
         self._scheduler = scheduler
         self._pinned: list[set[str]] = [set() for _ in box.gpus]
-        self._begin()
+        self._begin(now)
 
     # --- What happens
 
@@ -417,7 +328,7 @@ class Server:
     def _broken(self, now: float, what: str) -> BrokenRuleError:
         return BrokenRuleError(f"scheduler {self._scheduler.name}, at {now:g} s: it {what}")
 
-    def _begin(self) -> None:
+    def _begin(self, now: float) -> None:
         """Pins and warm models, each on the GPU with most room."""
         for pinned, names in ((True, self.box.pins), (False, self.box.warm)):
             for name in names:
@@ -431,7 +342,7 @@ class Server:
                 if takes.memory_mb > state.free_mb or (most is not None and len(state.resident) >= most):
                     raise InputError(f"{name}: to be in memory from the start, and there is no room for it")
                 state.free_mb -= takes.memory_mb
-                state.resident[name] = 0.0
+                state.has(now, name)
                 if pinned:
                     self._pinned[g].add(name)
-                self._scheduler.loaded(0.0, g, name, 0.0, False)
+                self._scheduler.loaded(now, g, name, 0.0, False)

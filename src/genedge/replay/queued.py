@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from genedge.boxes.load import MB_PER_GB, BoxFile
+from genedge.edge.gpu import Stay
 from genedge.edge.request import Request
 from genedge.edge.server import Server
 from genedge.replay.levers import Pulled, in_a_sentence
@@ -78,6 +79,10 @@ class QueueTally:
         self.loads = self.loaded_mb = 0
         self.generating_s = self.loading_s = 0.0
         self.gpus = 1
+        self.stays: list[Stay] = []
+        self.times: list[float] = []
+        self.waits: list[float] = []
+        self.asked: list[str] = []
         self._delays: list[float] = []
         self._longest_s = -1.0
 
@@ -105,6 +110,9 @@ class QueueTally:
         model.hits += own_load_s == 0 and d.gpu >= 0
         model.delay_s += delay_s
         self.served += 1
+        self.times.append(request.time)
+        self.waits.append(d.began - request.time)
+        self.asked.append(request.model)
         if delay_s > self._longest_s:
             self.longest, self._longest_s = d, delay_s
         self._delays.append(delay_s)
@@ -132,8 +140,9 @@ class QueueTally:
         for gpu in server.gpus:
             for name in list(gpu.resident):
                 gpu.leave(end, name)
-            for name, held_s in gpu.held_s.items():
-                self.models.setdefault(name, ModelTally()).held_s += held_s
+            for stay in gpu.stays:
+                self.models.setdefault(stay.model, ModelTally()).held_s += stay.left - stay.came
+            self.stays += gpu.stays
             for name, loads in gpu.loads_of.items():
                 self.models[name].loads += loads
                 self.loads += loads

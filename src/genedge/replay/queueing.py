@@ -70,7 +70,7 @@ def _pulled(rows: Sequence[Row], file: BoxFile, today: str, tally: QueueTally, r
 
 def _replayed(name: str, rows: Sequence[Row], file: BoxFile, stage: str, report: Report) -> QueueTally:
     """One scheduler's."""
-    server = Server(file.box, file.models, scheduler_of(name, file.box, file.models))
+    server = Server(file.box, file.models, scheduler_of(name, file.box, file.models), rows[0][0])
     tally = QueueTally(rows[0][0])
     count = 0
 
