@@ -68,10 +68,11 @@ def test_first_come_first_served(rows, memory_gb):
     st.sampled_from([None, Ram(4000, 0.25)]),
     st.sampled_from([None, 1, 2]),
     st.sampled_from([None, 1.0, 1.5]),
+    st.sampled_from([None, 0.0, 10.0]),
 )
-def test_whatever_decides(rows, order, eviction, gpus, ram, most_models, overlap):
+def test_whatever_decides(rows, order, eviction, gpus, ram, most_models, overlap, keep_alive_s):
     """Each request is served once, one at a time on a GPU, and what it waited for sums up; nobody is forgotten."""
-    box = box_of(*gpus, ram=ram, most_models=most_models, overlap=overlap)
+    box = box_of(*gpus, ram=ram, most_models=most_models, overlap=overlap, keep_alive_s=keep_alive_s)
     ran = run(rows, MODELS, box, order(), eviction)
     assert sorted(d.request.number for d in ran.done) == list(range(len(rows)))
     assert ran.server.waiting == {}
@@ -266,6 +267,25 @@ def test_who_waits_until_a_time_is_asked_again():
     ran = run([(0, "a", "u", 1), (20, "a", "u", 1)], MODELS, box_of(1), scheduler=Patient(Fifo(), Lru(MODELS)))
     assert ran.delays == [11, 1]
     assert Counter(d.gpu for d in ran.done) == {0: 2}
+
+
+def test_what_rests_too_long_leaves():
+    models = models_of(a=(1, 5, 1), b=(1, 5, 1))
+    rows = [(0, "a", "u", 1), (100, "a", "u", 1), (402, "a", "u", 1), (450, "b", "u", 1), (1000, "b", "u", 1)]
+    ran = run(rows, models, box_of(4, keep_alive_s=300), Fifo(), Lru)
+    # a has generated until 101, and is given up at 401; then it, and b, 300 s after their last.
+    assert ran.delays == [6, 1, 6, 6, 6]
+    (gpu,) = ran.server.gpus
+    assert [(s.model, s.came, s.loaded, s.left) for s in gpu.stays] == [
+        ("a", 0, 5, 401),
+        ("a", 402, 407, 708),
+        ("b", 450, 455, 756),
+    ]
+    assert (list(gpu.resident), gpu.free_mb) == (["b"], 3000)
+    pinned = run(rows, models, box_of(4, keep_alive_s=300, pins=("a",)), Fifo(), Lru)
+    assert pinned.delays == [1, 1, 1, 6, 6]
+    in_ram = run(rows, models, box_of(4, keep_alive_s=300, ram=Ram(2000, 0.2)), Fifo(), Lru)
+    assert in_ram.delays == [6, 1, 2, 6, 2]
 
 
 # --- Loads beside generating

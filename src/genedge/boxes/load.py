@@ -279,6 +279,7 @@ def _built(name: str, table: Table, source: str) -> BoxFile:
         pins=read.pins,
         warm=read.warm,
         most_models=read.most_models,
+        keep_alive_s=read.keep_alive_s,
         overlap=read.overlap,
     )
     kept = {path: setting for path, setting in table.items() if not (path[0] == "models" and len(path) == 2)}

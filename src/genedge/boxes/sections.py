@@ -67,6 +67,7 @@ class BoxSection(Section):
     pins: Names = ()
     warm: Names = ()
     most_models: Count | None = None
+    keep_alive_s: Seconds | None = None
     overlap: Annotated[Number, Field(ge=1, le=1000)] | None = None
     think_s: Seconds | None = None
     models: dict[Name, ModelSection]

@@ -39,6 +39,7 @@ class Box(NamedTuple):
         pins: names of models that are in memory from the start, and are never given up.
         warm: names of models that are in memory at the start.
         most_models: at most so many in the memory of a GPU; None for any number.
+        keep_alive_s: a model that has not generated for so long leaves the memory; None if it stays [s].
         overlap: by how much generating slows down while the GPU loads beside it, 1 if not at all; None if it cannot
             do both.
     """
@@ -49,4 +50,5 @@ class Box(NamedTuple):
     pins: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
     most_models: int | None = None
+    keep_alive_s: float | None = None
     overlap: float | None = None

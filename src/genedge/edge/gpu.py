@@ -29,6 +29,7 @@ class GpuState:
         free_mb: of it, held by none.
         resident: models in its memory and since when [s], the one that came first at the front; one that loads is
             among them.
+        resting: loaded models that do not generate, and since when [s], the longest first.
         stays: of the models that left, in that order.
         loads_of: how many loads of each model it has begun.
         loading: the model that loads now.
@@ -46,6 +47,7 @@ class GpuState:
         """
         self.memory_mb = self.free_mb = memory_mb
         self.resident: dict[str, float] = {}
+        self.resting: dict[str, float] = {}
         self.stays: list[Stay] = []
         self._loaded_at: dict[str, float] = {}
         self.loads_of: dict[str, int] = {}
@@ -70,6 +72,17 @@ class GpuState:
             model: its name.
         """
         self.resident[model] = self._loaded_at[model] = now
+        self.rest(now, model)
+
+    def rest(self, now: float, model: str) -> None:
+        """A model is loaded, or has generated.
+
+        Args:
+            now: [s].
+            model: its name.
+        """
+        self.resting.pop(model, None)
+        self.resting[model] = now
 
     def leave(self, now: float, model: str) -> None:
         """A model leaves its memory.
@@ -79,6 +92,7 @@ class GpuState:
             model: its name.
         """
         came = self.resident.pop(model)
+        self.resting.pop(model, None)
         self.stays.append(Stay(model, came, self._loaded_at.pop(model, now), now))
 
     def loading_s(self, now: float, model: str) -> tuple[float, float]:
@@ -121,4 +135,5 @@ class GpuState:
         self._loading_of[model] = self._loading_of.get(model, 0.0) + took
         self.loading = None
         self._loaded_at[model] = now
+        self.rest(now, model)
         return model

@@ -10,7 +10,8 @@ for every GPU that could do something, what is `next`. The rules are numbered ag
 4. what loads is not in this GPU's memory, and there is room for it once the named models are given up;
 5. nothing is given up that is pinned, loads, generates or is not there;
 6. what leaves a GPU stays in the second tier, if there is one, where the least recently left is dropped; it leaves
-   before the load begins, so that for a moment both are there.
+   before the load begins, so that for a moment both are there;
+7. what has not generated for as long as the box keeps models alive has left by then.
 """
 
 from collections import deque
@@ -129,6 +130,8 @@ class Server:
         request = state.serving
         assert request is not None
         state.serving = None
+        if self.box.keep_alive_s is not None:
+            state.rest(now, request.model)
         state.generating_s += took_s
         state.loaded_since_s += took_s
         self._scheduler.finished(now, gpu, request, took_s)
@@ -173,6 +176,8 @@ class Server:
         busy = (state.loading is not None) + (state.serving is not None)
         if not self.waiting or busy > (self.box.overlap is not None):
             return None
+        if self.box.keep_alive_s is not None:
+            self._expire(now, gpu, self.box.keep_alive_s)
         action = self._scheduler.next(now, gpu, self)
         if isinstance(action, Serve):
             self._serve(now, gpu, action)
@@ -299,10 +304,24 @@ class Server:
         for victim in victims:
             if victim not in state.resident or victim == model or self.kept(gpu, victim):
                 raise self._broken(now, f"gives up {victim} on GPU {gpu}, which does not hold it or must keep it")
-            state.leave(now, victim)
-            state.free_mb += self.models[victim].memory_mb
-            if self.box.ram is not None:
-                self._keep(victim, self.box.ram.memory_mb)
+            self._leave_gpu(now, gpu, victim)
+
+    def _expire(self, now: float, gpu: int, keep_alive_s: float) -> None:
+        """What has not generated for too long has left meanwhile (7)."""
+        state = self.gpus[gpu]
+        for model, since in list(state.resting.items()):
+            # What is loaded this very moment stays for whoever waits for it.
+            if since + keep_alive_s >= now:
+                return
+            if not self.kept(gpu, model):
+                self._leave_gpu(since + keep_alive_s, gpu, model)
+
+    def _leave_gpu(self, now: float, gpu: int, model: str) -> None:
+        state = self.gpus[gpu]
+        state.leave(now, model)
+        state.free_mb += self.models[model].memory_mb
+        if self.box.ram is not None:
+            self._keep(model, self.box.ram.memory_mb)
 
     def _keep(self, model: str, memory_mb: int) -> None:
         """In the second tier (6)."""
