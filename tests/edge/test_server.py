@@ -255,6 +255,24 @@ def test_a_broken_rule_is_named(wanted, told):
     assert (dict(server.gpus[0].resident), server.gpus[0].free_mb) == before
 
 
+def test_nobody_runs_for_ever():
+    """Who waits for ever, until now, or loads and loads is named."""
+    models = models_of(a=(1, 0, 1), b=(1, 0, 1))
+    rows = [(0, "a", "u", 1), (0, "b", "u", 1)]
+
+    def loads(view):
+        (there,) = view.gpus[0].resident or [None]
+        return Load("b" if there == "a" else "a", [] if there is None else [there])
+
+    for wanted, told in (
+        (lambda view: Wait(), "waits for ever, and 2 requests are left"),
+        (lambda view: Wait(0.0), "waits until 0 s, which is no later"),
+        (loads, "has loaded 1000 times in a row and served nobody"),
+    ):
+        with pytest.raises(BrokenRuleError, match=f"^scheduler mine, at 0 s: it {told}$"):
+            run(rows, models, box_of(1), scheduler=Wants(wanted))
+
+
 def test_who_waits_until_a_time_is_asked_again():
     """A scheduler that waits for a second request before it loads."""
 

@@ -11,7 +11,8 @@ for every GPU that could do something, what is `next`. The rules are numbered ag
 5. nothing is given up that is pinned, loads, generates or is not there;
 6. what leaves a GPU stays in the second tier, if there is one, where the least recently left is dropped; it leaves
    before the load begins, so that for a moment both are there;
-7. what has not generated for as long as the box keeps models alive has left by then.
+7. what has not generated for as long as the box keeps models alive has left by then;
+8. who waits says until a later time, and nobody loads a thousand times in a row and serves no one.
 """
 
 from collections import deque
@@ -24,6 +25,8 @@ from genedge.edge.models import Model
 from genedge.edge.request import Request
 from genedge.edge.scheduler import Action, Load, Offload, Scheduler, Serve
 from genedge.errors import InputError
+
+MOST_IN_A_ROW = 1000
 
 
 class BrokenRuleError(InputError):
@@ -73,6 +76,7 @@ class Server:
         self.in_ram: dict[str, None] = {}
         self._ram_mb = 0
         self._somewhere: dict[str, bool] = {}
+        self._loads_in_a_row = 0
         self._scheduler = scheduler
         self._pinned: list[set[str]] = [set() for _ in box.gpus]
         self._begin(now)
@@ -185,6 +189,8 @@ class Server:
             self._load(now, gpu, action)
         elif isinstance(action, Offload):
             self._offload(now, action)
+        elif action.until <= now:
+            raise self.broken(now, f"waits until {action.until:g} s, which is no later")
         return action
 
     def waited(self, now: float, gpu: int, request: Request) -> Waited:
@@ -256,36 +262,40 @@ class Server:
         state, request = self.gpus[gpu], action.request
         model = request.model
         if not request.waiting:
-            raise self._broken(now, f"serves {request}, which does not wait")
+            raise self.broken(now, f"serves {request}, which does not wait")
         if state.serving is not None:
-            raise self._broken(now, f"serves {request} on GPU {gpu}, which generates")
+            raise self.broken(now, f"serves {request} on GPU {gpu}, which generates")
         if model not in state.resident or state.loading == model:
-            raise self._broken(now, f"serves {request} on GPU {gpu}, which has not loaded it")
+            raise self.broken(now, f"serves {request} on GPU {gpu}, which has not loaded it")
         if not 0 <= action.steps <= request.steps:
-            raise self._broken(now, f"serves {request} with {action.steps:g} of {request.steps:g} steps")
+            raise self.broken(now, f"serves {request} with {action.steps:g} of {request.steps:g} steps")
         if action.evict:
             self._evict(now, gpu, action.evict, model)
         if self.models[model].working_mb > state.free_mb:
-            raise self._broken(now, f"serves {request} on GPU {gpu}, without room for its working memory")
+            raise self.broken(now, f"serves {request} on GPU {gpu}, without room for its working memory")
         self._leave(request)
+        self._loads_in_a_row = 0
         state.serving = request
 
     def _load(self, now: float, gpu: int, action: Load) -> None:
         state, model = self.gpus[gpu], action.model
         takes = self.models.get(model)
         if takes is None:
-            raise self._broken(now, f"loads {model}, which there is not")
+            raise self.broken(now, f"loads {model}, which there is not")
         if state.loading is not None:
-            raise self._broken(now, f"loads {model} on GPU {gpu}, which loads")
+            raise self.broken(now, f"loads {model} on GPU {gpu}, which loads")
         if model in state.resident:
-            raise self._broken(now, f"loads {model} on GPU {gpu}, which has it")
+            raise self.broken(now, f"loads {model} on GPU {gpu}, which has it")
+        self._loads_in_a_row += 1
+        if self._loads_in_a_row > MOST_IN_A_ROW:
+            raise self.broken(now, f"has loaded {MOST_IN_A_ROW} times in a row and served nobody")
         self._evict(now, gpu, action.evict, model)
         most = self.box.most_models
         if most is not None and len(state.resident) >= most:
-            raise self._broken(now, f"loads {model} on GPU {gpu}, which may hold {most} models and does")
+            raise self.broken(now, f"loads {model} on GPU {gpu}, which may hold {most} models and does")
         lacks = takes.memory_mb + self.working_mb(gpu) - state.free_mb
         if lacks > 0:
-            raise self._broken(now, f"loads {model} on GPU {gpu}, where {lacks} MB are missing for it")
+            raise self.broken(now, f"loads {model} on GPU {gpu}, where {lacks} MB are missing for it")
         state.free_mb -= takes.memory_mb
         state.resident[model] = now
         state.begin_load(now, model, self.load_s(model))
@@ -294,16 +304,16 @@ class Server:
 
     def _offload(self, now: float, action: Offload) -> None:
         if self.box.cloud is None:
-            raise self._broken(now, f"sends {action.request} to a cloud, and there is none")
+            raise self.broken(now, f"sends {action.request} to a cloud, and there is none")
         if not action.request.waiting:
-            raise self._broken(now, f"sends {action.request} to the cloud, which does not wait")
+            raise self.broken(now, f"sends {action.request} to the cloud, which does not wait")
         self._leave(action.request)
 
     def _evict(self, now: float, gpu: int, victims: Sequence[str], model: str) -> None:
         state = self.gpus[gpu]
         for victim in victims:
             if victim not in state.resident or victim == model or self.kept(gpu, victim):
-                raise self._broken(now, f"gives up {victim} on GPU {gpu}, which does not hold it or must keep it")
+                raise self.broken(now, f"gives up {victim} on GPU {gpu}, which does not hold it or must keep it")
             self._leave_gpu(now, gpu, victim)
 
     def _expire(self, now: float, gpu: int, keep_alive_s: float) -> None:
@@ -344,7 +354,13 @@ class Server:
         if not queue:
             del self.waiting[request.model]
 
-    def _broken(self, now: float, what: str) -> BrokenRuleError:
+    def broken(self, now: float, what: str) -> BrokenRuleError:
+        """The error that names the scheduler.
+
+        Args:
+            now: [s].
+            what: it does.
+        """
         return BrokenRuleError(f"scheduler {self._scheduler.name}, at {now:g} s: it {what}")
 
     def _begin(self, now: float) -> None:

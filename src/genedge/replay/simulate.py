@@ -196,6 +196,9 @@ class _Drive:
             arrives = arrivals.when()
             now = ends[0][0] if ends and ends[0][0] <= arrives else arrives
             if now == NEVER:
+                left = sum(map(len, self._server.waiting.values()))
+                if left:
+                    raise self._server.broken(self._last, f"waits for ever, and {left} requests are left")
                 return self._last
             while ends and ends[0][0] <= now:
                 self._end(*heappop(ends))
