@@ -7,11 +7,13 @@ least recently, blind to the queue.
 
 import numpy as np
 import pytest
-from edge_boxes import box_of, models_of, rows_of, run
+from edge_boxes import CASES, box_of, models_of, rows_of, run
 
 from genedge.edge.box import Ram
 from genedge.edge.schedulers.evictions import Lfu, Lru
 from genedge.edge.schedulers.orders import Affinity, Dwell, Fifo, ResponseRatio
+from genedge.replay.catalogue import Catalogue, load_catalogue
+from genedge.replay.run import replay
 
 TWO_SIZES = models_of(**{"qwen2.5:7b": (5.5, 30, 1), "qwen2.5:14b": (9, 30, 1)})
 LETTERS = models_of(A=(20, 20, 1), B=(20, 20, 1), C=(20, 20, 1))
@@ -104,3 +106,14 @@ def test_a_model_that_fits_on_none_of_four_cards():
     ran = run([(0, "large", "u", 1), (1, "small", "u", 1)], models, box_of(24, 24, 24, 24), Fifo(), Lru)
     assert [r.model for r in ran.refused] == ["large"]
     assert ran.delays == [11]
+
+
+def test_the_best_fixed_set_where_there_is_a_cloud():
+    """Loaded when first asked for: eight hits of the ten requests for two models, against six of seven for one."""
+    tree = load_catalogue("load-free").model_dump()
+    tree["cloud"]["wait_s"] = 10
+    tree["models"] = {name: {"memory_gb": gb} for name, gb in (("sdxl", 6), ("sd15", 5), ("pixart", 5))}
+    catalogue = Catalogue.model_validate(tree)
+    found = replay(CASES / "static.csv", catalogue, 10, ["static"], False, lambda *told: None)
+    assert sorted(found.holds) == ["pixart", "sd15"]
+    assert found.tallies["static"].hits == 8
