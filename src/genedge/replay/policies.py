@@ -6,8 +6,9 @@ handed to it.
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from genedge.edge.schedulers.evictions import KERNELS
 from genedge.replay.catalogue import TraceModels
 from genedge.replay.idle import Idle
 
@@ -174,20 +175,6 @@ class Popularity:
         return victims if self._rate(model, time) > self.HYSTERESIS * lost else None
 
 
-class Kernel(NamedTuple):
-    """One exponential in a rate of requests.
-
-    Attributes:
-        of_users: it counts the users whose last request was for the model, else the requests for the model.
-        half_life_s: after which half is forgotten.
-        weight: of the rate.
-    """
-
-    of_users: bool
-    half_life_s: float
-    weight: float
-
-
 class CostAware:
     """Ours: loads where the saving expected of the model, once loaded, clearly exceeds that of what must go.
 
@@ -200,21 +187,7 @@ class CostAware:
     random searches for the most hits.
     """
 
-    KERNELS = (
-        Kernel(False, 60.0, 0.019),
-        Kernel(False, 180.0, 0.012),
-        Kernel(False, 600.0, 0.04),
-        Kernel(False, 1800.0, 0.012),
-        Kernel(False, 21600.0, 0.11),
-        Kernel(False, 86400.0, 0.16),
-        Kernel(False, 172800.0, 0.31),
-        Kernel(True, 60.0, 0.023),
-        Kernel(True, 180.0, 0.1),
-        Kernel(True, 600.0, 0.051),
-        Kernel(True, 1800.0, 0.013),
-        Kernel(True, 21600.0, 0.093),
-        Kernel(True, 86400.0, 0.057),
-    )
+    KERNELS = KERNELS
     HYSTERESIS = 1.2
 
     def __init__(self, models: TraceModels) -> None:
