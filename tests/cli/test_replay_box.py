@@ -151,6 +151,15 @@ def test_what_fits_nowhere_is_refused_and_said(genedge, here):
     assert "2 requests are refused: their models fit on no GPU, and there is no cloud." in " ".join(
         answer.out.split()
     )
+    # A refused request has no share in the bound, as it has none in the mean.
+    (document,) = replayed(genedge, here, "--set", "models.B.memory_gb=30", "--json").rows
+    times = [t for t, model in ROWS if model != "B"]
+    assert document["bounds"]["anybody_s"] == pytest.approx(
+        np.mean([10 * (i + 1) - t for i, t in enumerate(times)])
+    )
+    (document,) = replayed(genedge, here, "--memory", "1", "--json").rows
+    assert document["bounds"] == {"anybody_s": None, "best_found_s": None}
+    assert document["schedulers"]["fifo+lru"]["refused"] == 8
     cloud = ("--set", "cloud.wait_s=5", "--set", "cloud.backhaul_mbit_per_s=8", "--set", "models.B.result_mb=3")
     (document,) = replayed(genedge, here, "--set", "models.B.memory_gb=30", *cloud, "--json").rows
     fifo = document["schedulers"]["fifo+lru"]

@@ -72,6 +72,7 @@ class QueueTally:
         """
         self.begin = self.end = begin
         self.served = self.refused = 0
+        self.fit_nowhere: set[str] = set()
         self.parts = dict.fromkeys(PARTS, 0.0)
         self.models: dict[str, ModelTally] = {}
         self.sketch = QuantileSketch()
@@ -126,6 +127,7 @@ class QueueTally:
             request: it.
         """
         self.refused += 1
+        self.fit_nowhere.add(request.model)
 
     def close(self, server: Server, end: float) -> None:
         """All requests are done.
@@ -305,7 +307,7 @@ class Queued(Results):
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program."""
-        means = [row.value("mean_s").mean for row in self.rows]
+        means = [row.value("mean_s").mean for row in self.rows if self.tallies[row.policy].served]
         document: dict[str, Any] = plain(
             {
                 "trace": self.trace,
@@ -316,7 +318,7 @@ class Queued(Results):
                     each.lever.name: {"what": each.lever.what, "mean_s": each.mean_s, "saved_s": each.saved_s}
                     for each in self.pulled
                 },
-                "bounds": {"anybody_s": self.anybody_s, "best_found_s": min(means)},
+                "bounds": {"anybody_s": self.anybody_s, "best_found_s": min(means, default=None)},
             }
         )
         return document

@@ -51,7 +51,9 @@ def replay_queue(
             report("reading", len(rows), "")
     tallies = {name: _replayed(name, rows, file, name, report) for name in names}
     pulled = _pulled(rows, file, against, tallies[against], report) if levers else []
-    return queued(str(trace), file, against, tallies, anybody_s(rows, file), pulled)
+    # What is refused has no delay, under any scheduler, and no share in the bound.
+    served = [row for row in rows if row[1] not in tallies[against].fit_nowhere]
+    return queued(str(trace), file, against, tallies, anybody_s(served, file), pulled)
 
 
 def _pulled(rows: Sequence[Row], file: BoxFile, today: str, tally: QueueTally, report: Report) -> list[Pulled]:
@@ -116,13 +118,13 @@ def anybody_s(rows: Sequence[Row], file: BoxFile) -> float | None:
     cloud, whose generators may have no end, it is that of all requests alone.
 
     Args:
-        rows: the requests.
+        rows: the requests that are served, with as many steps as they ask for.
         file: the box.
 
     Returns:
-        Seconds; None where requests come when others have ended.
+        Seconds; None where requests come when others have ended, or none is served.
     """
-    if file.think_s is not None:
+    if file.think_s is not None or not rows:
         return None
     own_s = [file.models[row[1]].generation_s(row[3]) for row in rows]
     if file.box.cloud is not None:
