@@ -5,9 +5,10 @@ BIN := .venv/bin
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Tests mostly compile, and with no effort for each program they are done sooner. Heavy tests compute longer, and
-# compare with workers that compile with all effort: theirs has some.
+# compare with workers that compile with all effort: theirs has some. Two workers with two threads each of PyTorch would
+# wait for one another.
 QUICKLY := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
-HEAVILY := XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
+HEAVILY := OMP_NUM_THREADS=1 XLA_FLAGS="--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=1"
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: demo check check-code test test-quick test-heavy fuzz durations golden docs bench figures version dist \
@@ -83,7 +84,7 @@ install-test: .venv/.installed-test
 # so is what needs a browser where there is none: Chromium comes from the system.
 install-all: install-test
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,bench,browser,curves]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,bench,browser,clients,curves,diffusion]"
 	-$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[ray]"
 
 .venv/bin/python:

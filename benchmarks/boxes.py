@@ -5,7 +5,9 @@ policies meet the same slots, which no training saw. Prints each policy's gap as
 splits, and its loads: means over catalogues (and seeds), with the range over them. Runs are kept in a folder and
 used again; only then is the benchmark quick.
 
-    python benchmarks/boxes.py [--catalogues 3] [--seeds 2] [--episodes 200] [--runs runs/boxes]
+    python benchmarks/boxes.py [--catalogues 3] [--seeds 2] [--episodes 200] [--runs runs/boxes] [--rules]
+
+With `--rules` only what needs no training is measured, in minutes.
 """
 
 import argparse
@@ -16,7 +18,10 @@ import numpy as np
 
 SCENARIO = "edge-box"
 EVALUATION_SEED = 1000
-RULES = ("cloud-only", "keep-forever", "lru", "lfu", "popularity", "cost-aware", "rcars", "greedy", "knapsack")
+RULES = (
+    *("lru", "lfu", "gdsf", "popularity", "cost-aware", "keep-forever", "forecast"),
+    *("cloud-only", "constant", "rcars", "greedy", "knapsack"),
+)
 # On two timescales, and the others of the package that can be trained on a box, with as many episodes.
 AGENTS = ("two-timescale", "td3", "ddpg")
 EPISODES = 1000
@@ -29,6 +34,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--episodes", type=int, default=200)
     parser.add_argument("--runs", type=Path, default=Path("runs/boxes"))
+    parser.add_argument("--rules", action="store_true")
     asked = parser.parse_args()
     # One core for each process, so that training and evaluation are the same on any machine.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
@@ -62,7 +68,7 @@ def main() -> None:
         scenario = load_scenario(SCENARIO, [f"seed={catalogue}"])
         users = scenario.settings.cell.users
         names = {name: name for name in RULES}
-        for agent in AGENTS:
+        for agent in () if asked.rules else AGENTS:
             for seed in range(asked.seeds if agent == "two-timescale" else 1):
                 names[f"{agent} {seed}"] = str(trained(catalogue, agent, seed).folder)
         solve = solver(scenario.params, users, scenario.settings.cell.slots_per_episode)

@@ -17,15 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from genedge.boxes.schedulers import scheduler_of
-from genedge.edge.box import Box
+from genedge.edge.box import Box, Cloud
 from genedge.edge.models import Model
 from genedge.edge.request import Request
 from genedge.edge.server import Server
-from genedge.replay.catalogue import TraceModels, load_catalogue
-from genedge.replay.policies import Lru
-from genedge.replay.server import Server as Unqueued
+from genedge.edge.unqueued import Unqueued
+from genedge.replay.side_by_side import SideBySide
 from genedge.replay.simulate import Done, Open, simulate
-from genedge.replay.trace import Chunk, rows_in_order
+from genedge.replay.trace import rows_in_order
 
 SIZE_MB, LOAD_S, S_PER_STEP, S_FIXED = 4000, 22.5, 0.04, 18.0
 SPEED_OF = ("fifo+lru", "affinity+lru", "dwell+lru", "dwell+cost-aware")
@@ -107,11 +106,11 @@ def speed() -> None:
     times = np.cumsum(rng.exponential((S_FIXED + S_PER_STEP * 30) / 0.5, LONG))
     rows = [(float(t), names[m], f"u{i % 500}", 30.0) for i, (t, m) in enumerate(zip(times, drawn, strict=True))]
 
-    models = TraceModels(load_catalogue("gentd26"))
-    numbers = [models.number(row[1]) for row in rows]
-    chunk = Chunk([row[0] for row in rows], numbers, [0] * LONG, [19.2] * LONG, [1.2] * LONG)
+    models = {name: Model(name, SIZE_MB, LOAD_S, S_PER_STEP, S_FIXED, 0, 15.0) for name in names}
+    box = Box((3 * SIZE_MB,), Cloud(0.0, 0.08), queue=False)
     start = time.process_time()
-    Unqueued(3 * SIZE_MB, models, Lru(models)).serve(chunk)
+    requests = [Request(i, *row, models[row[1]].generation_s(row[3])) for i, row in enumerate(rows)]
+    SideBySide(Unqueued(box, models, scheduler_of("lru", box, models))).serve(requests)
     without = LONG / (time.process_time() - start)
     print(f"{LONG} requests for 60 models, memory for 3, the GPU half busy with generating; of one core's time")
     print(f"{'without a queue, lru':22}{without:10,.0f} requests/s")

@@ -1,42 +1,46 @@
-"""How fast a replay is, that its memory stays flat, and what a real trace shows.
+"""How fast a replay is where nothing queues, that its memory stays flat, and what a real trace shows.
 
     python benchmarks/replay.py [TRACE.csv [--half 1 | --fit]]
 
-Without a trace: requests a second and peak memory, on generated ones, what a miss costs in the number of models in
-memory, and what the bounds cost where loads outlast many requests. With GenTD26's (see docs/replay.md): the
-share of the distance from LRU to Belady with bypass, in hits, that each policy closes on the trace's second
-half, with memory for 3, 5 and 8 equal models. Everything that is tuned was tuned on the first half, which
-`--half 1` shows. Servers run through both halves; the hits of one alone are counted, and its bound chooses
-freely what is in memory when it begins. `--fit` searches the weights of `cost-aware` on the first half again,
-in some minutes.
+Without a trace: requests a second and peak memory, on generated ones, beside the barest LRU, a loop over a
+dictionary; what a miss costs in the number of models in memory, and what the bounds cost where loads outlast
+many requests. With GenTD26's (see docs/replay.md): the share of the distance from LRU to Belady with bypass, in
+hits, that each policy closes on the trace's second half, with memory for 3, 5 and 8 equal models. Everything
+that is tuned was tuned on the first half, which `--half 1` shows. Servers run through both halves; the hits of
+one alone are counted, and its bound chooses freely what is in memory when it begins. `--fit` searches the
+weights of `cost-aware` on the first half again, in some minutes.
 """
 
 import argparse
-import itertools
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from genedge.registry import named
+from genedge.boxes.load import BoxFile, load_box
+from genedge.boxes.schedulers import foresees, scheduler_of
+from genedge.edge.request import Request
+from genedge.edge.schedulers.foreseeing import WholeTrace
+from genedge.edge.unqueued import Unqueued
 from genedge.replay.bound import most_saved
-from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.generate import generate
-from genedge.replay.hindsight import Belady, Static, WholeTrace, most_hits_of_equal
-from genedge.replay.policies import CostAware
-from genedge.replay.run import replay
-from genedge.replay.server import Server
-from genedge.replay.trace import Chunk, read_trace, write_trace
+from genedge.replay.hindsight import most_hits_of_equal
+from genedge.replay.requests import request_of, whole_of
+from genedge.replay.side_by_side import SideBySide
+from genedge.replay.trace import Row, rows_in_order, write_trace
+from genedge.replay.unqueued import replay_unqueued
 
-TRACE_POLICIES = named("trace policy")
-ONLINE = [name for name, entry in TRACE_POLICIES.items() if "foresees" not in entry.traits]
-
-PLACES = (3, 5, 8)
+BOX = "cloud-no-queue"
 CLASSICS = ("lru", "lfu", "gdsf")
+ONLINE = (*CLASSICS, "popularity", "cost-aware", "keep-forever", "cloud-only")
+PLACES = (3, 5, 8)
 LONG = 1_000_000
 MISSES = 20_000
 RESIDENT = (100, 1000, 4000)
@@ -49,31 +53,37 @@ CASES = {
 }
 
 
-def whole(trace: Path, catalogue: str) -> tuple[TraceModels, Chunk]:
-    models = TraceModels(load_catalogue(catalogue))
-    chunks = list(read_trace(trace, models, {}))
-    return models, Chunk(*(list(itertools.chain.from_iterable(column)) for column in zip(*chunks, strict=True)))
+class Whole(NamedTuple):
+    """A trace as a box meets it."""
+
+    file: BoxFile
+    requests: list[Request]
+    trace: WholeTrace
 
 
-def closed(trace: Path, catalogue: str, half: int) -> None:
-    models, chunk = whole(trace, catalogue)
-    n = len(chunk.time)
+def whole(trace: Path, box: str) -> Whole:
+    file, rows = load_box(box), list(rows_in_order(trace))
+    return Whole(file, [request_of(i, row, file) for i, row in enumerate(rows)], whole_of(rows, file))
+
+
+def drive_of(name: str, file: BoxFile, trace: WholeTrace, memory_mb: int) -> SideBySide:
+    box = file.box._replace(gpus=(memory_mb,))
+    scheduler = scheduler_of(name, box, file.models, trace if foresees(name, box) else None)
+    return SideBySide(Unqueued(box, file.models, scheduler, trace.time[0]))
+
+
+def closed(path: Path, box: str, half: int) -> None:
+    file, requests, trace = whole(path, box)
+    n, size = len(requests), file.models[trace.names[0]].memory_mb
     part = slice(0, n // 2) if half == 1 else slice(n // 2, n)
-    requests = WholeTrace(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
-    size = models.memory_mb[0]
     hits: dict[str, list[np.ndarray]] = {}
     for places in PLACES:
-        memory_mb = places * size
-        for name in (*ONLINE, "static", "belady"):
-            if name == "static":
-                policy = Static(models, requests, memory_mb)
-            else:
-                policy = Belady(models, requests) if name == "belady" else TRACE_POLICIES[name].load()(models)
-            served = Server(memory_mb, models, policy).serve(chunk)
-            hits.setdefault(name, []).append(np.array(served.hit))
-        hits.setdefault("load-free bound", []).append(most_hits(requests, places, part))
-    print(f"\n{trace.name}, half {half} ({part.stop - part.start} of {n} requests), catalogue {catalogue}")
-    print(f"{'policy':16}" + "".join(f"   {places} models: hit ratio  closed" for places in PLACES))
+        for name in (*ONLINE, "static", "forecast", "belady"):
+            found = drive_of(name, file, trace, places * size).serve(requests)
+            hits.setdefault(name, []).append(np.array(found.hit))
+        hits.setdefault("load-free bound", []).append(most_hits(trace, places, part))
+    print(f"\n{path.name}, half {half} ({part.stop - part.start} of {n} requests), box {box}")
+    print(f"{'eviction':16}" + "".join(f"   {places} models: hit ratio  closed" for places in PLACES))
     for name, runs in hits.items():
         cells = []
         for i, run in enumerate(runs):
@@ -91,32 +101,32 @@ def most_hits(requests: WholeTrace, places: int, part: slice) -> np.ndarray:
     return hit
 
 
-def fit(trace: Path) -> None:
+def fit(path: Path) -> None:
     """Random search for the weights of the most hits on the first half, loads free, four times; then their mean."""
-    models, chunk = whole(trace, "load-free")
-    half = len(chunk.time) // 2
-    chunk = Chunk(*(column[:half] for column in chunk))
-    policy = CostAware(models)
-    decay = np.log(2) / np.array([kernel.half_life_s for kernel in policy.KERNELS])
+    file, requests, trace = whole(path, "load-free")
+    half = len(requests) // 2
+    trace = trace._replace(time=trace.time[:half], model=trace.model[:half], saved_s=trace.saved_s[:half])
+    scheduler = scheduler_of("cost-aware", file.box, file.models)
+    eviction, decay = scheduler.eviction, np.array(scheduler.eviction.decay)
     known: set[int] = set()
-    counts = np.zeros((half, len(models.names), decay.size))
-    for i, (time_s, model, user) in enumerate(zip(chunk.time, chunk.model, chunk.user, strict=True)):
-        policy.seen(time_s, model, user)
-        known.add(model)
+    counts = np.zeros((half, len(trace.names), decay.size))
+    for i, request in enumerate(requests[:half]):
+        eviction.asked(request.time, request)
+        known.add(int(trace.model[i]))
         for m in known:
-            counts[i, m] = policy.counts(m, time_s)
+            counts[i, m] = eviction.counts(trace.names[m], request.time)
     rates = (counts * decay).astype(np.float32)
-    requests = WholeTrace(np.array(chunk.time), np.array(chunk.model), np.array(chunk.saved_s))
+    model, size = trace.model.tolist(), file.models[trace.names[0]].memory_mb
     ends = []
     for places in PLACES:
-        lru = Server(places * models.memory_mb[0], models, TRACE_POLICIES["lru"].load()(models)).serve(chunk).hit
-        ends.append((np.sum(lru), most_hits_of_equal(requests, places).sum()))
+        lru = drive_of("lru", file, trace, places * size).serve(requests[:half]).hit
+        ends.append((np.sum(lru), most_hits_of_equal(trace, places).sum()))
 
     def share(weights: np.ndarray) -> np.ndarray:
         scores = (rates @ weights.astype(np.float32)).tolist()
         return np.array(
             [
-                (hits_by_score(chunk.model, scores, places) - lru) / (most - lru)
+                (hits_by_score(model, scores, places) - lru) / (most - lru)
                 for places, (lru, most) in zip(PLACES, ends, strict=True)
             ]
         )
@@ -163,19 +173,44 @@ def long_trace(folder: Path, requests: int) -> Path:
     return path
 
 
+def bare(rows: Sequence[Row], places: int) -> int:
+    """The hits of LRU, were everything free: what is least that can be done for a request."""
+    held: OrderedDict[str, None] = OrderedDict()
+    hits = 0
+    for row in rows:
+        if row[1] in held:
+            hits += 1
+            held.move_to_end(row[1])
+            continue
+        if len(held) == places:
+            held.popitem(last=False)
+        held[row[1]] = None
+    return hits
+
+
 def speed(folder: Path) -> None:
-    models, chunk = whole(long_trace(folder, LONG), "gentd26")
-    print(f"\ngenerated trace of {LONG} requests, 100 models, 5000 users, 80 GB; of one core's time")
+    path = long_trace(folder, LONG)
+    start = time.process_time()
+    rows = list(rows_in_order(path))
+    reading = time.process_time() - start
+    start = time.process_time()
+    bare(rows, 20)
+    least = reading + time.process_time() - start
+    del rows
+    print(
+        f"\ngenerated trace of {LONG} requests, 100 models, 5000 users, 80 GB; of one core's time, with reading the"
+    )
+    print(f"file and adding up; reading it for the barest LRU: {LONG / least:,.0f} requests/s")
+    file = load_box(BOX, [], 80)
     for name in ONLINE:
         start = time.process_time()
-        served = Server(80_000, models, TRACE_POLICIES[name].load()(models)).serve(chunk)
+        results = replay_unqueued(path, file, [name], name, False, lambda *told: None)
         seconds = time.process_time() - start
-        print(f"{name:16}{LONG / seconds:12,.0f} requests/s, hit ratio {np.mean(served.hit):.4f}", flush=True)
-    for name in CLASSICS:
-        start = time.process_time()
-        replay(folder / f"long-{LONG}.csv", load_catalogue("gentd26"), 80, [name], False, lambda *told: None)
-        seconds = time.process_time() - start
-        print(f"{name:16}{LONG / seconds:12,.0f} requests/s with reading the file and adding up", flush=True)
+        ratio = results.tallies[name].hits / LONG
+        print(
+            f"{name:16}{LONG / seconds:12,.0f} requests/s, {least / seconds:.2f} of that, hit ratio {ratio:.4f}",
+            flush=True,
+        )
 
 
 def misses() -> None:
@@ -184,25 +219,13 @@ def misses() -> None:
     for name in ("lru", "lfu", "gdsf", "keep-forever", "static", "belady", "popularity", "cost-aware"):
         cells = []
         for places in RESIDENT if name not in SLOW else RESIDENT[:2]:
-            models = TraceModels(load_catalogue("gentd26"))
-            for m in range(4 * places):
-                models.number(str(m))
-            rng = np.random.default_rng(0)
-            columns = (
-                np.arange(MISSES, dtype=float),
-                rng.integers(0, 4 * places, MISSES),
-                rng.integers(0, 500, MISSES),
-                np.full(MISSES, 20.0),
-                np.full(MISSES, 1.2),
-            )
-            requests, memory_mb = WholeTrace(columns[0], columns[1], columns[4]), places * models.memory_mb[0]
-            if name == "static":
-                policy = Static(models, requests, memory_mb)
-            else:
-                policy = Belady(models, requests) if name == "belady" else TRACE_POLICIES[name].load()(models)
-            chunk, server = Chunk(*(column.tolist() for column in columns)), Server(memory_mb, models, policy)
+            file, rng = load_box(BOX), np.random.default_rng(0)
+            model, user = rng.integers(0, 4 * places, MISSES), rng.integers(0, 500, MISSES)
+            rows = [(float(i), f"M{model[i]}", f"G{user[i]}", 50.0, *[None] * 4) for i in range(MISSES)]
+            requests, trace = [request_of(i, row, file) for i, row in enumerate(rows)], whole_of(rows, file)
+            drive = drive_of(name, file, trace, 4000 * places)
             start = time.process_time()
-            server.serve(chunk)
+            drive.serve(requests)
             cells.append(f"{(time.process_time() - start) / MISSES * 1e6:10.1f}")
         print(f"{name:16}" + "".join(cells), flush=True)
 
@@ -218,14 +241,10 @@ def bounds() -> None:
 
 def bound(case: str) -> None:
     count, n, load_s, gap_s = CASES[case]
-    models = TraceModels(load_catalogue("gentd26"))
-    for m in range(count):
-        models.number(str(m))
-    models.load_s = [load_s] * count
     rng = np.random.default_rng(0)
-    requests = WholeTrace(np.arange(n) * gap_s, rng.integers(0, count, n), np.full(n, 1.2))
+    requests = WholeTrace(np.arange(n) * gap_s, rng.integers(0, count, n), np.full(n, 1.2), ())
     start = time.process_time()
-    most_saved(requests, requests.saved_s, 12_000, models, False, lambda *told: None)
+    most_saved(requests, requests.saved_s, 12_000, [4000] * count, [load_s] * count, lambda *told: None)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{time.process_time() - start:.1f} s, {peak_mb:.0f} MB")
 
@@ -241,7 +260,7 @@ def memory(folder: Path) -> None:
 
 
 def peak(path: Path) -> None:
-    replay(path, load_catalogue("gentd26"), 80, list(ONLINE), False, lambda *told: None)
+    replay_unqueued(path, load_box(BOX, [], 80), ONLINE, "lru", False, lambda *told: None)
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.1f}")
 
 
@@ -263,8 +282,8 @@ def main() -> None:
         fit(options.trace)
         return
     if options.trace is not None:
-        for catalogue in ("load-free", "gentd26"):
-            closed(options.trace, catalogue, options.half)
+        for box in ("load-free", BOX):
+            closed(options.trace, box, options.half)
         return
     with tempfile.TemporaryDirectory() as name:
         # First: a process begins with the peak of the one that started it.

@@ -82,10 +82,10 @@ def settings() -> str:
 def catalogue() -> str:
     """The models that the preset's seed draws."""
     models = load_scenario("paper").models
-    columns = list(type(models[0]).model_fields)
+    columns = [key for key in type(models[0]).model_fields if key != "curve"]
     lines = [f"| model | {' | '.join(columns)} |", "|---" * (1 + len(columns)) + "|"]
     for m, model in enumerate(models):
-        lines.append(f"| {m} | {' | '.join(f'{value:.4g}' for value in model.model_dump().values())} |")
+        lines.append(f"| {m} | {' | '.join(f'{getattr(model, key):.4g}' for key in columns)} |")
     return "\n".join(lines)
 
 

@@ -1,42 +1,52 @@
 """Trains what docs/learning.md reports and prints its tables: python docs/make_learning.py PART...
 
-Parts: targets, agent, floor, ablation. Runs live in the folder `runs/learning`; catalogues are seeds of the preset
-`paper`, 1 to 3, and of `agent` 6 to 10, by which nothing was chosen. See `trainings.py`.
+Parts: targets, agent, catalogues, floor, ablation. Runs live in the folder `runs/learning`; catalogues are seeds of
+the preset `paper`, 1 to 3; of `agent` 6 to 10, by which nothing was chosen, and of `catalogues` 16 to 30 besides.
+See `trainings.py`.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from trainings import CONSTANT, Row, decided_by, do, jobs, mean_cost, optimum, table
+from trainings import CONSTANT, Row, against_constant, decided_by, do, jobs, mean_cost, optimum, table, unlike
 
 from genedge.scenario import load_scenario
 
 RUNS = Path("runs/learning")
 CATALOGUES, CATALOGUES_OF_AGENT = (1, 2, 3), (6, 7, 8, 9, 10)
+TWENTY = (*CATALOGUES_OF_AGENT, *range(16, 31))
+
+
+LEARNED = "`learned`, any cell, ships with the package"
 
 
 def without_learning(
     users: Iterable[int], changes: tuple[str, ...], catalogues: Sequence[int] = CATALOGUES
 ) -> dict[str, dict[int, list[np.ndarray]]]:
-    """The gaps of `knapsack` and `constant` on the same catalogues and slots."""
+    """The gaps of what is not trained here, on the same catalogues and slots."""
     return {
-        row: {n: [_gap(name, catalogue, n, changes) for catalogue in catalogues] for n in users}
-        for row, name in (("`knapsack`, no learner", "knapsack"), (CONSTANT, "constant"))
+        row: {n: [_measured(name, catalogue, n, changes)[0] for catalogue in catalogues] for n in users}
+        for row, name in ((LEARNED, "learned"), ("`knapsack`, no learner", "knapsack"), (CONSTANT, "constant"))
     }
 
 
-def _gap(name: str, catalogue: int, users: int, changes: tuple[str, ...]) -> np.ndarray:
+@cache
+def _measured(name: str, catalogue: int, users: int, changes: tuple[str, ...]) -> tuple[np.ndarray, int]:
+    """A policy's gap, and how many caches it uses."""
     scenario = load_scenario("paper", [f"seed={catalogue}", *changes])
-    cost = mean_cost(scenario, users, decided_by(name, scenario, users))
-    return np.array([cost / optimum(catalogue, users, changes) - 1])
+    decision = decided_by(name, scenario, users)
+    gap = mean_cost(scenario, users, decision) / optimum(catalogue, users, changes) - 1
+    return np.array([gap]), unlike(decision)
 
 
+PAPERS = "DDPG, MLP (the paper's)"
 LEARNERS = {
     "REINFORCE, equivariant": Row("reinforce"),
-    "REINFORCE, MLP": Row("reinforce", ("reinforce.network=mlp",)),
-    "DDPG, MLP (the paper's)": Row("ddpg"),
+    "REINFORCE, MLP": Row("reinforce", ("reinforce.network=mlp",), seeds=1),
+    PAPERS: Row("ddpg"),
     "TD3, equivariant": Row("td3", seeds=1),
     "SAC, equivariant": Row("sac", seeds=1),
 }
@@ -45,7 +55,7 @@ LEARNERS = {
 def agent() -> None:
     """The paper's agent on catalogues by which none of its settings was chosen, run by run."""
     users = (10, 18)
-    found = do(jobs(RUNS, {"DDPG, MLP (the paper's)": Row("ddpg", seeds=5)}, users, CATALOGUES_OF_AGENT))
+    found = do(jobs(RUNS, {PAPERS: Row("ddpg", seeds=5)}, users, CATALOGUES_OF_AGENT))
     table("Mean gap to the certified optimum [%]", found, without_learning(users, (), CATALOGUES_OF_AGENT))
     for n in users:
         each = [measured for job, measured in found.items() if job.users == n]
@@ -56,14 +66,26 @@ def agent() -> None:
         )
 
 
+def catalogues() -> None:
+    """The paper's agent on twenty catalogues, a run on each: is it better than `constant`?"""
+    users = (10, 18)
+    found = do(jobs(RUNS, {PAPERS: Row("ddpg", seeds=1)}, users, TWENTY))
+    table("Mean gap to the certified optimum [%]", found, without_learning(users, (), TWENTY))
+
+
 BEST = "server.quality_floor={largest_tv: best}"
 
 
 def targets() -> None:
-    """Every learner at 10 and 18 users, three catalogues, one to three seeds."""
+    """Every learner but the paper's, at 10 and 18 users, three catalogues, one to three seeds."""
     users = (10, 18)
-    found = do(jobs(RUNS, LEARNERS, users, CATALOGUES))
-    table("Mean gap to the certified optimum [%]", found, without_learning(users, ()))
+    learners = {name: row for name, row in LEARNERS.items() if name != PAPERS}
+    found, others = do(jobs(RUNS, learners, users, CATALOGUES)), without_learning(users, ())
+    table("Mean gap to the certified optimum [%]", found, others)
+    gaps = {n: (others[LEARNED][n], others[CONSTANT][n]) for n in users}
+    caches = {n: np.mean([_measured("learned", c, n, ())[1] for c in CATALOGUES]) for n in users}
+    cells = [f"{against_constant(*gaps[n])} | {caches[n]:.0f}" for n in users]
+    print(f"| {LEARNED} | " + " | ".join(cells) + " |")
 
 
 def floor() -> None:
@@ -120,7 +142,13 @@ def ablation() -> None:
     table(f"DDPG after {EPISODES} episodes: mean gap [%]", found, {})
 
 
-PARTS: Mapping[str, Callable[[], None]] = {"targets": targets, "agent": agent, "floor": floor, "ablation": ablation}
+PARTS: Mapping[str, Callable[[], None]] = {
+    "targets": targets,
+    "agent": agent,
+    "catalogues": catalogues,
+    "floor": floor,
+    "ablation": ablation,
+}
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - set(PARTS)

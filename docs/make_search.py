@@ -42,7 +42,6 @@ ROWS: Mapping[str, Mapping[str, object]] = {
     "penalty 0.003": {"weight_penalty": 0.003},
     "noise stays 0.6": {"noise_last": 0.6},
     "noise from 1": {"noise_first": 1},
-    "no centring": {"centring_rate": 0},
     "batch 128": {"batch": 128},
     "actor's rate 2e-4": {"actor_learning_rate": 0.0002},
     "discount 0": {"discount": 0},

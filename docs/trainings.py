@@ -207,11 +207,16 @@ def unlike(decision: Decision) -> int:
 
 
 def over_catalogues(gaps: Sequence[Sequence[float]]) -> str:
-    """A mean with its 95 % interval over catalogues, of which each has runs of several seeds [%]."""
+    """A mean over catalogues, of which each has runs of several seeds [%]; from three on with its 95 % interval."""
     if not len(gaps):
         return "–"
     found = over_groups([100 * np.array(of_one) for of_one in gaps])
-    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return f"{found.mean:.2f}" + ("" if len(gaps) < 3 else f" [{found.low:.2f}, {found.high:.2f}]")
+
+
+def against_constant(gaps: Sequence[np.ndarray], base: Sequence[np.ndarray]) -> str:
+    """By how much gaps cost less than those of `constant`, of the same catalogues [%]."""
+    return over_catalogues([1 - (1 + ours) / (1 + its) for ours, its in zip(gaps, base, strict=True)])
 
 
 def table(title: str, found: Mapping[Job, Measured], extra: Mapping[str, Mapping[int, list[np.ndarray]]]) -> None:
@@ -239,7 +244,6 @@ def table(title: str, found: Mapping[Job, Measured], extra: Mapping[str, Mapping
     for row in rows:
         cells = []
         for n in users:
-            pairs = zip(by_row(found, row, n), extra[CONSTANT][n], strict=True)
-            cells.append(over_catalogues([1 - (1 + ours) / (1 + base) for ours, base in pairs]))
+            cells.append(against_constant(by_row(found, row, n), extra[CONSTANT][n]))
             cells.append(f"{np.mean(np.concatenate(by_row(found, row, n, 'caches'))):.0f}")
         print(f"| {row} | " + " | ".join(cells) + " |")

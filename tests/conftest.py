@@ -3,6 +3,7 @@
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -31,6 +32,20 @@ settings.register_profile(
     "genedge", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate, Phase.shrink]
 )
 settings.load_profile("genedge")
+
+
+# Every compiled program takes some of the memory maps that the kernel lets a process have, 65,530 as a rule; a
+# worker that has none left crashes.
+MAPS = Path("/proc/self/maps")
+MANY_MAPS = 30_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_maps() -> Iterator[None]:
+    """Forgets compiled programs when there are many; they are read again from where workers share them."""
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

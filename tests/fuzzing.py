@@ -69,7 +69,7 @@ def _plan(data: bytes, folder: Path) -> Answer:
 
 def _catalogue(data: bytes, folder: Path) -> Answer:
     (folder / "mine.yaml").write_bytes(data)
-    return _replay(CORPUS / "trace" / "valid.csv", "--catalogue", folder / "mine.yaml")
+    return _replay(CORPUS / "trace" / "valid.csv", "--set", f"models={folder / 'mine.yaml'}")
 
 
 def _trace(data: bytes, folder: Path) -> Answer:
@@ -83,12 +83,36 @@ def _trace_lines(data: bytes, folder: Path) -> Answer:
 
 
 def _replay(trace: Path, *more: object) -> Answer:
-    return call("replay", trace, "--memory", 16, "--policies", "lru,cost-aware,static", "--json", *more)
+    given = ("--box", "cloud-no-queue", "--memory", 16, "--schedulers", "lru,cost-aware,static", "--json")
+    return call("replay", trace, *given, *more)
+
+
+def _measurements(data: bytes, folder: Path) -> Answer:
+    (folder / "runs.csv").write_bytes(data)
+    return call("fit", folder / "runs.csv", "--json", "--out", folder / "models.yaml", "--model", "mine")
 
 
 def _gentd26(data: bytes, folder: Path) -> Answer:
-    (folder / "requests.csv").write_bytes(data)
-    return call("trace", "convert", folder / "requests.csv", "--out", folder / "out.csv")
+    return _converted(data, folder, "--format", "gentd26")
+
+
+def _table(data: bytes, folder: Path) -> Answer:
+    return _converted(data, folder, "--columns", "time=when,model=Model,user=Who,steps=n,generation_s=took")
+
+
+def _llama_swap(data: bytes, folder: Path) -> Answer:
+    return _converted(data, folder, "--format", "llama-swap")
+
+
+def _ollama(data: bytes, folder: Path) -> Answer:
+    return _converted(data, folder, "--format", "ollama")
+
+
+def _converted(data: bytes, folder: Path, *how: str) -> Answer:
+    """What is converted is a trace, which is looked at."""
+    (folder / "requests").write_bytes(data)
+    answer = call("trace", "convert", folder / "requests", "--out", folder / "out.csv", *how)
+    return answer if answer.status else call("trace", "show", folder / "out.csv", "--json")
 
 
 def _slots(data: bytes, folder: Path) -> Answer:
@@ -195,7 +219,11 @@ DOORS: Mapping[str, Callable[[bytes, Path], Answer]] = MappingProxyType(
         "catalogue": _catalogue,
         "trace": _trace,
         "trace-lines": _trace_lines,
+        "measurements": _measurements,
         "gentd26": _gentd26,
+        "table": _table,
+        "llama-swap": _llama_swap,
+        "ollama": _ollama,
         "slots": _slots,
         "decisions": _decisions,
         "run": _run,

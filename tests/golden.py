@@ -30,15 +30,15 @@ TRACES = {
     "many": {"requests": 3000, "models": 60, "rate": 0.2, "seed": 2},
     "rush": {"requests": 2000, "models": 20, "rate": 2, "seed": 3},
 }
-CATALOGUES = ("gentd26", "load-free")
-TRACE_POLICIES = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady"
+BOXES = ("cloud-no-queue", "load-free")
+SCHEDULERS = "lru,lfu,gdsf,popularity,cost-aware,keep-forever,static,belady"
 POLICIES = "rcars,hcras,cloud-only,constant,greedy,knapsack,learned,learned-search,priced,optimal"
-RULES = "cloud-only,keep-forever,constant,lru,lfu,popularity,cost-aware,rcars,greedy,knapsack,optimal"
+RULES = "cloud-only,constant,lru,lfu,gdsf,popularity,cost-aware,keep-forever,forecast,rcars,greedy,knapsack,optimal"
 CASES = (
     "scenarios",
     "evaluate-paper",
     "evaluate-edge-box",
-    *(f"replay-{trace}-{catalogue}" for trace in TRACES for catalogue in CATALOGUES),
+    *(f"replay-{trace}-{box}" for trace in TRACES for box in BOXES),
 )
 # Of every run its own, and what the totals say already.
 LEFT_OUT = ("decision_ms", "first_s", "trace", "over_time", "comparisons", "largest_advantage")
@@ -59,12 +59,12 @@ def printed(case: str) -> Any:
         return _json(
             *("evaluate", "--scenario", rest, "--policies", policies, "--episodes", 1, "--seed", 1, "--json", *more)
         )
-    trace, _, catalogue = rest.partition("-")
+    trace, _, box = rest.partition("-")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.csv"
         settings = (word for key, value in TRACES[trace].items() for word in (f"--{key}", value))
         call("trace", "generate", "--out", path, *settings)
-        given = ("--memory", 16, "--catalogue", catalogue, "--policies", TRACE_POLICIES, "--json")
+        given = ("--memory", 16, "--box", box, "--schedulers", SCHEDULERS, "--json")
         return _json("replay", path, *given)
 
 

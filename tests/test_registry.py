@@ -9,7 +9,8 @@ from typing import get_args
 import pytest
 
 from genedge.errors import InputError
-from genedge.registry import Kind, entries, from_file, listed, named, unknown
+from genedge.own import from_file
+from genedge.registry import Kind, entries, listed, named, unknown
 from genedge.settings.fields import Section
 from genedge.settings.provenance import defaults
 
@@ -47,9 +48,9 @@ def test_a_sentence_of_names():
 
 
 def test_an_unknown_name_hints_at_what_is_near_and_at_nothing_else():
-    known = named("trace policy")
-    assert "did you mean gdsf?; there are lru, " in str(unknown("trace policy", "gdfs", known))
-    assert "mean" not in str(unknown("trace policy", "xxxxxxxx", known))
+    known = named("eviction")
+    assert "did you mean gdsf?; there are lru, " in str(unknown("eviction", "gdfs", known))
+    assert "mean" not in str(unknown("eviction", "xxxxxxxx", known))
 
 
 @pytest.mark.parametrize(

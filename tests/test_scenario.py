@@ -9,6 +9,7 @@ import yaml
 
 from genedge.errors import InputError
 from genedge.scenario import load_scenario, presets
+from genedge.scenario.sections import NUMBERS_OF_MODELS
 from genedge.settings.words import unit_of
 
 # --- The preset `paper`: every value the paper or this package states, with its unit and where it comes from
@@ -29,6 +30,10 @@ PAPER_TABLE = [
     ("radio.least_distance_m", 1, "m", "assumed"),
     ("radio.outage_gain_db", None, "dB", "restored"),
     ("radio.outage_delay_s", 20, "s", "assumed"),
+    ("radio.transfer_overhead_s", 0, "s", "restored"),
+    ("backhaul.transfer_overhead_s", 0, "s", "restored"),
+    ("server.generates_at_once", None, "1", "restored"),
+    ("server.generation_order", "as-they-arrive", "1", "assumed"),
     ("backhaul.to_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("backhaul.from_cloud_mbit_per_s", 100, "Mbit/s", "paper"),
     ("requests.input_size_mb", [5, 10], "MB", "paper"),
@@ -119,7 +124,7 @@ def test_a_cell_has_room_for_the_papers_18_users(paper):
 
 
 def test_the_presets():
-    assert presets() == ("companion", "edge-box", "paper", "paper-attainable")
+    assert presets() == ("companion", "edge-box", "measured", "measured-box", "paper", "paper-attainable")
     for name in presets():
         assert load_scenario(name).name == name
 
@@ -433,7 +438,7 @@ def test_what_is_known_of_some_models_shifts_nothing_that_is_drawn():
     for m, (drawn, model) in enumerate(zip(plain.models, told.models, strict=True)):
         known = given[m] if m < len(given) else {}
         assert model.model_dump() == drawn.model_dump() | known
-        for key in type(drawn).model_fields:
+        for key in NUMBERS_OF_MODELS:
             origin = "user" if key in known else plain.of_cell[f"models.{key}"].provenance
             assert told.provenance_of(m, key) == origin
     assert told.id != plain.id == load_scenario("paper", ["models.given=[{}, {}]"]).id
@@ -623,6 +628,10 @@ PHYSICAL = [
     "radio.outage_gain_db=-100",
     "radio.outage_gain_db=-101",
     "observation.stale_slots=1",
+    "radio.transfer_overhead_s=0.1",
+    "backhaul.transfer_overhead_s=0.1",
+    "server.generates_at_once=1",
+    "server.generates_at_once=2",
     "models.given=[{storage_gb: 3}]",
     "models.given=[{}, {storage_gb: 3}]",
     "observation.stale_slots=2",
@@ -651,7 +660,7 @@ def test_every_setting_either_changes_the_id_or_is_known_not_to(paper):
     tested = {override.partition("=")[0] for override in PHYSICAL}
     immaterial = {"cell.users", "cell.places", "cell.slot_duration_s", "radio.outage_delay_s"}
     # Of account with another setting; and of a file, see `test_own_cost`.
-    immaterial |= {"objective.late_penalty", "objective.function"}
+    immaterial |= {"objective.late_penalty", "objective.function", "server.generation_order"}
     algorithms = ("ddpg.", "td3.", "sac.", "reinforce.", "any_cell.", "two_timescale.", "hcras.")
     immaterial |= {key for key in paper.table if key.startswith(algorithms)}
     assert all(any(key.startswith(algorithm) for key in immaterial) for algorithm in algorithms)
@@ -672,6 +681,7 @@ def test_the_id_is_of_what_matters_only(paper, tmp_path):
         "hcras.population=10",
         "two_timescale.discount=0.5",
         "server.pinned=[]",
+        "server.generation_order=shortest-first",
         "server.total_steps=1000.0",
         "radio.uplink_bandwidth_mhz=2e1",
     ]
@@ -811,7 +821,7 @@ BAD_OVERRIDES = [
     ("td3.target_rate=0", "td3.target_rate must be greater than 0, not 0"),
     ("td3.target_rate=1.1", "td3.target_rate must be less than or equal to 1, not 1.1"),
     ("td3.learning_rate_last=2", "td3.learning_rate_last must be less than or equal to 1, not 2"),
-    ("td3.centring_rate=-1", "td3.centring_rate must be greater than or equal to 0, not -1"),
+    ("td3.learning_rate_last=-1", "td3.learning_rate_last must be greater than or equal to 0, not -1"),
     ("td3.replay_size=1e9", "td3.replay_size must be a whole number, not 1000000000.0"),
     ("td3.replay_size=10000001", "td3.replay_size must be less than or equal to 10000000, not 10000001"),
     ("td3.warmup_slots=0", "td3.warmup_slots must be greater than 0 slots, not 0"),
@@ -949,7 +959,10 @@ BAD_FILES = [
     ("seed: 1\n---\nseed: 2\n", "not valid YAML"),
     ("seed: !!python/object/apply:os.getcwd []\n", "not valid YAML"),
     ("seed: \x00\n", "not valid YAML"),
-    ("base: papers\n", "base: 'papers' is no preset; the presets are companion, edge-box, paper, paper-attainable"),
+    (
+        "base: papers\n",
+        "base: 'papers' is no preset; the presets are companion, edge-box, measured, measured-box, paper",
+    ),
     ("base: [paper]\n", "base: ['paper'] is no preset"),
     ("base: null\ncell: {users: 3}\n", "seed is missing"),
     ("name: 7\n", "name must be text, not 7"),
@@ -974,7 +987,10 @@ def test_a_bad_file_is_refused_by_its_name(tmp_path, text, message):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match="no such preset or file; the presets are companion, edge-box, paper"):
+    with pytest.raises(
+        InputError,
+        match="no such preset or file; the presets are companion, edge-box, measured, measured-box, paper",
+    ):
         load_scenario(tmp_path / "nowhere.yaml")
     with pytest.raises(InputError, match="did you mean paper-attainable"):
         load_scenario("paper-attainible")

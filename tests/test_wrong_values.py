@@ -14,6 +14,15 @@ import genedge.gym  # noqa: E402
 
 SMALL = ("cell.users=3", "cell.places=4", "cell.slots_per_episode=2", "hcras.population=4", "hcras.generations=2")
 SCENARIO, BOX = genedge.load_scenario("paper", SMALL), genedge.load_scenario("edge-box")
+CURVE = {
+    "curve": {"steps": [0, 9], "tv": [9, 1]},
+    "storage_gb": 4,
+    "output_size_mb": 7,
+    "B1_s_per_step": 0.1,
+    "B2_s": 1,
+}
+ALONG_TABLES = genedge.load_scenario("paper", [*SMALL, f"models={[CURVE] * len(SCENARIO.models)}"]).params
+TABLES = ALONG_TABLES.models
 PARAMS, KEY = SCENARIO.params, jax.random.key(0, impl="threefry2x32")
 SLOTS = jax.tree.map(np.asarray, genedge.sample_episode(PARAMS, KEY, users=3, places=4, slots=2))
 DECISION = jax.tree.map(np.asarray, genedge.policy("rcars", SCENARIO)(PARAMS, SLOTS, KEY))
@@ -210,22 +219,44 @@ def refuse_all_fields(call, name, whole, skip=(), right=()):
 
 def test_a_zoo_in_place_of_each_field_of_params():
     for call in (score, serve):
-        optional = ("box", "outage", "costs", "recorded", "observation")
+        optional = ("box", "outage", "costs", "recorded", "observation", "station")
         refuse_all_fields(lambda params, call=call: call(params=params), "params", PARAMS, optional)
         refuse_all_fields(
-            lambda models, call=call: call(params=PARAMS._replace(models=models)), "params.models", PARAMS.models
+            lambda models, call=call: call(params=PARAMS._replace(models=models)),
+            "params.models",
+            PARAMS.models,
+            ("curve",),
+        )
+        refuse_all_fields(
+            lambda curve, call=call: call(params=ALONG_TABLES._replace(models=TABLES._replace(curve=curve))),
+            "params.models.curve",
+            TABLES.curve,
         )
         refuse_all_fields(
             lambda channel, call=call: call(params=PARAMS._replace(channel=channel)),
             "params.channel",
             PARAMS.channel,
         )
+    station = genedge.load_scenario(
+        "paper", ["server.generates_at_once=2", "radio.transfer_overhead_s=1"]
+    ).params.station
+    refuse_all_fields(
+        lambda station: score(params=PARAMS._replace(station=station)),
+        "params.station",
+        station,
+        right=("none",),
+    )
+    assert refuses(
+        lambda: score(params=PARAMS._replace(station=station._replace(shortest_first=None))),
+        "params.station",
+        "none",
+    )
     refuse_all_fields(
         lambda box: genedge.sample_episode(BOX.params._replace(box=box), KEY, 3, 4, 2), "params.box", BOX.params.box
     )
     for label, value in ZOO.items():
-        for field in ("models", "box", "outage", "costs", "channel", "mobility", "recorded", "observation"):
-            if label != "none" or field not in ("box", "outage", "costs", "recorded", "observation"):
+        for field in ("models", "channel", "mobility", *optional):
+            if label != "none" or field not in optional:
                 params = PARAMS._replace(**{field: value})
                 assert refuses(lambda params=params: score(params=params), f"params.{field}", label), label
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from genedge.learn.runs import Run, find_runs
-from genedge.registry import EQUIVARIANT, LAYER_NORM, LEARNING, Kind, in_file, named, unknown
+from genedge.own import in_file
+from genedge.registry import EQUIVARIANT, LAYER_NORM, LEARNING, Kind, named, unknown
 from genedge.registry import entries as registered
 from genedge.scenario.load import CHOOSING
 

@@ -17,6 +17,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from genedge.clusters import connected, ray_module
 from genedge.errors import InputError
 from genedge.interruption import no_ctrl_c_for_children, serve
 from genedge.xla import set_up_jax
@@ -176,24 +177,11 @@ def on_ray(address: str | None) -> Engine:
     Raises:
         InputError: Ray is not installed.
     """
-    try:
-        import ray
-    except ImportError:
-        raise InputError("--engine ray needs Ray; install it with: pip install 'genedge[ray]'") from None
+    ray_module()
 
     def engine(work: Mapping[_Work, Path]) -> Iterator[tuple[_Work, Any]]:
-        if address is not None:
-            _answers(address)
-        try:
-            ray.init(address, log_to_driver=False, runtime_env={"env_vars": ONE_THREAD})
-        except (ConnectionError, RuntimeError, ValueError) as e:
-            raise InputError(
-                f"--address {address}: no Ray cluster answers there: {str(e).splitlines()[0]}"
-            ) from None
-        try:
+        with connected(address, ONE_THREAD) as ray:
             yield from _done_by(ray, list(work))
-        finally:
-            ray.shutdown()
 
     return engine
 
@@ -220,15 +208,6 @@ def _fetched(ray: Any, done: Any, piece: Work) -> Any:
     except ray.exceptions.RayError as e:
         raise InputError(f"Ray lost a piece of work again and again: {e}: {piece}") from e
     return found
-
-
-def _answers(address: str) -> None:
-    """Refuses an address where nobody listens; Ray itself would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, ValueError, OverflowError) as e:
-        raise InputError(f"--address {address}: no Ray cluster answers there, give HOST:PORT ({e})") from None
 
 
 def _perform_anywhere(piece: Work, key: str) -> Any:

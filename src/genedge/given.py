@@ -16,10 +16,12 @@ from jax.core import Tracer
 from jax.tree_util import Partial
 
 from genedge.cell.feasible import breaches
+from genedge.cell.station import Station
 from genedge.cell.types import (
     Box,
     Channel,
     Costs,
+    Curve,
     Decision,
     LastingChannel,
     LastingMobility,
@@ -49,7 +51,7 @@ KINDS = {NUMBERS: "fiu", WHOLE: "iu", BOOLEANS: "b"}
 INFINITE = ("C", "R_bc", "R_cb", "models.storage_gb", "models.floor_steps", "box.generators")
 NEGATIVE = ("channel.", "mobility.")
 # Costs are divided by these.
-POSITIVE = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S")
+POSITIVE = ("W_up", "W_dw", "p_n", "p_BS", "N0", "R_bc", "R_cb", "S", "station.generators")
 
 
 def refuse_traced(function: str, instead: str, **arguments: Any) -> None:
@@ -152,7 +154,7 @@ def check_params(params: Params) -> None:
     require_device()
     if not isinstance(params, Params):
         raise InputError(f"params must be a genedge.Params, such as scenario.params, not {what(params)}")
-    if not isinstance(params.models, Models):
+    if not (isinstance(params.models, Models) and isinstance(params.models.curve, Curve | None)):
         raise InputError(f"params.models must be such as scenario.params.models, not {what(params.models)}")
     for name, of in _OPTIONAL_PARTS.items():
         if not ((optional := getattr(params, name)) is None or isinstance(optional, of)):
@@ -165,9 +167,12 @@ def check_params(params: Params) -> None:
         if len(shape) != 1 or shape == (0,):
             raise InputError(f"params.{name} has shape {shape}; it must be a number for each model, or each state")
         _array(f"params.{name}", value, shape, NUMBERS, "")
+    curve = params.models.curve
     shapes = {"": (), "2": (2,), "M": models, "K": states, "K K": (*states, *states)}
-    why = {"M": "params.models.A1 has one for each model", "K": "params.skews has one for each state"}
-    why["K K"] = why["K"]
+    tables = [getattr(table, "shape", ()) for table in curve or ()]
+    shapes["M J"] = next((shape for shape in tables if len(shape) == 2 and shape[:1] == models), models)
+    why = dict.fromkeys(("K", "K K"), "params.skews has one for each state")
+    why["M"] = "params.models.A1 has one for each model"
     known: dict[str, np.ndarray] = {}
     for part, given, kinds in (
         ("channel", params.channel, (Channel, LastingChannel)),
@@ -178,8 +183,8 @@ def check_params(params: Params) -> None:
         known |= _parts(part, given)
     known |= {} if params.observation is None else _parts("observation", params.observation)
     parts: dict[str, tuple[Any, ...] | None] = {
-        **{"": params[: len(_PLAIN)], "models": params.models},
-        **{"box": params.box, "outage": params.outage},
+        **{"": params[: len(_PLAIN)], "models": params.models[:-1], "models.curve": curve},
+        **{"box": params.box, "outage": params.outage, "station": params.station},
         "costs": None if params.costs is None else _numbers_of(params.costs),
     }
     there = [zip(_PARAMS[name], values, strict=True) for name, values in parts.items() if values is not None]
@@ -226,7 +231,7 @@ def _single_numbers(kind: type) -> frozenset[str]:
     return frozenset(field for field, form in forms.items() if form and getattr(form[0], "dim_str", None) == "")
 
 
-_OPTIONAL_PARTS = {"box": Box, "outage": Outage, "costs": Costs, "observation": Observation}
+_OPTIONAL_PARTS = {"box": Box, "outage": Outage, "costs": Costs, "observation": Observation, "station": Station}
 # The fields of params that are arrays; those after them are named tuples.
 _PLAIN = Params._fields[: Params._fields.index("channel")]
 
@@ -234,19 +239,16 @@ _PLAIN = Params._fields[: Params._fields.index("channel")]
 def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
     """Each field of the parts of params in their order: its name, what it holds, and its axes."""
     parts = {"": _PLAIN, "costs": tuple(f"costs.{field}" for field in Costs._fields[:-1])}
-    for part, kind in (("models", Models), ("box", Box), ("outage", Outage)):
-        parts[part] = tuple(f"{part}.{field}" for field in kind._fields)
-    axes = {
-        "area_m": "2",
-        "input_bits": "2",
-        "skews": "K",
-        "transition": "K K",
-        "first_skew": "K",
-    }
+    named: dict[str, Any] = {"models": Models, "models.curve": Curve, **_OPTIONAL_PARTS}
+    for part in ("models", "models.curve", "box", "outage", "station"):
+        parts[part] = tuple(f"{part}.{field}" for field in named[part]._fields if field != "curve")
+    axes = {"area_m": "2", "input_bits": "2", "skews": "K", "transition": "K K", "first_skew": "K"}
     axes |= dict.fromkeys((f"models.{f}" for f in Models._fields), "M")
+    axes |= dict.fromkeys(("models.curve.steps", "models.curve.tv"), "M J")
     axes |= dict.fromkeys(("box.weights_gb", "box.load_s", "box.load_slots", "box.pinned"), "M")
     kinds = {"box.load_slots": WHOLE, "box.every": WHOLE}
-    kinds |= dict.fromkeys(("noise_over_own_band", "box.pinned", "box.offload", "box.shared"), BOOLEANS)
+    yes_or_no = ("noise_over_own_band", "box.pinned", "box.offload", "box.shared", "station.shortest_first")
+    kinds |= dict.fromkeys(yes_or_no, BOOLEANS)
     return {
         part: tuple((name, kinds.get(name, NUMBERS), axes.get(name, "")) for name in names)
         for part, names in parts.items()
@@ -254,16 +256,14 @@ def _table_of_params() -> Mapping[str, tuple[tuple[str, str, str], ...]]:
 
 
 _PARAMS = _table_of_params()
-_OPTIONAL = ("box.every", *(name for name, *_ in _PARAMS["costs"]))
+_OPTIONAL = ("box.every", "station.generators", *(name for name, *_ in _PARAMS["costs"]))
 
 
 def _numbers_of(costs: Costs) -> tuple[Any, ...]:
     """The costs that are numbers; refuses a function that is none, and a deadline that costs nothing."""
     if not (costs.function is None or isinstance(costs.function, Partial)):
-        must = (
-            "params.costs.function must be None or such as scenario.params.costs.function, a jax.tree_util.Partial"
-        )
-        raise InputError(f"{must}, not {what(costs.function)}")
+        must = "None or such as scenario.params.costs.function, a jax.tree_util.Partial"
+        raise InputError(f"params.costs.function must be {must}, not {what(costs.function)}")
     if (costs.deadline_s is None) != (costs.late is None):
         raise InputError("params.costs: deadline_s and late go together; give both, or neither")
     return costs[:-1]

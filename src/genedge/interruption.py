@@ -30,6 +30,8 @@ GRACE_S = 3.0
 SAME_S = 0.5
 # How often a worker looks whether its parent still lives.
 LOOK_EVERY_S = 1.0
+# In this time a worker's main thread hears that it ends, unless it is in compiled code, where it begins no file.
+MAIN_WITHIN_S = 0.2
 
 # In the midst of what Python sends when a signal comes, which are numbers from 1.
 LOST = b"\0"
@@ -109,6 +111,19 @@ def resumable(remedy: str) -> Iterator[None]:
     _state.remedy = ""  # Not where it was interrupted: it is told at the end.
 
 
+def serve_behind(parent: int) -> None:
+    """Makes this process a worker that runs when nobody else wants the core.
+
+    Args:
+        parent: the parent's process id.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(19)
+    serve(parent)
+
+
 def serve(parent: int) -> None:
     """Makes this process a worker: Ctrl-C is its parent's matter; it ends when told to, and with its parent.
 
@@ -118,8 +133,15 @@ def serve(parent: int) -> None:
         parent: the parent's process id.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def end(number: int = signal.SIGTERM, frame: FrameType | None = None) -> None:
+        remove_unfinished()
+        os._exit(STATUS)
+
     for number in _signals("SIGTERM", "SIGHUP"):
-        signal.signal(number, lambda number, frame: None)
+        signal.signal(number, end)
+    main = threading.main_thread().ident
+    assert main is not None
     heard, _ = _wakeups()
     heard.settimeout(LOOK_EVERY_S)
 
@@ -128,8 +150,10 @@ def serve(parent: int) -> None:
             with contextlib.suppress(TimeoutError):
                 heard.recv(1)
                 break
-        remove_unfinished()
-        os._exit(STATUS)
+        # The main thread ends it where it can, as it begins no file then that would be left behind.
+        signal.pthread_kill(main, signal.SIGTERM)
+        time.sleep(MAIN_WITHIN_S)
+        end()
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -2,26 +2,29 @@
 
 An entry is text alone, so that help and tables cost no import; what it names is imported when it is used. Help,
 hints at what was meant, tables in the docs, citations and the parameters of tests are made from these entries. What
-is not here but in a reader's own Python file is named `FILE.py:NAME`.
+is not here but in a reader's own Python file is named `FILE.py:NAME`; see `genedge.own`.
 """
 
-import hashlib
-import importlib.util
-import sys
-import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
-from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any, Literal
 
 from genedge.errors import InputError
 from genedge.text import nearest
 
 Kind = Literal[
-    "policy", "box rule", "trace policy", "order", "eviction", "agent", "channel", "mobility", "trace format"
+    "policy",
+    "box rule",
+    "order",
+    "eviction",
+    "agent",
+    "channel",
+    "mobility",
+    "trace format",
+    "measure",
+    "small model",
 ]
 
 
@@ -34,9 +37,11 @@ class Entry:
         what: what it is, half a sentence.
         home: where it is, `module:NAME`.
         cites: keys of `references.bib`, of what it rests on beyond the paper.
-        settings: where its section of a scenario is declared, `module:NAME`; empty if it has none.
+        settings: where its section of a scenario, or of a scheduler's file, is declared, `module:NAME`; empty if
+            it has none.
         traits: what sets it apart from others of its kind. Of a policy, `of_scenario`: it is made for a scenario.
-            Of a trace policy, `foresees`: it is handed the whole trace. Of a trace format, `replayed`: `genedge
+            Of an eviction, `foresees`: it is handed the whole trace; `told`: or told, as time goes by, how popular
+            models are. Of a trace format, `replayed`: `genedge
             replay` reads files of that suffix.
     """
 
@@ -66,6 +71,7 @@ LEARNING = ("kingma2015adam", "jax2018github", "deepmind2020jax")
 EQUIVARIANT, LAYER_NORM = "zaheer2017deep", "ba2016layer"
 _REINFORCE = ("williams1992simple", "kool2019buy")
 _LEARNED = (*_REINFORCE, EQUIVARIANT, LAYER_NORM, *LEARNING)
+_DIFFUSION = ("ho2020denoising", "song2021denoising", "lugmayr2022repaint")
 _GENETIC = ("deb1995simulated", "deb1996combined")
 
 _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
@@ -124,25 +130,10 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
             "holds what is pinned; and sends everybody to the cloud all the same",
             "genedge.policies.boxes:cloud_only",
         ),
-        Entry("keep-forever", "holds what the episode began with", "genedge.policies.boxes:keep_forever"),
         Entry(
             "constant",
             "holds one set for good, the best on episodes of its own",
             "genedge.policies.box_constant:constant",
-        ),
-        Entry("lru", "holds what was asked for last", "genedge.policies.boxes:lru"),
-        Entry("lfu", "holds what was asked for most often since the episode began", "genedge.policies.boxes:lfu"),
-        Entry(
-            "popularity",
-            "holds most requests for each gigabyte, of which half are forgotten in 6 slots; what is held counts a "
-            "fifth more",
-            "genedge.policies.boxes:popular",
-        ),
-        Entry(
-            "cost-aware",
-            "ours: holds what popularity now promises to save in the next 12 slots, less what comes while it loads,"
-            " for each gigabyte; what is held counts a fifth more",
-            "genedge.policies.boxes:cost_aware",
         ),
         Entry(
             "rcars", "holds what `rcars` would cache in the paper's cell", "genedge.policies.boxes:random_caches"
@@ -165,50 +156,6 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
         ),
         Entry("optimal", "what the dynamic program says, shares included", "genedge.policies.boxes:optimal"),
     ),
-    "trace policy": (
-        Entry(
-            "lru",
-            "always loads what missed; gives up what was asked for least recently",
-            "genedge.replay.policies:Lru",
-        ),
-        Entry(
-            "lfu",
-            "always loads what missed; gives up what was asked for least often",
-            "genedge.replay.policies:Lfu",
-        ),
-        Entry(
-            "gdsf",
-            "Greedy-Dual-Size-Frequency: always loads; gives up the least frequency × saving ÷ size, ageing",
-            "genedge.replay.policies:Gdsf",
-            ("cherkasova1998improving",),
-        ),
-        Entry(
-            "popularity",
-            "loads what leads by 20 %; gives up the least request rate, over half-lives of a minute and a day",
-            "genedge.replay.policies:Popularity",
-        ),
-        Entry(
-            "cost-aware",
-            "ours: loads what will save more than what must go; gives up the least expected saving per memory",
-            "genedge.replay.policies:CostAware",
-        ),
-        Entry("keep-forever", "loads while there is room; gives nothing up", "genedge.replay.policies:KeepForever"),
-        Entry("cloud-only", "never loads", "genedge.replay.policies:CloudOnly"),
-        Entry(
-            "static",
-            "knows the whole trace: loads the models that together save most over it; gives nothing up",
-            "genedge.replay.hindsight:Static",
-            traits=("foresees",),
-        ),
-        Entry(
-            "belady",
-            "knows the whole trace: loads what is needed before what must go; gives up what is needed latest, times"
-            " its size",
-            "genedge.replay.hindsight:Belady",
-            ("belady1966study",),
-            traits=("foresees",),
-        ),
-    ),
     "order": (
         Entry("fifo", "first come, first served", "genedge.edge.schedulers.orders:Fifo"),
         Entry(
@@ -220,11 +167,13 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
             "bounded-affinity",
             "the same, but whoever has waited for five minutes is next",
             "genedge.edge.schedulers.orders:BoundedAffinity",
+            settings="genedge.boxes.parts:BoundedAffinity",
         ),
         Entry(
             "look-ahead",
             "the oldest for a model in memory among the first 32 of the queue, else the oldest",
             "genedge.edge.schedulers.orders:LookAhead",
+            settings="genedge.boxes.parts:LookAhead",
         ),
         Entry(
             "round-robin",
@@ -242,17 +191,69 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
             "ours: models in memory first, the longest wait over own time; another is loaded when nobody waits for "
             "these, or once the GPU has generated 16 times as long as that load takes and an older request waits",
             "genedge.edge.schedulers.orders:Dwell",
+            settings="genedge.boxes.parts:Dwell",
         ),
     ),
     "eviction": (
-        Entry("lru", "what was served least recently", "genedge.edge.schedulers.evictions:Lru"),
-        Entry("lfu", "what was served least often since the start", "genedge.edge.schedulers.evictions:Lfu"),
+        Entry("lru", "what was used least recently", "genedge.edge.schedulers.evictions:Lru"),
+        Entry("lfu", "what was used least often since the start", "genedge.edge.schedulers.evictions:Lfu"),
+        Entry(
+            "gdsf",
+            "Greedy-Dual-Size-Frequency: the least requests × cost of a miss ÷ memory, ageing",
+            "genedge.edge.schedulers.evictions:Gdsf",
+            ("cherkasova1998improving",),
+        ),
         Entry("by-name", "the first by name", "genedge.edge.schedulers.evictions:ByName"),
         Entry("smallest", "the smallest", "genedge.edge.schedulers.evictions:Smallest"),
         Entry(
+            "sets",
+            "what is in no set with the new model, of the sets that are written by hand the cheapest",
+            "genedge.edge.schedulers.sets:Sets",
+            settings="genedge.boxes.parts:Sets",
+        ),
+        Entry(
+            "popularity",
+            "the least rate of requests, over half-lives of a minute and a day; loads what leads by 20 %",
+            "genedge.edge.schedulers.evictions:Popularity",
+            settings="genedge.boxes.parts:Rates",
+        ),
+        Entry(
             "cost-aware",
-            "ours: the least expected requests times the load, over the memory",
+            "ours: the least expected requests times the cost of a miss, over the memory; loads what will save a "
+            "fifth more than what must go",
             "genedge.edge.schedulers.evictions:CostAware",
+            settings="genedge.boxes.parts:Rates",
+        ),
+        Entry(
+            "keep-forever",
+            "loads while there is room; where it must give something up, what came last",
+            "genedge.edge.schedulers.evictions:KeepForever",
+        ),
+        Entry(
+            "cloud-only",
+            "never loads; where it must, what came first goes",
+            "genedge.edge.schedulers.evictions:CloudOnly",
+        ),
+        Entry(
+            "static",
+            "knows the whole trace: keeps the models that together save most over it, and loads no other",
+            "genedge.edge.schedulers.foreseeing:Static",
+            traits=("foresees",),
+        ),
+        Entry(
+            "forecast",
+            "knows how often each model is asked for, in all or in a slot box now: the least of that times the "
+            "cost of a miss, over the memory",
+            "genedge.edge.schedulers.foreseeing:Forecast",
+            settings="genedge.boxes.parts:Forecast",
+            traits=("foresees", "told"),
+        ),
+        Entry(
+            "belady",
+            "knows the whole trace: what is needed latest, times its size; loads what is needed before all that",
+            "genedge.edge.schedulers.foreseeing:Belady",
+            ("belady1966study",),
+            traits=("foresees",),
         ),
     ),
     "agent": (
@@ -359,6 +360,50 @@ _ENTRIES: Mapping[Kind, tuple[Entry, ...]] = {
         Entry("csv", "a header and a line a request", "genedge.replay.trace:csv_rows", traits=("replayed",)),
         Entry("jsonl", "a JSON object a request", "genedge.replay.trace:json_rows", traits=("replayed",)),
         Entry("gentd26", "GenTD26's lora_request_trace.csv", "genedge.replay.gentd26:gentd26_rows"),
+        Entry("journal", "a journal of genedge live, its folder or a file", "genedge.replay.trace:journal_rows"),
+        Entry("llama-swap", "llama-swap's activity in JSON", "genedge.replay.llama_swap:llama_swap_rows"),
+        Entry("ollama", "the log of ollama serve", "genedge.replay.ollama:ollama_rows"),
+    ),
+    "measure": (
+        Entry(
+            "distance",
+            "root mean square distance to the model's own image of the same seed and many steps, in the hole",
+            "genedge.calibrate.quality:DISTANCE",
+        ),
+        Entry("psnr", "peak signal to noise against the truth, in the hole [dB]", "genedge.calibrate.quality:PSNR"),
+        Entry(
+            "ssim",
+            "structural similarity with the truth, in the hole",
+            "genedge.calibrate.quality:SSIM",
+            ("wang2004image",),
+        ),
+        Entry(
+            "tv-l2",
+            "total variation, root of the sum of squared differences; most probably the paper's",
+            "genedge.calibrate.quality:TV_L2",
+        ),
+        Entry("tv-sum", "total variation, sum of absolute differences", "genedge.calibrate.quality:TV_SUM"),
+        Entry("tv-off", "how far `tv-l2` is from that of the truth", "genedge.calibrate.quality:TV_OFF"),
+    ),
+    "small model": (
+        Entry(
+            "faces",
+            "faces of 24 pixels, grey",
+            "genedge.calibrate.small.images:faces",
+            (*_DIFFUSION, "huang2007labeled"),
+        ),
+        Entry(
+            "textures",
+            "brick, grass and gravel of 32 pixels, grey",
+            "genedge.calibrate.small.images:textures",
+            _DIFFUSION,
+        ),
+        Entry(
+            "shapes",
+            "discs, squares and triangles of 32 pixels, in colour",
+            "genedge.calibrate.small.images:shapes",
+            _DIFFUSION,
+        ),
     ),
 }
 
@@ -370,6 +415,16 @@ def named(kind: Kind) -> Mapping[str, Entry]:
         kind: which.
     """
     return MappingProxyType({entry.name: entry for entry in _ENTRIES[kind]})
+
+
+def for_boxes() -> Mapping[str, Entry]:
+    """What decides for a slot box, by name: evictions, but for those that need a whole trace, and its own rules."""
+    evictions = {
+        name: entry
+        for name, entry in named("eviction").items()
+        if "foresees" not in entry.traits or "told" in entry.traits
+    }
+    return MappingProxyType({**evictions, **named("box rule")})
 
 
 def entries() -> tuple[tuple[Kind, Entry], ...]:
@@ -401,84 +456,6 @@ def unknown(kind: str, name: str, known: Iterable[str], else_: str = "") -> Inpu
     near = nearest(name, known)
     hint = f"; did you mean {near}?" if near else ""
     return InputError(f"{kind} {name!r}: no such {kind}{hint}; there are {', '.join(known)}{else_}")
-
-
-# --- What is in a reader's own file ------------------------------------------------------------------------
-
-
-def in_file(name: str) -> bool:
-    """Whether a name is of the form `FILE.py:NAME`.
-
-    Args:
-        name: as it was given.
-    """
-    return name.rpartition(":")[0].endswith(".py")
-
-
-def from_file(name: str) -> Any:
-    """What a Python file defines under a name; the file is run, as a module of its own.
-
-    Args:
-        name: `FILE.py:NAME`.
-
-    Raises:
-        InputError: the file is missing or does not run, or defines no such name.
-    """
-    path, _, attribute = name.rpartition(":")
-    file = Path(path)
-    module = _module(file, digest(file))
-    if not hasattr(module, attribute):
-        raise InputError(f"{file}: there is no {attribute!r} in it")
-    return getattr(module, attribute)
-
-
-def failure(name: str, error: BaseException) -> InputError:
-    """The error for what a reader's own file does not do.
-
-    Args:
-        name: `FILE.py:NAME`.
-        error: what was raised in it.
-    """
-    path, _, attribute = name.rpartition(":")
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == Path(path).resolve()]
-    where = f" line {lines[-1]}" if lines else ""
-    why = str(error).strip().partition("\n")[0]  # JAX explains itself at length.
-    return InputError(f"{path}{where}: {attribute} fails: {type(error).__name__}: {why}")
-
-
-def digest(file: Path) -> str:
-    """A hash of what a file holds.
-
-    Args:
-        file: the file.
-
-    Raises:
-        InputError: it is not there or cannot be read.
-    """
-    try:
-        if not file.is_file():  # Nor a pipe, which could not be read again.
-            raise InputError(f"{file}: no such file")
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as e:
-        raise InputError(f"{file}: cannot be read: {e.strerror or e}") from None
-
-
-@cache
-def _module(file: Path, content: str) -> ModuleType:
-    """A file as a module; run once, as long as it holds the same."""
-    # Two files in different folders may be called alike, and a file may change.
-    name = f"genedge_own_{file.stem}_{hashlib.sha256(f'{file.absolute()} {content}'.encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Where dataclasses and pickle look for it.
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as e:
-        raise InputError(f"{file}: does not run: {type(e).__name__}: {e}") from None
-    return module
 
 
 def _at(home: str) -> Any:

@@ -14,7 +14,7 @@ from genedge.scenario import load_scenario
 compiled = jax.jit(serve)
 
 # Nobody queues in the paper's cell.
-PARTS = [part for part in Outcome._fields if part != "queue_s"]
+PARTS = [part for part in Outcome._fields if part not in ("queue_s", "wait_s")]
 
 
 def overrides(settings_by_key):

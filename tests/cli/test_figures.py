@@ -18,7 +18,7 @@ def test_a_width_has_a_unit(width, inches):
 
 
 @pytest.mark.parametrize(
-    "verb", [("evaluate", "--policies", "rcars"), ("replay", "t.csv", "--memory", 1), ("runs", ".")]
+    "verb", [("evaluate", "--policies", "rcars"), ("replay", "t.csv", "--box", "cloud-no-queue"), ("runs", ".")]
 )
 @pytest.mark.parametrize(
     ("options", "message"),

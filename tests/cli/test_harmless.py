@@ -36,9 +36,9 @@ DOORS = (
     "runs {name}",
     "cite --policies x{name}",
     "export {name} out",
-    "replay {name}.csv --memory 1",
-    "replay trace.csv --memory 1 --policies x{name}",
-    "replay trace.csv --memory 1 --catalogue {name}",
+    "replay {name}.csv --box cloud-no-queue",
+    "replay trace.csv --box cloud-no-queue --schedulers x{name}",
+    "replay trace.csv --box {name}",
     "trace convert {name}.csv --out t.csv",
     "paper --only x{name}",
     "paper --policies x{name}",
@@ -71,7 +71,7 @@ def test_a_file_that_is_read_or_written_is_told_in_lines(name, genedge, tmp_path
     assert answer.status == 0
     assert shown(f"{name}.csv: 20 requests") in answer.out
     harmless(answer)
-    answer = genedge("replay", f"{name}.csv", "--memory", 5, "--figure", f"{name}.png", "--policies", "lru")
+    answer = genedge("replay", f"{name}.csv", "--box", "load-free", "--figure", f"{name}.png")
     assert answer.status == 0
     # Told as it is, not as a style or a smile; a long title goes over lines.
     assert "".join(shown(name).split()) in "".join(answer.out.split())
@@ -133,7 +133,7 @@ def test_help_says_that_policies_in_files_are_code(verb, genedge, monkeypatch):
     assert "the code that they contain is run: name only what you trust" in told
 
 
-@pytest.mark.parametrize("verb", ["evaluate --policies none", "replay none.csv --memory 1", "runs none"])
+@pytest.mark.parametrize("verb", ["evaluate --policies none", "replay none.csv --box cloud-no-queue", "runs none"])
 def test_a_figure_of_no_format_is_refused_first(verb, genedge, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     answer = genedge(*verb.split(), "--figure", "f.gif")
@@ -147,7 +147,7 @@ def test_a_figure_of_no_format_is_refused_first(verb, genedge, tmp_path, monkeyp
 def test_a_figure_is_written_in_the_format_of_its_name(genedge, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert genedge("trace", "generate", "--out", "t.csv", "--requests", 20, "--models", 3).status == 0
-    assert genedge("replay", "t.csv", "--memory", 5, "--policies", "lru", "--figure", "f.pdf").status == 0
+    assert genedge("replay", "t.csv", "--box", "load-free", "--figure", "f.pdf").status == 0
     assert (tmp_path / "f.pdf").read_bytes().startswith(b"%PDF")
 
 

@@ -19,7 +19,7 @@ VERBS = {
     "decide": ("decide --policy hcras --scenario paper", 4.0),
     "evaluate": ("evaluate --policies knapsack,optimal --users 10,18", 8.0),
     "train": ("train --out run", 8.0),
-    "replay": ("replay trace.csv --memory 20", 4.0),
+    "replay": ("replay trace.csv --box cloud-no-queue --memory 20", 4.0),
     "sweep": ("sweep --vary ddpg.batch=8,16 --out sweep", 15.0),
     "paper": ("paper --quick --out study", 15.0),
     "watch": ("watch --policy rcars --out watched.html", 6.0),
@@ -140,6 +140,32 @@ def test_while_a_file_is_written(number, folder):
         time.sleep(0.01)
     check(end(process, folder, number), folder)
     assert (folder / "drawn.csv").read_text() == "mine"
+
+
+WRITER = """
+import os, pathlib, sys
+from genedge.files import unfinished_beside
+from genedge.interruption import serve
+serve(os.getppid())
+print(flush=True)
+while True:
+    with unfinished_beside(pathlib.Path(sys.argv[1]) / "file") as hidden:
+        hidden.touch()
+"""
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="asks for signals of threads")
+def test_a_worker_that_writes_file_after_file_leaves_nothing_unfinished(tmp_path):
+    """As often as it takes: once in forty times it began another while the first was removed."""
+    for _ in range(150):
+        worker = subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE)
+        worker.stdout.readline()
+        time.sleep(random.uniform(0, 0.01))
+        worker.terminate()
+        assert worker.wait(PATIENCE_S) == STATUS
+        worker.stdout.close()
+        assert list(tmp_path.glob(".*")) == []
 
 
 # What is raised is lost in all of these; a program that is interrupted in their midst ends all the same.

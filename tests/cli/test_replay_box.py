@@ -84,14 +84,33 @@ def test_json_says_what_each_scheduler_costs(genedge, here):
         "gb_hours": pytest.approx(60 * 20 / 3600),
         "resident": pytest.approx(60 / 140),
         "delay_s": 0,
+        # Four requests in 140 s, 20 s a load, 20 GB.
+        "a_gb_saves_s": pytest.approx(4 / 140 * 3600),
     }
     assert affinity["quantiles_within"] == 0.01
+    # Too few for blocks, and so for intervals.
+    assert (affinity["blocks"], affinity["intervals"]) == (1, {})
+    assert affinity["saved"] == {
+        "mean_s": 42.5,
+        "share": pytest.approx(42.5 / 119),
+        "loads_per_hour": pytest.approx(fifo["loads_per_hour"] - affinity["loads_per_hour"]),
+        "gb_per_hour": pytest.approx(fifo["gb_per_hour"] - affinity["gb_per_hour"]),
+    }
+    assert affinity["idle"] == pytest.approx(0)
+    assert document["names"]["by_default"] == {"models": 2, "requests": 4, "first": ["B", "C"]}
     # 140 s: three loads and eight requests.
     assert (affinity["generating"], affinity["loading"]) == (pytest.approx(80 / 140), pytest.approx(60 / 140))
     assert document["bounds"] == {
         "anybody_s": pytest.approx(np.mean([10 * (i + 1) - i for i in range(8)])),
+        # There is room for one model; one of the eight requests follows one for the same model.
+        "most_hits": 1,
+        "on_demand_s": document["bounds"]["on_demand_s"],
         "best_found_s": 76.5,
     }
+    # Three loads of 20 s, which others wait for.
+    assert document["bounds"]["anybody_s"] + 3 * 20 / 8 <= document["bounds"]["on_demand_s"] <= 76.5
+    (without,) = replayed(genedge, here, "--no-bounds", "--json").rows
+    assert without["bounds"] == {"on_demand_s": None, "anybody_s": None, "best_found_s": 76.5, "most_hits": None}
     assert document["box"]["gpus"] == {"value": [{"memory_gb": 20}], "provenance": "user"}
 
 
@@ -100,11 +119,17 @@ def test_a_table_of_what_people_ask(genedge, here):
     assert answer.status == 0
     text = " ".join(answer.out.split())
     for told in (
-        "8 requests in 0.1 h, box box (20 GB, no cloud); saved: of the mean delay of fifo+lru",
-        "35.7%",
+        "8 requests in 0.1 h, box box (20 GB, no cloud)",
+        "saved, of what fifo+lru takes on the same requests",
+        "+35.7%",
+        "longest delay 133 s, for C; longest waits on average for C (120 s).",
+        "A mean without an interval: the trace is too short",
         "affinity+lru: in memory, of the time: A 43%, ",
         "Not named in the box, so as its defaults say: B, C.",
         "Nobody asks for D.",
+        "models under affinity+lru",
+        "│ A │ 4 │ 0.0% │ 1 │ 0.3 │ 42.9% │ 42.50 │ 102.9 │",
+        "Why: a GB of memory for one saves, at most, in loads an hour: A ",
         "p50, p95 and p99 are right to 1%.",
     ):
         assert told in text, told
@@ -114,6 +139,50 @@ def test_several_memories(genedge, here):
     (document,) = replayed(genedge, here, "--memory", "20,40,60", "--schedulers", "fifo+lru", "--json").rows
     loads = {gb: each["schedulers"]["fifo+lru"]["loads"] for gb, each in document["by_memory_gb"].items()}
     assert loads == {"20": 7, "40": 5, "60": 3}
+    assert list(document["memory"]["fifo+lru"]) == ["knee_gb", "steps"]
+
+
+def test_what_memory_costs(genedge, here):
+    some = ("--memory", "40,20,60", "--price", "2", "--schedulers", "fifo+lru", "--no-levers")
+    answer = replayed(genedge, here, *some, "--figure", here / "m.png")
+    assert (here / "m.png").stat().st_size > 10000
+    text = " ".join(answer.out.split())
+    assert "Memory: under fifo+lru, 60 GB save" in text
+    assert "what more memory saves" in text
+    (document,) = replayed(genedge, here, *some, "--json").rows
+    assert document["prices"] == {"20": 40, "40": 80, "60": 120}
+    mean = {gb: each["schedulers"]["fifo+lru"]["mean_s"] for gb, each in document["by_memory_gb"].items()}
+    first, _ = document["memory"]["fifo+lru"]["steps"]
+    assert first["less_s"] == pytest.approx(mean["20"] - mean["40"])
+    assert first["second_costs"] == pytest.approx(40 / first["less_s"])
+
+
+def test_what_caching_is_worth_is_what_replays_say(genedge, here):
+    some = ("--memory", "20,40", "--schedulers", "fifo+lru", "--no-levers")
+    (document,) = replayed(genedge, here, *some, "--worth", "--json").rows
+    worth = document["worth"]
+    fields = {(field["memory_gb"], field["loads"]): field for field in worth["fields"]}
+    assert sorted(fields) == [(gb, loads) for gb in (20, 40) for loads in (0.25, 0.5, 1, 2, 4)]
+
+    def mean(name, load_s, gb, *more):
+        told = ("--set", f"models.defaults.load_s={load_s}", "--memory", str(gb), "--no-levers", *more)
+        (other,) = replayed(genedge, here, "--schedulers", name, *told, "--json").rows
+        return other["schedulers"][name]["mean_s"]
+
+    for gb, load_s in ((20, 5), (40, 40)):
+        field = fields[gb, load_s / 20]
+        ours = mean("dwell+cost-aware", load_s, gb)
+        assert field["mean_s"] == pytest.approx(mean("fifo+lru", load_s, gb))
+        assert field["of_deciding_s"] == pytest.approx(field["mean_s"] - ours)
+        alone = mean("dwell+cost-aware", load_s, gb, "--set", "most_models=1")
+        assert field["of_caching_s"] == pytest.approx(alone - ours)
+    # With 20 GB there is room for one in any case.
+    assert fields[20, 4]["of_caching_s"] == 0
+    answer = replayed(genedge, here, *some, "--worth", "--figure", here / "w.png")
+    assert (here / "w.png").stat().st_size > 10000
+    text = " ".join(answer.out.split())
+    assert "What caching is worth: memory for more than one model at a time saves 0.0 s (20 GB, loads ×" in text
+    assert "loads ×0.25" in text
 
 
 def test_each_lever_is_worth_what_a_replay_says(genedge, here):
@@ -148,7 +217,7 @@ def test_each_lever_is_worth_what_a_replay_says(genedge, here):
 
 def test_what_fits_nowhere_is_refused_and_said(genedge, here):
     answer = replayed(genedge, here, "--set", "models.B.memory_gb=30")
-    assert "2 requests are refused: their models fit on no GPU, and there is no cloud." in " ".join(
+    assert "2 requests are refused: their models fit on no GPU, and there is no cloud: B." in " ".join(
         answer.out.split()
     )
     # A refused request has no share in the bound, as it has none in the mean.
@@ -158,7 +227,7 @@ def test_what_fits_nowhere_is_refused_and_said(genedge, here):
         np.mean([10 * (i + 1) - t for i, t in enumerate(times)])
     )
     (document,) = replayed(genedge, here, "--memory", "1", "--json").rows
-    assert document["bounds"] == {"anybody_s": None, "best_found_s": None}
+    assert set(document["bounds"].values()) == {None}
     assert document["schedulers"]["fifo+lru"]["refused"] == 8
     cloud = ("--set", "cloud.wait_s=5", "--set", "cloud.backhaul_mbit_per_s=8", "--set", "models.B.result_mb=3")
     (document,) = replayed(genedge, here, "--set", "models.B.memory_gb=30", *cloud, "--json").rows
@@ -202,9 +271,13 @@ def test_a_scheduler_of_ones_own(genedge, here):
         (("--schedulers", "{}:MINE"), "there is no 'MINE' in it"),
         (("--schedulers", "{}:Load"), "Load: not a scheduler; it must be a class with the methods arrived, "),
         (("--schedulers", ","), "--schedulers is empty"),
-        (("--schedulers", "fifo+belady"), "eviction 'belady': no such eviction"),
+        (("--schedulers", "fifo+belad"), "eviction 'belad': no such eviction; did you mean belady?"),
         (("--memory", "20,x"), "--memory 20,x: give gigabytes"),
         (("--memory", "-1"), "--memory -1: give gigabytes"),
+        (("--price", "5"), "--price 5: what memory is worth takes several amounts; give --memory A,B"),
+        (("--worth",), "--worth: what caching is worth is told over several amounts; give --memory A,B"),
+        (("--memory", "20,40", "--price", "x"), "--price x: give what a GB costs a month"),
+        (("--memory", "20,40", "--price", "1,2,3"), "give one, of a GB for a month, or 2, one for each --memory"),
     ],
 )
 def test_what_is_wrong_is_said(genedge, here, arguments, told):
@@ -227,6 +300,7 @@ def test_a_figure_of_the_delay_taken_apart(genedge, here):
         ["affinity+lru"],
         "fifo+lru",
         False,
+        False,
         lambda *told: None,
     )
     *_, bars, today, best = queued_figure(results).axes
@@ -245,7 +319,6 @@ def test_a_figure_of_the_delay_taken_apart(genedge, here):
         "queue",
         "own load",
         "others' loads",
-        "cloud",
     ]
 
 
@@ -254,7 +327,13 @@ def test_what_is_in_a_trace(genedge, here):
     assert document["models"] == {"A": 4, "B": 2, "C": 2}
     text = " ".join(genedge("trace", "show", here / "trace.csv").out.split())
     assert "8 requests in 0.0 h for 3 models" in text
-    assert "3 users in 3 sessions (10 min apart), 60% of whose next requests are for the same model." in text
+    apart = "(whoever asks again within 10 min is in the same)"
+    assert f"3 users in 3 sessions {apart}, 60% of whose next requests are for the same model." in text
+    assert "█·······················; 100% from 0 to 1." in text
+    assert (document["session_s"], document["by_hour"]) == (600, [8] + [0] * 23)
+    assert (document["generation_s"], document["with_adapters"]) == (None, None)
+    assert "easured" not in text
+    assert "dapters" not in text
 
 
 def test_a_table_of_ones_own_becomes_a_trace(genedge, here):
@@ -267,3 +346,10 @@ def test_a_table_of_ones_own_becomes_a_trace(genedge, here):
     both = ("--columns", "time=When,model=Model", "--format", "gentd26")
     answer = genedge("trace", "convert", here / "log.tsv", *both, "--out", here / "t.csv")
     assert (answer.status, "give --columns or --format, not both" in answer.err) == (2, True)
+
+
+def test_help_names_every_catalogue(genedge):
+    from genedge.catalogue.load import catalogue_presets
+
+    told = "".join(genedge("replay", "--help").out.split())
+    assert f"anothercatalogue:{','.join(catalogue_presets())},orafile" in told

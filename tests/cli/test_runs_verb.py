@@ -100,6 +100,6 @@ def test_a_run_that_cannot_be_read_hides_no_other(genedge, tmp_path):
     assert [row["run"] for row in answer.rows] == [str(tmp_path / name) for name in ("b", "d")]
     assert answer.err.splitlines() == [
         f"genedge: scenario '{tmp_path}/a/scenario.yaml': no such preset or file; the presets are companion, "
-        "edge-box, paper, paper-attainable",
+        "edge-box, measured, measured-box, paper, paper-attainable",
         f"genedge: {tmp_path}/c/run.json: not the description of a run; 'genedge train' makes one",
     ]

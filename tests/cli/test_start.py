@@ -41,11 +41,22 @@ VERBS = {
     "watch": ("--policy", "--scenario", "--set", "--users", "--slots", "--seed", "--out", ".html", ".gif"),
     "paper": ("--out", "--quick", "--plan", "--only", "--policies", "--engine", "--address", "FILE.py:FUNCTION"),
     "demo": ("--out",),
+    "testbed": (
+        "--policies",
+        "--scenario",
+        "--users",
+        "--slots",
+        "--out",
+        "--links",
+        "--factor",
+        "--quality",
+        "measured",
+    ),
     "cite": ("RUN", "--policies", "BibTeX"),
     "trace": ("generate", "convert"),
     "trace generate": ("--out", "--requests", "--models", "--users", "--rate", "--seed"),
     "trace convert": ("--out", "GenTD26"),
-    "replay": ("TRACE", "--memory", "--catalogue", "--policies", "--no-bounds", "--json", "--figure", "load-free"),
+    "replay": ("TRACE", "--box", "--memory", "--schedulers", "--no-bounds", "--json", "--figure", "load-free"),
 }
 
 HEAVY = ("jax", "numpy", "pydantic", "yaml", "optax", "equinox", "highspy", "matplotlib", "rich")
@@ -101,7 +112,14 @@ def test_without_a_verb_the_help_is_shown(genedge):
 
 
 def test_presets_are_listed(genedge):
-    assert genedge("scenario", "list").out.split() == ["companion", "edge-box", "paper", "paper-attainable"]
+    assert genedge("scenario", "list").out.split() == [
+        "companion",
+        "edge-box",
+        "measured",
+        "measured-box",
+        "paper",
+        "paper-attainable",
+    ]
 
 
 def test_a_written_scenario_says_the_same(genedge, tmp_path):

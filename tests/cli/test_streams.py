@@ -25,8 +25,8 @@ READERS = {
     "runs FILE": "",
     "export FILE new": "",
     "cite FILE": "",
-    "replay FILE --memory 10": ".csv",
-    "replay --memory 10 --catalogue FILE trace.csv": ".yaml",
+    "replay FILE --box cloud-no-queue": ".csv",
+    "replay --box FILE trace.csv": ".yaml",
     "trace convert FILE --out new.csv": ".csv",
 }
 # Of a run's folder; a policy of a run reads the last.

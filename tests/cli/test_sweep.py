@@ -221,7 +221,7 @@ def test_bits_are_those_of_lone_runs(genedge, tmp_path):
 @pytest.mark.heavy
 def test_what_is_killed_and_interrupted_goes_on(genedge, tmp_path):
     """A worker is killed, then the whole is interrupted; it ends with the bits of lone runs all the same."""
-    long = [word for word in SMALL if word != "30"] + ["3000"]
+    long = [word for word in SMALL if word != "30"] + ["12000"]
     command = [sys.executable, "-m", "genedge", "sweep", *long, *RATES[:1], GOOD, "--seeds", "0,1"]
     command += ["--out", str(tmp_path / "s")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -239,7 +239,7 @@ def test_what_is_killed_and_interrupted_goes_on(genedge, tmp_path):
     answer = genedge(*command[3:])
     assert answer.status == 0, answer.err
     for seed in (0, 1):
-        alone(tmp_path / f"{seed}", "--seed", str(seed), "--episodes", "3000", "--set", GOOD)
+        alone(tmp_path / f"{seed}", "--seed", str(seed), "--episodes", "12000", "--set", GOOD)
         assert_same_end(tmp_path / "s" / GOOD / f"seed-{seed}", tmp_path / f"{seed}")
 
 

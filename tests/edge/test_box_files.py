@@ -1,7 +1,7 @@
 """Boxes from files, and schedulers by name."""
 
 import pytest
-from edge_boxes import box_of, models_of
+from edge_boxes import box_of, models_of, whole_of
 
 from genedge.boxes.load import box_presets, load_box
 from genedge.boxes.schedulers import scheduler_of
@@ -78,7 +78,7 @@ def test_presets_say_where_their_numbers_come_from(name):
     read = load_box(name)
     assert read.name == name
     assert all(setting.provenance != "user" and setting.note for setting in read.table.values())
-    assert read.models["anything"].load_s > 0
+    assert (read.models["anything"].load_s > 0) == (name != "load-free")
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,14 @@ MODELS = models_of(a=(1, 1, 1))
 @pytest.mark.parametrize("order", named("order"))
 @pytest.mark.parametrize("eviction", named("eviction"))
 def test_any_order_goes_with_any_eviction(order, eviction):
-    assert scheduler_of(f"{order}+{eviction}", box_of(1), MODELS).name == f"{order}+{eviction}"
+    whole = whole_of([(0, "a", "u", 1)], MODELS)
+    assert scheduler_of(f"{order}+{eviction}", box_of(1), MODELS, whole).name == f"{order}+{eviction}"
 
 
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("dwell", "scheduler 'dwell': write ORDER+EVICTION, such as dwell+cost-aware, or FILE.py:CLASS"),
+        ("dwell", "scheduler 'dwell': write ORDER+EVICTION, such as dwell+cost-aware, FILE.yaml, FILE.py:CLASS"),
         ("dwel+lru", "order 'dwel': no such order; did you mean dwell?; there are fifo, "),
         ("dwell+lr", "eviction 'lr': no such eviction"),
         ("none.py:Mine", "none.py: no such file"),

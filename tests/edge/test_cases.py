@@ -7,22 +7,16 @@ least recently, blind to the queue.
 
 import numpy as np
 import pytest
-from edge_boxes import CASES, box_of, models_of, rows_of, run
+from edge_boxes import CASES, CHECKPOINTS, LETTERS, box_of, models_of, order_named, rows_of, run
 
+from genedge.boxes.load import load_box
 from genedge.edge.box import Ram
 from genedge.edge.schedulers.evictions import Lfu, Lru
-from genedge.edge.schedulers.orders import Affinity, Dwell, Fifo, ResponseRatio
-from genedge.replay.catalogue import Catalogue, load_catalogue
-from genedge.replay.run import replay
+from genedge.edge.schedulers.orders import Affinity, Fifo
+from genedge.replay.unqueued import replay_unqueued
 
 TWO_SIZES = models_of(**{"qwen2.5:7b": (5.5, 30, 1), "qwen2.5:14b": (9, 30, 1)})
-LETTERS = models_of(A=(20, 20, 1), B=(20, 20, 1), C=(20, 20, 1))
 PIPELINE = models_of(**{"gpt-oss:120b": (65, 13.2, 1), "gemma4:e4b": (10, 3.2, 1)})
-CHECKPOINTS = models_of(
-    **dict.fromkeys(("sdxl-base", "juggernaut-xl", "pony-xl", "animagine-xl"), (7, 9, 0.15, 1)),
-    **dict.fromkeys(("sd15", "dreamshaper-8", "realistic-v6"), (2.5, 6, 0.15, 1)),
-    **dict.fromkeys(("flux-dev-fp8", "flux-schnell-fp8"), (17, 20, 0.15, 1)),
-)
 EIGHT = models_of(
     embed=(0.6, 1, 0.2),
     fim=(3, 3, 0.2),
@@ -51,10 +45,10 @@ def test_a_card_shared_with_others():
 
 @pytest.mark.parametrize(
     ("order", "expected", "loads"),
-    [(Fifo, 119, 7), (Affinity, 76.5, 3), (ResponseRatio, 76.5, 3), (Dwell, 76.5, 3)],
+    [("fifo", 119, 7), ("affinity", 76.5, 3), ("response-ratio", 76.5, 3), ("dwell", 76.5, 3)],
 )
 def test_collating(order, expected, loads):
-    ran = run(rows_of("abaacabc"), LETTERS, box_of(20), order(), Lru)
+    ran = run(rows_of("abaacabc"), LETTERS, box_of(20), order_named(order), Lru)
     assert (mean(ran), ran.loads) == (expected, loads)
 
 
@@ -110,10 +104,8 @@ def test_a_model_that_fits_on_none_of_four_cards():
 
 def test_the_best_fixed_set_where_there_is_a_cloud():
     """Loaded when first asked for: eight hits of the ten requests for two models, against six of seven for one."""
-    tree = load_catalogue("load-free").model_dump()
-    tree["cloud"]["wait_s"] = 10
-    tree["models"] = {name: {"memory_gb": gb} for name, gb in (("sdxl", 6), ("sd15", 5), ("pixart", 5))}
-    catalogue = Catalogue.model_validate(tree)
-    found = replay(CASES / "static.csv", catalogue, 10, ["static"], False, lambda *told: None)
-    assert sorted(found.holds) == ["pixart", "sd15"]
+    sizes = [f"models.{name}.memory_gb={gb}" for name, gb in (("sdxl", 6), ("sd15", 5), ("pixart", 5))]
+    box = load_box("load-free", ["cloud.wait_s=10", *sizes], 10)
+    found = replay_unqueued(CASES / "static.csv", box, ["static"], "static", False, lambda *told: None)
+    assert sorted(found.holds["static"]) == ["pixart", "sd15"]
     assert found.tallies["static"].hits == 8

@@ -4,10 +4,11 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from edge_boxes import box_of, models_of, requests_of, run, simulated_again
+from edge_boxes import box_of, models_of, order_named, requests_of, run, simulated_again, whole_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genedge.boxes.schedulers import scheduler_of
 from genedge.edge.box import Cloud, Ram
 from genedge.edge.scheduler import Load, Offload, Serve, Wait
 from genedge.edge.schedulers.combined import Combined
@@ -26,8 +27,8 @@ from genedge.errors import InputError
 from genedge.registry import named
 
 MODELS = models_of(a=(1, 5, 1), b=(2, 3, 1, 2), c=(3, 8, 0.5), d=(4, 2, 2, 0, 1), e=(1, 1, 1))
-ORDERS = [entry.load() for entry in named("order").values()]
-EVICTIONS = [entry.load() for entry in named("eviction").values()]
+ORDERS = list(named("order"))
+EVICTIONS = list(named("eviction"))
 
 
 @st.composite
@@ -73,7 +74,8 @@ def test_first_come_first_served(rows, memory_gb):
 def test_whatever_decides(rows, order, eviction, gpus, ram, most_models, overlap, keep_alive_s):
     """Each request is served once, one at a time on a GPU, and what it waited for sums up; nobody is forgotten."""
     box = box_of(*gpus, ram=ram, most_models=most_models, overlap=overlap, keep_alive_s=keep_alive_s)
-    ran = run(rows, MODELS, box, order(), eviction)
+    scheduler = scheduler_of(f"{order}+{eviction}", box, MODELS, whole_of(rows, MODELS))
+    ran = run(rows, MODELS, box, scheduler=scheduler)
     assert sorted(d.request.number for d in ran.done) == list(range(len(rows)))
     assert ran.server.waiting == {}
     by_gpu = {}
@@ -95,15 +97,43 @@ def test_whatever_decides(rows, order, eviction, gpus, ram, most_models, overlap
     assert sum(MODELS[name].memory_mb for name in in_ram) <= (0 if ram is None else ram.memory_mb)
 
 
+@settings(deadline=None, max_examples=200)
+@given(
+    traces("abcd"),
+    st.sampled_from(ORDERS),
+    st.sampled_from(EVICTIONS),
+    st.sampled_from([(5,), (3, 7)]),
+    st.sampled_from([None, 1.5]),
+)
+def test_where_there_is_a_cloud_an_eviction_may_refuse(rows, order, eviction, gpus, overlap):
+    """Whom it refuses the cloud serves at once; nobody is lost, and who never loads serves nobody here."""
+    box = box_of(*gpus, cloud=Cloud(2.0, 0.0), overlap=overlap)
+    scheduler = scheduler_of(f"{order}+{eviction}", box, MODELS, whole_of(rows, MODELS))
+    ran = run(rows, MODELS, box, scheduler=scheduler)
+    assert sorted(d.request.number for d in ran.done) == list(range(len(rows)))
+    by_cloud = {d.request.number: d for d in ran.done if d.gpu < 0}
+    for d in by_cloud.values():
+        assert d.ended == pytest.approx(d.began + 2 + d.request.own_s)
+    if eviction == "cloud-only":
+        assert (len(by_cloud), ran.loads) == (len(rows), 0)
+    if eviction in ("lru", "lfu", "gdsf", "by-name", "smallest", "sets"):
+        assert all(
+            not any(ran.server.fits(g, d.request.model) for g in range(len(gpus))) for d in by_cloud.values()
+        )
+    if eviction == "keep-forever":
+        assert all(stay.left == ran.end for gpu in ran.server.gpus for stay in gpu.stays)
+
+
 @settings(deadline=None)
 @given(traces(), st.sampled_from(ORDERS))
 def test_the_future_changes_no_decision(rows, order):
     """What comes after a time does not change what was begun before."""
-    whole = run(rows, MODELS, box_of(4), order(), Lru)
+    whole = run(rows, MODELS, box_of(4), order_named(order), Lru)
     half = rows[: len(rows) // 2]
     if half:
         until = rows[len(half)][0]
-        begun = {d.request.number: (d.began, d.gpu) for d in run(half, MODELS, box_of(4), order(), Lru).done}
+        earlier = run(half, MODELS, box_of(4), order_named(order), Lru)
+        begun = {d.request.number: (d.began, d.gpu) for d in earlier.done}
         for d in whole.done:
             if d.began < until:
                 assert begun[d.request.number] == (d.began, d.gpu)
@@ -312,13 +342,13 @@ def test_what_rests_too_long_leaves():
 def test_the_next_model_loads_while_the_last_generates():
     models = models_of(a=(1, 10, 1), b=(1, 10, 1))
     rows = [(0, "a", "u", 20), (1, "b", "u", 20)]
-    for order in (Fifo, Affinity, Dwell, ResponseRatio):
-        one_by_one = run(rows, models, box_of(2), order(), Lru)
+    for order in ("fifo", "affinity", "dwell", "response-ratio"):
+        one_by_one = run(rows, models, box_of(2), order_named(order), Lru)
         assert [d.ended for d in one_by_one.done] == [30, 60]
-        together = run(rows, models, box_of(2, overlap=1.0), order(), Lru)
+        together = run(rows, models, box_of(2, overlap=1.0), order_named(order), Lru)
         # b loads from 10 to 20, while a generates until 30.
         assert [(d.ended, d.waited.own_load_s) for d in together.done] == [(30, 10), (50, 10)]
-        slowed = run(rows, models, box_of(2, overlap=2.0), order(), Lru)
+        slowed = run(rows, models, box_of(2, overlap=2.0), order_named(order), Lru)
         # Ten seconds beside the load do what five do alone.
         assert [d.ended for d in slowed.done] == [35, 55]
 
@@ -349,7 +379,7 @@ def served(ran):
 def test_affinity_with_a_bound_of_five_minutes():
     models = models_of(a=(1, 10, 1), b=(1, 10, 1))
     rows = [(0, "a", "u", 1), (0, "b", "u", 1), *((float(t), "a", "u", 1) for t in range(1, 500))]
-    ran = run(rows, models, box_of(1), BoundedAffinity(), Lru)
+    ran = run(rows, models, box_of(1), BoundedAffinity(300.0), Lru)
     (b,) = (d for d in ran.done if d.request.model == "b")
     assert b.began == 301 + 10
 

@@ -19,7 +19,8 @@ from genedge.errors import InputError
 from genedge.evaluation.box_results import BOX_METRICS, LOSSES, lost_by
 from genedge.evaluation.boxes import evaluate_box
 from genedge.optimum.dynamic import solver
-from genedge.policies.boxes import box_policy, share
+from genedge.policies.box_shares import share
+from genedge.policies.boxes import box_policy
 from genedge.scenario import load_scenario
 
 USERS, SLOTS, EPISODES = 4, 9, 5
@@ -135,6 +136,23 @@ def test_the_figure_shows_what_was_held_and_asked_for(evaluation):
 
 
 @pytest.mark.heavy
+def test_the_figure_names_models_as_their_catalogue_does(evaluation, scenario):
+    there = {"storage_gb": "memory_gb", "output_size_mb": "result_mb"}
+    entries = {
+        f"model ${m}$ of many": {there.get(key, key): value for key, value in model.model_dump().items()}
+        for m, model in enumerate(scenario.models)
+    }
+    named = load_scenario(
+        "edge-box", {"cell.slots_per_episode": SLOTS, "models.catalogue": entries, "server.pinned": []}
+    )
+    for of, rows in (
+        (scenario, [str(m) for m in range(len(entries))]),
+        (named, [in_figure(f"model ${m}$ of m...") for m in range(len(entries))]),
+    ):
+        for axes in evaluation_figure(replace(evaluation, scenario=of)).axes[4:]:
+            assert [label.get_text() for label in axes.get_yticklabels()] == rows
+
+
 def test_names_stand_in_the_figure_as_they_are(evaluation):
     rows = tuple(replace(evaluation.rows[0], policy=name) for name in NAMES)
     first = dict.fromkeys(NAMES, evaluation.first["lru"])

@@ -144,10 +144,7 @@ class Expected:
             least = int(np.argmin([tail.sum() for tail in tails]))
             self.least.add(least)
             rows.append(reward + s.discount * tails[least])
-        target = np.array(rows)
-        before = float(learner.target_level)
-        self.level = before + s.centring_rate * (target.mean() - before)
-        self.target = target - self.level
+        self.target = np.array(rows)
 
     def values(self, critic, i, action):
         return reference.values(critic, self.params, reference.row(self.batch.slot, i), action)
@@ -220,7 +217,6 @@ def test_update_follows_the_equations(agent, tiny, updated):
     expected = Expected(run, learner, batch)
     nets, s = learner.nets, run.settings
     assert expected.least == set(range(s.critics))  # Each critic is the least somewhere.
-    assert float(after.target_level) == pytest.approx(expected.level, rel=1e-4)
     assert float(loss) == pytest.approx(expected.critic_loss(nets.critics), rel=1e-3)
     assert float(q) == pytest.approx(expected.q(nets.actor) * s.policy_delay, rel=1e-3, abs=1e-4)
 
@@ -361,7 +357,9 @@ def test_stores_what_happened_and_bootstraps_through_the_time_limit(agent, tiny,
     # The reward is what the action stored beside it earned: in all, or by each user.
     earned = -np.asarray(serve(run.params, data.slot, decode(run.params, data.slot, data.action)).utility)
     credited = earned if run.settings.per_user else earned.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(data.reward * float(learner.reward_scale), credited, rtol=1e-4)
+    np.testing.assert_allclose(
+        data.reward * float(learner.reward_scale) + float(learner.reward_level), credited, rtol=1e-4
+    )
     totals = earned.sum(axis=1).reshape(2, T).mean(axis=1)
     np.testing.assert_allclose(np.concatenate([first.reward, second.reward]), totals, rtol=1e-4)
     assert (np.abs(data.action) <= 1).all()
@@ -429,7 +427,7 @@ def test_rewards_are_scaled_by_their_spread_under_random_actions(agent, tiny):
     utility = np.asarray(jax.jit(serve)(run.params, slots, decision).utility)[..., :USERS]
     rewards = -utility if run.settings.per_user else -utility.sum(axis=-1)
     assert float(learner.reward_scale) == pytest.approx(rewards.std(), rel=0.1)
-    assert float(learner.target_level) == pytest.approx(rewards.mean() / rewards.std(), rel=0.1)
+    assert float(learner.reward_level) == pytest.approx(rewards.mean(), rel=0.1)
 
 
 def test_two_halves_are_the_whole_bit_by_bit(tiny, halves):

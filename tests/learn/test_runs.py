@@ -199,7 +199,10 @@ def test_the_checkpoint_holds_the_replay_buffer(agent, finished):
     assert int(learner.replay.added) == int(learner.slots) == EPISODES * T
     rewards = np.asarray(learner.replay.data.reward)
     assert rewards.shape == (100, 1 if agent == "ddpg" else USERS)
-    assert (rewards < 0).all()
+    # In spreads from the mean under random actions, which most of these are.
+    assert np.isfinite(rewards).all()
+    assert abs(rewards[:, :USERS].mean()) < 2
+    assert rewards.min() < 0 < rewards.max()
     active = np.asarray(learner.replay.data.slot.active)
     assert (active == np.tile(np.arange(run.places) < USERS, (100, 1))).all()
 
@@ -267,7 +270,7 @@ def test_a_checkpoint_that_holds_no_numbers_goes_on_with_nothing(finished, tmp_p
     copy = new_run(tmp_path / "copy", "ddpg")
     steps = run.learner.training(run.users, run.episodes, run.seed)
     learner = restore(run.folder / "checkpoint.npz", steps.init(), run.id)
-    save(copy.folder / "checkpoint.npz", learner._replace(target_level=learner.target_level * np.nan), run.id)
+    save(copy.folder / "checkpoint.npz", learner._replace(reward_level=learner.reward_level * np.nan), run.id)
     with pytest.raises(InputError, match=r"checkpoint\.npz: damaged, .* holds what is no number; remove it"):
         train_run(copy, quiet)
 

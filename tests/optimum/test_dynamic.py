@@ -14,7 +14,8 @@ from genedge.errors import InputError
 from genedge.evaluation.scoring import score
 from genedge.optimum.bandwidth import delay, links, split
 from genedge.optimum.dynamic import regret, solve_box, solver
-from genedge.policies.boxes import box_policy, share, stateless
+from genedge.policies.box_shares import share
+from genedge.policies.boxes import box_policy, stateless
 from genedge.scenario import load_scenario
 
 SMALL = [
@@ -39,11 +40,30 @@ BOXES = {
     ),
     "a lower floor": ("server.quality_floor={least_steps: 12}", "server.total_steps=50"),
 }
+# Each falls less and less from the floor on, the second after a flat start; the third has the paper's pieces.
+TABLES = [
+    {"storage_gb": 4, "load_s": 9, "B1_s_per_step": 0.2, "curve": {"steps": [1, 4, 9, 30], "tv": [99, 60, 40, 30]}},
+    {"storage_gb": 6, "load_s": 25, "B1_s_per_step": 0.1, "curve": {"steps": [4, 9, 20], "tv": [90, 50, 45]}},
+    {"storage_gb": 9, "load_s": 45, "B1_s_per_step": 0.1, "A1_steps": 4, "A2_tv": 80, "A3_steps": 25, "A4_tv": 20},
+]
+REST = {"output_size_mb": 7, "B2_s": 1}
+TABLED = (f"models={[{**REST, **model} for model in TABLES]}", *SMALL[1:], "server.quality_floor={least_steps: 4}")
+BOXES_OF_TABLES = {
+    "tables": ("server.cache_every_slots=1",),
+    "tables when known": ("server.cache_every_slots=null", "server.total_steps=50"),
+    "tables with few steps": ("server.total_steps=21", "backhaul.cloud_generators=1", "requests.rank_drift=0"),
+    "tables and energy": ("objective.energy_per_step=0.9", "server.total_steps=60"),
+    "tables to their end": ("server.quality_floor={largest_tv: best}",),
+}
 USERS, SLOTS = 3, 4
 
 
 def scenario(*changes):
     return load_scenario("edge-box", [*SMALL, *changes])
+
+
+def tabled(*changes):
+    return load_scenario("edge-box", [*TABLED, *changes])
 
 
 def expectimax(s, users, slots):
@@ -74,22 +94,25 @@ def expectimax(s, users, slots):
                 best = min(best, cost_of(served, requests))
         return best
 
+    def ends(m):
+        """Steps at which its quality changes its pace; the last are those that the cloud takes."""
+        return [m.A3_steps] if m.curve is None else m.curve.steps
+
     def cost_of(served, requests):
-        # Of linear costs the best is at a corner: all at their floor or at A3, and one that takes what is left.
-        floors = [models[requests[n]].A3_steps if least_steps is None else least_steps for n in served]
+        # Of piecewise linear costs the best is at a corner: all at ends of pieces, and one that takes what is left.
+        floors = [ends(models[requests[n]])[-1] if least_steps is None else least_steps for n in served]
         if sum(floors) > server.total_steps * (1 + 1e-9):
             return float("inf")
         edge = float("inf") if served else 0.0
-        for at_most in product((False, True), repeat=len(served)):
-            steps = [
-                models[requests[n]].A3_steps if most else f
-                for n, most, f in zip(served, at_most, floors, strict=True)
-            ]
+        levels = [
+            [f, *(e for e in ends(models[requests[n]]) if e > f)] for n, f in zip(served, floors, strict=True)
+        ]
+        for steps in product(*levels):
             left = server.total_steps - sum(steps)
             for lucky in range(-1, len(served)):
                 given = list(steps)
                 if lucky >= 0:
-                    given[lucky] = min(models[requests[served[lucky]]].A3_steps, given[lucky] + max(left, 0))
+                    given[lucky] = min(ends(models[requests[served[lucky]]])[-1], given[lucky] + max(left, 0))
                 if sum(given) <= server.total_steps * (1 + 1e-9):
                     edge = min(edge, sum(own(models[requests[n]], x) for n, x in zip(served, given, strict=True)))
         away = [models[m] for n, m in enumerate(requests) if n not in served]
@@ -97,14 +120,19 @@ def expectimax(s, users, slots):
         waited = sum(j // generators for j in range(k)) / k if k and generators else 0.0
         for m in away:
             backhaul = (input_mbit + m.output_size_mb * 8) / rate * (k if s.settings.backhaul.shared else 1)
-            generation = m.B1_s_per_step * m.A3_steps + m.B2_s
-            cloud += alpha * (backhaul + generation) + (1 - alpha) * m.A4_tv
+            generation = m.B1_s_per_step * ends(m)[-1] + m.B2_s
+            cloud += alpha * (backhaul + generation) + (1 - alpha) * tv_of(m, ends(m)[-1])
         # Each waits for rounds of the misses' mean time.
-        cloud += alpha * waited * sum(m.B1_s_per_step * m.A3_steps + m.B2_s for m in away)
+        cloud += alpha * waited * sum(m.B1_s_per_step * ends(m)[-1] + m.B2_s for m in away)
         return edge + cloud
 
+    def tv_of(m, steps):
+        if m.curve is not None:
+            return np.interp(steps, m.curve.steps, m.curve.tv)
+        return m.A2_tv + (m.A4_tv - m.A2_tv) * min(max((steps - m.A1_steps) / (m.A3_steps - m.A1_steps), 0), 1)
+
     def own(m, steps):
-        tv = m.A2_tv + (m.A4_tv - m.A2_tv) * min(max((steps - m.A1_steps) / (m.A3_steps - m.A1_steps), 0), 1)
+        tv = tv_of(m, steps)
         energy = s.settings.objective.energy_per_step * steps
         return alpha * (m.B1_s_per_step * steps + m.B2_s) + (1 - alpha) * tv + energy
 
@@ -166,9 +194,15 @@ def expectimax(s, users, slots):
     return sum(first[skew] * value(0, start, tuple(range(M)), skew) for skew in range(len(skews)))
 
 
-@pytest.mark.parametrize("changes", BOXES.values(), ids=BOXES)
-def test_the_value_is_that_of_expectimax(changes):
-    s = scenario(*changes)
+@pytest.mark.parametrize(
+    "s",
+    [
+        *(scenario(*changes) for changes in BOXES.values()),
+        *(tabled(*changes) for changes in BOXES_OF_TABLES.values()),
+    ],
+    ids=[*BOXES, *BOXES_OF_TABLES],
+)
+def test_the_value_is_that_of_expectimax(s):
     solution = solve_box(s.params, USERS, SLOTS)
     assert solution.value == pytest.approx(expectimax(s, USERS, SLOTS), rel=1e-9)
     assert solution.exact
@@ -185,9 +219,17 @@ def beyond_radio(s, met, decision):
     return (outcome.utility - radio).sum(axis=-1)
 
 
-@pytest.mark.parametrize("changes", [BOXES["every two slots"], BOXES["when known"]], ids=["ahead", "when known"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (*SMALL, *BOXES["every two slots"]),
+        (*SMALL, *BOXES["when known"]),
+        (*TABLED, *BOXES_OF_TABLES["tables when known"]),
+    ],
+    ids=["ahead", "when known", "tables"],
+)
 def test_costs_are_the_optimum_and_the_regrets_on_average(changes):
-    s = load_scenario("edge-box", [*SMALL, *changes, f"cell.slots_per_episode={SLOTS}"])
+    s = load_scenario("edge-box", [*changes, f"cell.slots_per_episode={SLOTS}"])
     solution = solve_box(s.params, USERS, SLOTS)
     slots = episodes_of(s, 2000)
     for name in ("optimal", "lru", "rcars"):

@@ -1,14 +1,13 @@
 """What is certified with deadlines and fairness: a bound, held against every decision that small cells have."""
 
-import itertools
-
 import jax
 import numpy as np
 import pytest
+from every_decision import every_decision, small
 
 import genedge
 from genedge.cell.feasible import action_size, decode
-from genedge.cell.types import Decision, Params, Slot
+from genedge.cell.types import Decision
 from genedge.errors import InputError
 from genedge.optimum import certify, solve_optimal, solve_priced
 from genedge.optimum.bandwidth import links, split
@@ -29,29 +28,6 @@ CASES = [
 ]
 
 
-def small(case: tuple[str, ...]) -> tuple[Params, Slot]:
-    """Two models of which one fits, and three users."""
-    scenario = load_scenario(
-        "paper",
-        [*case, "models.count=2", "cell.users=3", "cell.places=3", "server.storage_gb=8", "server.total_steps=300"],
-    )
-    drawn = genedge.sample_episode(scenario.params, jax.random.key(5), users=3, places=3, slots=4)
-    return scenario.params, jax.tree.map(np.asarray, drawn)
-
-
-def every_decision(params: Params, slots: Slot) -> Decision:
-    """A fine grid of shares for every cache that fits, leading axis: decisions; for three users."""
-    parts = np.arange(1, 16)
-    shares = np.array([(i, j, 16 - i - j) for i in parts for j in parts if i + j < 16]) / 16
-    steps = np.array([p for p in itertools.product(np.arange(5) / 4, repeat=3) if sum(p) <= 1 + 1e-9])
-    caches = [
-        c for c in itertools.product((False, True), repeat=2) if np.dot(c, params.models.storage_gb) <= params.C
-    ]
-    chosen = list(itertools.product(range(len(caches)), range(len(shares)), range(len(steps))))
-    c, b, s = np.array(chosen).T
-    return Decision(np.array(caches)[c], shares[b], steps[s])
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(part.rpartition(".")[2] for part in case))
 def test_no_decision_of_a_small_cell_is_below_the_bound(case) -> None:
     params, slots = small(case)
@@ -60,20 +36,9 @@ def test_no_decision_of_a_small_cell_is_below_the_bound(case) -> None:
     assert (solve_priced(params, slots).lower_bound <= solved.lower_bound + 1e-6).all()
     certificate = certify(params, slots, *solved)
     assert (certificate.gap >= 0).all()
-    everything = every_decision(params, slots)
-    count = len(everything.cache)
     for k in range(4):
-        many = jax.tree.map(lambda x, k=k: np.repeat(x[k : k + 1], count, axis=0), slots)
-        served = many.active
-        share = np.where(served, everything.bandwidth, 0)
-        decided = everything._replace(
-            bandwidth=share / np.maximum(share.sum(axis=-1, keepdims=True), 1e-9),
-            steps=np.where(served, everything.steps, 0),
-        )
-        floor = np.asarray(params.models.floor_steps)[many.requests]
-        hit = np.take_along_axis(decided.cache, many.requests, axis=-1) & served
-        kept = (~hit | (decided.steps * float(params.S) >= floor)).all(axis=-1)
-        least = objective(params, many, decided)[kept].min()
+        many, decided = every_decision(params, slots, k)
+        least = objective(params, many, decided).min()
         assert solved.lower_bound[k] <= least
         # And it is no empty promise.
         assert solved.lower_bound[k] > 0.5 * least
@@ -125,8 +90,8 @@ def test_policies_say_what_they_cannot_promise(tmp_path) -> None:
     with pytest.raises(InputError) as error:
         policy("optimal", bound)
     assert str(error.value) == (
-        "policy 'optimal': with objective.deadline_s or objective.fairness_per_s a bound is known and no optimum; "
-        "'priced' decides what is best without them"
+        "policy 'optimal': with objective.deadline_s, objective.fairness_per_s or server.generates_at_once, or a "
+        "curve that falls steeper again after a flatter piece, a bound is known and no optimum; take 'priced'"
     )
     policy("priced", bound)
     mine = tmp_path / "mine.py"

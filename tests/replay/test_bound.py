@@ -3,26 +3,25 @@
 import os
 import signal
 import time as clock
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from genedge.edge.schedulers.foreseeing import WholeTrace
 from genedge.replay.bound import _programme, most_saved
-from genedge.replay.catalogue import TraceModels, load_catalogue
-from genedge.replay.hindsight import WholeTrace
+
+
+class Takes(NamedTuple):
+    """What models take, by number."""
+
+    memory_mb: list[int]
+    load_s: list[float]
 
 
 def models_of(memory_gb, load_s):
-    tree = load_catalogue("load-free").model_dump()
-    tree["models"] = {
-        str(m): {"memory_gb": size, "load_s": load}
-        for m, (size, load) in enumerate(zip(memory_gb, load_s, strict=True))
-    }
-    models = TraceModels(load_catalogue("load-free").model_validate(tree))
-    for m in range(len(memory_gb)):
-        models.number(str(m))
-    return models
+    return Takes([max(round(gb * 1000), 1) for gb in memory_gb], [float(load) for load in load_s])
 
 
 def plain_bound(time, model, worth, memory_mb, models, first):
@@ -116,8 +115,8 @@ def test_prices_of_any_kind_make_a_bound(monkeypatch):
     models = models_of([2, 1, 3], [1.0, 2.5, 0.0])
     rng = np.random.default_rng(2)
     time, model = np.cumsum(rng.choice([0, 0.5, 2], 60)), rng.integers(0, 3, 60)
-    requests, worth = WholeTrace(time, model, np.ones(60)), np.ones(60)
-    honest = most_saved(requests, worth, 4000, models, False, quiet)
+    requests, worth = WholeTrace(time, model, np.ones(60), ()), np.ones(60)
+    honest = most_saved(requests, worth, 4000, *models, quiet)
     solution = highspy.Highs.getSolution
 
     def wrong(self):
@@ -127,7 +126,7 @@ def test_prices_of_any_kind_make_a_bound(monkeypatch):
 
     monkeypatch.setattr(highspy.Highs, "getSolution", wrong)
     for _ in range(20):
-        assert most_saved(requests, worth, 4000, models, False, quiet).total >= honest.total - 1e-9
+        assert most_saved(requests, worth, 4000, *models, quiet).total >= honest.total - 1e-9
 
 
 def test_ctrl_c_ends_the_solver():
@@ -136,7 +135,7 @@ def test_ctrl_c_ends_the_solver():
     rng = np.random.default_rng(0)
     models = models_of(rng.integers(2, 8, 50), [22.5] * 50)
     model = np.minimum(rng.zipf(1.3, n), 50) - 1
-    requests = WholeTrace(np.arange(n) / 100, model, np.ones(n))
+    requests = WholeTrace(np.arange(n) / 100, model, np.ones(n), ())
 
     def interrupt(done, steps):
         told.append((done, steps))
@@ -148,7 +147,7 @@ def test_ctrl_c_ends_the_solver():
     begin = clock.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            most_saved(requests, np.ones(n), 12_000, models, False, interrupt)
+            most_saved(requests, np.ones(n), 12_000, *models, interrupt)
     finally:
         signal.signal(signal.SIGINT, before)
     assert clock.monotonic() - begin < 30

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from genedge.boxes.load import load_box
 from genedge.errors import InputError
-from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.convert import convert
 from genedge.replay.gentd26 import gentd26_rows
-from genedge.replay.trace import read_trace
+from genedge.replay.requests import chunks
+from genedge.replay.trace import Row, rows_in_order
 
 HEADER = (
     "gmt_create,predict_type,predict_status,exec_time_seconds,groupId,prompt_length,negative_prompt_length,"
@@ -18,6 +19,7 @@ HEADER = (
 )
 ROWS = """2024-01-01 00:01:00,TXT_2_IMG,SUCCEED,20.0,G1,50.0,,4.0,30.0,M1,0
 2024-01-01 00:00:30,IMG_2_IMG,SUCCEED,21.0,,50.0,26.0,1.0,30.0,M2,1
+2024-01-01 00:01:30,TXT_2_IMG,SUCCEED,,G1,50.0,,1.0,30.0,M1,
 2024-01-01 00:02:00,TXT_2_IMG,FAILED,,G1,50.0,26.0,1.0,30.0,M1,0
 2024-01-01 00:03:00,TXT_2_IMG,PENDING,,G1,,,,,,0
 2024-01-01 00:04:00,TXT_2_IMG,,,G1,,,,,,0
@@ -35,8 +37,8 @@ def test_every_row_is_accounted_for(tmp_path):
     source, path = tmp_path / "requests.csv", tmp_path / "trace.csv"
     source.write_text(HEADER + ROWS)
     converted = convert(source, path, gentd26_rows)
-    assert converted.rows == 12
-    assert converted.requests == 3
+    assert converted.rows == 13
+    assert converted.requests == 4
     assert converted.set_aside == {
         "predict_status FAILED": 1,
         "predict_status PENDING": 1,
@@ -51,13 +53,15 @@ def test_every_row_is_accounted_for(tmp_path):
     assert converted.noted == {
         "earlier than the row before it; sorted": 1,
         "without a user; left empty": 1,
+        "without a time of its own; generates as its model does": 1,
     }
-    models, users = TraceModels(load_catalogue("gentd26")), {}
-    (chunk,) = read_trace(path, models, users)
-    assert [time - chunk.time[0] for time in chunk.time] == [0, 30, 510]
-    assert [models.names[m] for m in chunk.model] == ["M2", "M1", "M1"]
-    assert chunk.user == [-1, users["G1"], users["G2"]]
-    assert chunk.local_s == pytest.approx([18 + 0.04 * steps for steps in (30, 120, 40)])
+    rows = [Row(*row) for row in rows_in_order(path)]
+    assert [(row.generation_s, row.adapters) for row in rows] == [(21, 1), (20, 0), (None, None), (20, 0)]
+    assert [row.time - rows[0].time for row in rows] == [0, 30, 60, 510]
+    assert [row.model for row in rows] == ["M2", "M1", "M1", "M1"]
+    assert [row.user for row in rows] == ["", "G1", "G1", "G2"]
+    (chunk,) = chunks(path, load_box("gentd26", ["cloud.wait_s=0", "cloud.backhaul_mbit_per_s=100"]), {})
+    assert chunk.own_s == pytest.approx([21, 20, 18 + 0.04 * 30, 20])
 
 
 SUCCEEDED = ",TXT_2_IMG,SUCCEED,20.0,G1,50.0,,1.0,30.0,{model},0\n"
@@ -86,9 +90,7 @@ def test_times_are_those_of_their_offsets(tmp_path_factory, times):
         expected[f"M{i}"] = (time - timedelta(minutes=offset or 0) - datetime(1970, 1, 1)).total_seconds()
     (folder / "requests.csv").write_text(HEADER + "".join(lines))
     converted = convert(folder / "requests.csv", folder / "trace.csv", gentd26_rows)
-    models = TraceModels(load_catalogue("gentd26"))
-    (chunk,) = read_trace(folder / "trace.csv", models, {})
-    found = dict(zip((models.names[m] for m in chunk.model), chunk.time, strict=True))
+    found = {row[1]: row[0] for row in rows_in_order(folder / "trace.csv")}
     assert found == pytest.approx(expected, abs=0.002)
     without = sum(offset is None for _, offset in times)
     told = converted.noted.get("without an offset from UTC, unlike others; taken as UTC", 0)
@@ -106,7 +108,7 @@ def test_other_files_are_refused(tmp_path):
         ("a,b\n1,2\n", "the column gmt_create is missing"),
         ("", "the column gmt_create is missing"),
         (HEADER, "none of its 0 rows"),
-        (HEADER + ROWS.splitlines()[2], "none of its 1 rows"),
+        (HEADER + ROWS.splitlines()[3], "none of its 1 rows"),
     ):
         source.write_text(text)
         with pytest.raises(InputError, match=message):

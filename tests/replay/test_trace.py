@@ -5,26 +5,30 @@ from itertools import pairwise
 
 import pytest
 
+from genedge.boxes.load import load_box
 from genedge.errors import InputError
-from genedge.replay.catalogue import TraceModels, load_catalogue
 from genedge.replay.generate import generate
-from genedge.replay.trace import CHUNK, MOST_LINE, Row, read_trace, write_trace
+from genedge.replay.requests import CHUNK, chunks
+from genedge.replay.trace import MOST_LINE, Row, rows_in_order, write_trace
+
+BOX = load_box("cloud-no-queue")
 
 
-def read(path, catalogue="gentd26"):
-    models, users = TraceModels(load_catalogue(catalogue)), {}
-    return list(read_trace(path, models, users)), models, users
+def read(path):
+    """In chunks, as a box of GenTD26's models beside a cloud meets them."""
+    return list(chunks(path, BOX, {}))
 
 
 def test_what_is_written_is_read_back(tmp_path):
     path = tmp_path / "t.csv"
     rows = [Row(0.5, "a", "u", 30), Row(0.5, 'b,"x"', "", 60), Row(7.25, "a", "v", 0)]
     assert write_trace(path, rows) == 3
-    (chunk,), models, users = read(path)
-    assert chunk.time == [0.5, 0.5, 7.25]
-    assert [models.names[m] for m in chunk.model] == ["a", 'b,"x"', "a"]
-    assert chunk.user == [users["u"], -1, users["v"]]
-    assert chunk.local_s == pytest.approx([18 + 0.04 * 30, 18 + 0.04 * 60, 18])
+    (chunk,) = read(path)
+    assert chunk.time.tolist() == [0.5, 0.5, 7.25]
+    assert [r.model for r in chunk.requests] == ["a", 'b,"x"', "a"]
+    assert chunk.model.tolist() == [0, 1, 0]
+    assert [r.user for r in chunk.requests] == ["u", "", "v"]
+    assert chunk.own_s == pytest.approx([18 + 0.04 * 30, 18 + 0.04 * 60, 18])
     assert chunk.saved_s == pytest.approx([1.2] * 3)  # 15 MB at 100 Mbit/s
 
 
@@ -36,17 +40,42 @@ def test_both_formats_and_sizes_say_the_same(tmp_path):
         {"time": 2, "model": "b", "steps": 60, "request_mb": None},
     ]
     jsonl.write_text("\n".join(json.dumps(row) for row in rows) + "\n\n")
-    assert read(csv)[0] == read(jsonl)[0]
-    assert read(csv)[0][0].saved_s == pytest.approx([(7.5 + 10) * 0.08, 1.2])
+    assert list(rows_in_order(csv)) == list(rows_in_order(jsonl))
+    assert read(csv)[0].saved_s == pytest.approx([(7.5 + 10) * 0.08, 1.2])
+
+
+def test_what_was_measured_is_read_and_wins(tmp_path):
+    """Any column or key may be there, in any order, also row by row."""
+    csv, jsonl = tmp_path / "t.csv", tmp_path / "t.jsonl"
+    csv.write_text("time,model,user,steps,adapters,generation_s\n1,a,u,30,2,70.5\n2,b,,60,,\n3,b,,60,0,0\n")
+    rows = [
+        {"time": 1, "model": "a", "user": "u", "steps": 30, "generation_s": 70.5, "adapters": 2},
+        {"time": 2, "model": "b", "steps": 60, "generation_s": None},
+        {"time": 3, "model": "b", "steps": 60, "generation_s": 0, "adapters": 0},
+    ]
+    jsonl.write_text("\n".join(map(json.dumps, rows)))
+    expected = [
+        Row(1, "a", "u", 30, None, None, 70.5, 2),
+        Row(2, "b", "", 60),
+        Row(3, "b", "", 60, None, None, 0, 0),
+    ]
+    assert [Row(*row) for row in rows_in_order(csv)] == expected
+    assert [Row(*row) for row in rows_in_order(jsonl)] == expected
+    assert read(csv)[0].own_s == pytest.approx([70.5, 18 + 0.04 * 60, 0])
+    again = tmp_path / "again.csv"
+    write_trace(again, expected, ["generation_s", "adapters"])
+    assert [Row(*row) for row in rows_in_order(again)] == expected
 
 
 def test_long_traces_come_in_chunks(tmp_path):
     path = tmp_path / "t.csv"
     write_trace(path, generate(CHUNK + 5, models=3, users=4, rate_per_s=1, seed=0))
-    chunks, models, users = read(path)
-    assert [len(chunk.time) for chunk in chunks] == [CHUNK, 5]
-    assert len(models.names) == 3
-    assert set(users.values()) == {0, 1, 2, 3}
+    models = {}
+    found = list(chunks(path, BOX, models))
+    assert [len(chunk.requests) for chunk in found] == [CHUNK, 5]
+    assert [chunk.time.size for chunk in found] == [CHUNK, 5]
+    assert sorted(models) == ["M0000", "M0001", "M0002"]
+    assert found[1].requests[-1].number == CHUNK + 4
 
 
 HEADER = "time,model,user,steps\n"
@@ -67,6 +96,9 @@ HEADER = "time,model,user,steps\n"
         ("t.csv", HEADER + "1,,u,30\n", "line 2, model: missing"),
         ("t.csv", HEADER + "2,a,u,30\n1,a,u,30\n", "line 3, time: 1 is earlier than the line before (2)"),
         ("t.csv", HEADER[:-1] + ",request_mb\n1,a,u,30,big\n", "line 2, request_mb: 'big' is no number"),
+        ("t.csv", HEADER[:-1] + ",generation_s\n1,a,u,30,-1\n", "line 2, generation_s: '-1' is no number from 0"),
+        ("t.csv", HEADER[:-1] + ",adapters\n1,a,u,30,some\n", "line 2, adapters: 'some' is no number from 0"),
+        ("t.csv", "when,what\n1,a\n", "genedge trace convert --columns makes a trace of another table"),
         ("t.jsonl", "{\n", "line 1, column 1: not valid JSON"),
         (
             "t.jsonl",
@@ -103,7 +135,7 @@ def test_a_missing_or_binary_file_is_no_traceback(tmp_path):
 def test_a_byte_order_mark_is_dropped(tmp_path, name):
     text = HEADER + "1,a,u,30\n" if name == "t.csv" else '{"time": 1, "model": "a", "steps": 3}\n'
     (tmp_path / name).write_text(text, encoding="utf-8-sig")
-    assert read(tmp_path / name)[0][0].time == [1]
+    assert read(tmp_path / name)[0].time == [1]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
@@ -146,46 +178,3 @@ def test_generated_users_return_to_their_model():
     assert 0.72 < sum(same) / len(same) < 0.85  # Zipf's law gives some of them their model by chance.
     counts = [sum(row.model == f"M{m:04d}" for row in rows) for m in (0, 5, 19)]
     assert counts[0] > counts[1] > counts[2]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[]", "is a mapping"),
-        ("name: [", "not valid YAML"),
-        ("FULL\nmodels: {a: {load_s: 1}, a: {load_s: 2}}", "'a' is given twice"),
-        ("FULL\nmodels: {a: {load_s: 2024-13-45}}", "models.a.load_s.value: Input should be a valid number"),
-        ("name: x", "Field required"),
-        ("FULL\ncolour: 3", "colour: Extra inputs"),
-        ("FULL\nmodels: {a: {memory_gb: 0}}", "models.a.memory_gb: must be at least 0.001"),
-        ("FULL\nmodels: {a: {load_s: -1}}", "models.a.load_s.value"),
-        ("FULL\nalpha: 1.5", "alpha: a weight from 0 to 1"),
-    ],
-)
-def test_a_wrong_catalogue_is_refused(tmp_path, text, message):
-    full = """name: x
-alpha: 0.7
-cloud: {backhaul_mbit_per_s: 100, wait_s: 0}
-defaults: {memory_gb: 4, load_s: 0, s_per_step: 0, s_fixed: 0, request_mb: 1, result_mb: 1, tv: 0}
-models: {}"""
-    if text.startswith("FULL"):
-        key = text.splitlines()[1].split(":")[0]
-        full = "\n".join(line for line in full.splitlines() if not line.startswith(key))
-    path = tmp_path / "c.yaml"
-    path.write_text(text.replace("FULL", full))
-    with pytest.raises(InputError) as caught:
-        load_catalogue(str(path))
-    assert str(path) in str(caught.value)
-    assert message in str(caught.value)
-    with pytest.raises(InputError, match="no such catalogue; give a file, or one of gentd26, load-free"):
-        load_catalogue("nothing")
-
-
-def test_a_model_of_its_own_size():
-    catalogue = load_catalogue("gentd26")
-    own = catalogue.model_validate(catalogue.model_dump() | {"models": {"big": {"memory_gb": 12, "load_s": 60}}})
-    models = TraceModels(own)
-    assert [models.number(name) for name in ("small", "big", "small")] == [0, 1, 0]
-    assert models.memory_mb == [4000, 12000]
-    assert models.load_s == [22.5, 60]
-    assert all("provenance" in setting for setting in catalogue.as_json()["defaults"].values())

@@ -4,15 +4,16 @@ import itertools
 import json
 import math
 import tracemalloc
+from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from genedge.catalogue import load as catalogues
 from genedge.errors import InputError
 from genedge.paper.plan import FULL, changed
-from genedge.replay.catalogue import load_catalogue
 from genedge.scenario import load_scenario
 from genedge.scenario.lines import read_decisions, read_slots
 from genedge.settings.reading import (
@@ -39,11 +40,14 @@ def by_file(load):
 
 
 CATALOGUE = """name: mine
-alpha: 0.7
-cloud: {{backhaul_mbit_per_s: 100, wait_s: 0}}
-defaults: {{memory_gb: 4, load_s: 0, s_per_step: 0, s_fixed: 0, request_mb: 1, result_mb: 1, tv: 0}}
-models: {{a: {{load_s: {}
+models: {{defaults: {{memory_gb: 4, load_s: 0, B1_s_per_step: 0}}, a: {{load_s: {}
   }}}}"""
+
+
+def load_catalogue(path):
+    return catalogues.load_catalogue(path, Path())
+
+
 DOORS = {
     "a scenario": by_file((load_scenario, "cell: {{users: {}\n  }}")),
     "its note": by_file((load_scenario, "cell: {{users: {{value: 3, note: {}\n  }}}}")),

@@ -6,8 +6,9 @@
       defaults: {memory_gb: 7, load_s: 9, B1_s_per_step: 0.15, B2_s: 1}
       sd15: {memory_gb: {value: 2.5, provenance: measured, note: in half precision}, load_s: 6}
 
-A value stands alone, and is then the user's, or as `{value, provenance, note}`. `--set` takes the same keys with
-dots: `cloud.wait_s=2`, `cloud=null`, `gpus=[{memory_gb: 12}]`, `models.sd15.load_s=4`; a name may have dots too.
+A value stands alone, and is then the user's, or as `{value, provenance, note}`. In place of the models may stand a
+catalogue's name or file. `--set` takes the same keys with dots: `cloud.wait_s=2`, `cloud=null`,
+`gpus=[{memory_gb: 12}]`, `models=mine.yaml`, `models.sd15.load_s=4`; a name may have dots too.
 """
 
 import hashlib
@@ -15,85 +16,36 @@ import importlib.resources
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from genedge.boxes.sections import UNSAID, BoxSection, CloudSection, ModelSection, RamSection
+from genedge.boxes.models import MB_PER_GB, Models
+from genedge.boxes.sections import BoxSection, CloudSection, RamSection
+from genedge.catalogue.load import DEFAULTS, Catalogue, Entries, load_catalogue, put, read_entries
 from genedge.edge.box import Box, Cloud, Ram
-from genedge.edge.models import Model
 from genedge.errors import InputError
+from genedge.settings.presets import presets_in, text_of
 from genedge.settings.provenance import Setting, setting_of
-from genedge.settings.reading import read_yaml, text_of_file
+from genedge.settings.reading import read_yaml
 from genedge.settings.words import did_you_mean, validated
 from genedge.text import in_brief, nearest, shortened
 
-MB_PER_GB = 1000
-DEFAULTS = "defaults"
 # Sections of a box by what they hold; all else is one value.
 SECTIONS = {"cloud": tuple(CloudSection.model_fields), "ram": tuple(RamSection.model_fields)}
-VALUES = tuple(key for key in BoxSection.model_fields if key not in ("cloud", "ram", "models"))
-
-# Settings by path: ("gpus",), ("cloud", "wait_s"), ("models", NAME, "load_s").
-Table = dict[tuple[str, ...], Setting]
+VALUES = tuple(key for key in BoxSection.model_fields if key not in SECTIONS)
 
 
-class Catalogue(dict[str, Model]):
-    """Models by name; one that stands nowhere is as the defaults say.
+class Said(NamedTuple):
+    """What a file and overrides say, so far.
 
     Attributes:
-        named: those that the file names.
+        table: settings by path: ("gpus",), ("cloud", "wait_s").
+        models: the entries of its catalogue.
     """
 
-    def __init__(self, models: Mapping[str, ModelSection], source: str) -> None:
-        """Of a file.
-
-        Args:
-            models: as they stand there.
-            source: what to call it in messages.
-
-        Raises:
-            InputError: the defaults, and a model itself, do not say what it takes.
-        """
-        self._defaults = models.get(DEFAULTS, ModelSection())
-        self._source = source
-        self._sizes: dict[str, tuple[float, float]] = {}
-        self.named = tuple(name for name in models if name != DEFAULTS)
-        super().__init__({name: self._model(name, models[name]) for name in self.named})
-
-    def __missing__(self, name: str) -> Model:
-        model = self[name] = self._model(name, ModelSection())
-        return model
-
-    def sizes(self, name: str) -> tuple[float, float]:
-        """Of a request for a model, and of its result [MB].
-
-        Args:
-            name: of the model.
-        """
-        return self._sizes[self[name].name]
-
-    def _model(self, name: str, given: ModelSection) -> Model:
-        def of(key: str) -> float:
-            for section in (given, self._defaults):
-                value = getattr(section, key)
-                if value is not None:
-                    return float(value)
-            if key not in UNSAID:
-                raise InputError(
-                    f"{self._source}: models.{in_brief(name)}.{key} is missing, and models.{DEFAULTS} has none"
-                )
-            return float(UNSAID[key])
-
-        self._sizes[name] = of("request_mb"), of("result_mb")
-        return Model(
-            name,
-            # What takes something takes no less than a megabyte.
-            max(round(of("memory_gb") * MB_PER_GB), 1),
-            of("load_s"),
-            of("B1_s_per_step"),
-            of("B2_s"),
-            round(of("working_gb") * MB_PER_GB),
-        )
+    table: dict[tuple[str, ...], Setting]
+    models: Entries
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +54,20 @@ class BoxFile:
 
     Attributes:
         name: its own.
-        table: every setting with its provenance.
+        table: every setting with its provenance, by path, those of models as ("models", NAME, "load_s").
         box: what it has.
         models: what each model takes.
         think_s: from a result to its user's next request [s]; None if requests come at their own times.
+        alpha: the weight of the delay in the utility, Eq. (14), the rest being that of the images' quality; None if
+            quality is of no account.
     """
 
     name: str
     table: Mapping[tuple[str, ...], Setting]
     box: Box
-    models: Catalogue
+    models: Models
     think_s: float | None
+    alpha: float | None
 
     @property
     def id(self) -> str:
@@ -133,8 +88,7 @@ class BoxFile:
 
 def box_presets() -> tuple[str, ...]:
     """Names of the boxes that ship with the package."""
-    folder = importlib.resources.files("genedge.boxes") / "files"
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
+    return presets_in(_shipped())
 
 
 def load_box(box: str, overrides: Sequence[str] = (), memory_gb: float | None = None) -> BoxFile:
@@ -148,88 +102,83 @@ def load_box(box: str, overrides: Sequence[str] = (), memory_gb: float | None = 
     Raises:
         InputError: it is not there or broken, a key is unknown, or a value makes no sense.
     """
-    text, source = _find(box)
-    table, name = _table(text, source)
+    text, source = text_of("box", box, _shipped(), Path())
+    said, name = _said(text, source)
     for override in overrides:
         key, equals, value = override.partition("=")
         told = f"--set {in_brief(override)}"
         if not equals:
             raise InputError(f"{told}: write key=value, for example --set cloud.wait_s=2")
-        _put(table, _path(key.strip(), told), read_yaml(value, told), told)
-    if memory_gb is not None and ("gpus",) in table:
-        gpus = table[("gpus",)].value
+        _set(said, key.strip(), read_yaml(value, told), told)
+    if memory_gb is not None and ("gpus",) in said.table:
+        gpus = said.table[("gpus",)].value
         count = len(gpus) if isinstance(gpus, list) else 1
-        table[("gpus",)] = Setting([{"memory_gb": memory_gb}] * count, "user")
-    return _built(name, table, source)
+        said.table[("gpus",)] = Setting([{"memory_gb": memory_gb}] * count, "user")
+    return _built(name, said, source)
 
 
-def _find(box: str) -> tuple[str, str]:
-    if box in box_presets():
-        resource = importlib.resources.files("genedge.boxes") / "files" / f"{box}.yaml"
-        return resource.read_text(encoding="utf-8"), f"box {box}"
-    try:
-        return text_of_file(Path(box)), box
-    except (FileNotFoundError, NotADirectoryError):
-        hint, known = did_you_mean(box, box_presets()), ", ".join(box_presets())
-        raise InputError(
-            f"box {in_brief(repr(box), 300)}: no such preset or file{hint}; the presets are {known}"
-        ) from None
-    except (OSError, ValueError) as e:
-        raise InputError(f"box {in_brief(repr(box), 300)}: cannot be read: {getattr(e, 'strerror', e)}") from None
+def _shipped() -> Traversable:
+    return importlib.resources.files("genedge.boxes") / "files"
 
 
-def _table(text: str, source: str) -> tuple[Table, str]:
-    """The settings of a file, on top of those of its base, and its name."""
+def _said(text: str, source: str) -> tuple[Said, str]:
+    """What a file says, on top of what its base does, and its name."""
     tree = read_yaml(text, source)
     if not isinstance(tree, dict):
         raise InputError(f"{source}: a box is a mapping of settings, such as 'gpus: [{{memory_gb: 24}}]'")
     name, base = tree.pop("name", Path(source).stem), tree.pop("base", None)
     if not isinstance(name, str) or not name:
         raise InputError(f"{source}: name must be text, not {shortened(name)}")
-    table: Table = {}
+    said = Said({}, {})
     if base is not None:
         if base not in box_presets():
             raise InputError(
                 f"{source}: base: {shortened(base)} is no preset; the presets are {', '.join(box_presets())}"
             )
-        table, _ = _table(*_find(base))
+        said, _ = _said(*text_of("box", base, _shipped(), Path()))
     for key, content in tree.items():
         if key == "models":
-            if not isinstance(content, dict):
-                raise InputError(f"{source}: models must be a mapping of names, not {shortened(content)}")
-            for model, takes in content.items():
-                if not isinstance(takes, dict):
-                    raise InputError(
-                        f"{source}: models.{in_brief(model)} must be a mapping of settings, not {shortened(takes)}"
-                    )
-                table.setdefault(("models", model), Setting({}, "user"))
-                for setting, value in takes.items():
-                    _put(table, ("models", model, setting), value, source)
+            _models(said.models, content, source, Path(source).parent)
         elif key in SECTIONS and isinstance(content, dict) and "value" not in content:
             for setting, value in content.items():
-                _put(table, (key, setting), value, source)
+                _put(said.table, (key, setting), value, source)
         else:
-            _put(table, (key,), content, source)
-    return table, name
+            _put(said.table, (key,), content, source)
+    return said, name
 
 
-def _path(key: str, told: str) -> tuple[str, ...]:
-    """A dotted key as a path; between `models.` and the last dot stands a name."""
+def _models(entries: Entries, content: Any, source: str, home: Path) -> None:
+    """A catalogue takes the place of all that was said of models; a mapping is added to it."""
+    if not isinstance(content, str):
+        read_entries(content, source, entries)
+        return
+    try:
+        catalogue = load_catalogue(content, home)
+    except InputError as e:
+        raise InputError(f"{source}: models: {e}") from None
+    entries.clear()
+    entries.update({model: dict(entry) for model, entry in catalogue.entries.items()})
+
+
+def _set(said: Said, key: str, value: Any, told: str) -> None:
+    """Sets a dotted key; between `models.` and the last dot stands a name."""
     section, _, rest = key.partition(".")
     if section != "models":
-        return tuple(key.split("."))
-    model, dot, setting = rest.rpartition(".")
-    if not dot:
-        raise InputError(f"{told}: write models.NAME.KEY, for example models.{DEFAULTS}.load_s")
-    return "models", model, setting
+        _put(said.table, tuple(key.split(".")), value, told)
+    elif not rest:
+        _models(said.models, value, told, Path())
+    else:
+        model, dot, setting = rest.rpartition(".")
+        if not dot:
+            raise InputError(f"{told}: write models.NAME.KEY, for example models.{DEFAULTS}.load_s")
+        put(said.models, model, setting, value, told)
 
 
-def _put(table: Table, path: tuple[str, ...], leaf: Any, source: str) -> None:
+def _put(table: dict[tuple[str, ...], Setting], path: tuple[str, ...], leaf: Any, source: str) -> None:
     """Sets one setting; refuses what no box has."""
     section = path[0]
-    if section == "models":
-        known: Sequence[str] = tuple(ModelSection.model_fields)
-    elif section in SECTIONS:
+    known: Sequence[str] = (*VALUES, *SECTIONS, "models")
+    if section in SECTIONS:
         known = SECTIONS[section]
         if len(path) == 1:
             if leaf is not None:
@@ -237,39 +186,32 @@ def _put(table: Table, path: tuple[str, ...], leaf: Any, source: str) -> None:
             for other in [other for other in table if other[0] == section]:
                 del table[other]
             return
-    else:
-        known = (*VALUES, *SECTIONS, "models")
-    if path[-1] not in known or len(path) > 3 or (len(path) > 1 and section in VALUES):
+    if path[-1] not in known or len(path) > 2 or (len(path) > 1 and section in VALUES):
         meant = nearest(path[-1], known)
         hint = f"; did you mean {meant}?" if meant else f"; there are {', '.join(known)}"
         raise InputError(f"{source}: there is no setting {in_brief('.'.join(path))}{hint}")
-    if section == "models":
-        table.setdefault(path[:2], Setting({}, "user"))
     table[path] = setting_of(leaf, f"{source}: {in_brief('.'.join(path))}")
 
 
-def _built(name: str, table: Table, source: str) -> BoxFile:
-    tree: dict[str, Any] = {"models": {}}
-    for path, setting in table.items():
+def _built(name: str, said: Said, source: str) -> BoxFile:
+    tree: dict[str, Any] = {}
+    for path, setting in said.table.items():
         if len(path) == 1:
             tree[path[0]] = setting.value
-        elif len(path) == 2 and path[0] == "models":
-            tree["models"][path[1]] = {}
         else:
-            into = tree
-            for part in path[:-1]:
-                into = into.setdefault(part, {})
-            into[path[-1]] = setting.value
+            tree.setdefault(path[0], {})[path[1]] = setting.value
     try:
         read = validated(BoxSection, tree, "", tuple(BoxSection.model_fields))
     except InputError as e:
         raise InputError(f"{source}: {e}") from None
-    models = Catalogue(read.models, source)
+    models = Models(Catalogue(name, said.models, source))
     for key, names in (("pins", read.pins), ("warm", read.warm)):
         for model in names:
             if model not in models:
                 hint = did_you_mean(model, models.named)
                 raise InputError(f"{source}: {key}: {in_brief(model)} is no model of this box{hint}")
+    if not read.queue:
+        _refuse_what_queues(read, said.models, source)
     reserve_mb = round(read.reserve_gb * MB_PER_GB)
     cloud, ram = read.cloud, read.ram
     box = Box(
@@ -281,9 +223,31 @@ def _built(name: str, table: Table, source: str) -> BoxFile:
         most_models=read.most_models,
         keep_alive_s=read.keep_alive_s,
         overlap=read.overlap,
+        queue=read.queue,
     )
-    kept = {path: setting for path, setting in table.items() if not (path[0] == "models" and len(path) == 2)}
-    return BoxFile(name, kept, box, models, read.think_s)
+    table = dict(said.table)
+    for model, entry in said.models.items():
+        table |= {("models", model, key): setting for key, setting in entry.items()}
+    return BoxFile(name, table, box, models, read.think_s, read.alpha)
+
+
+def _refuse_what_queues(read: BoxSection, models: Entries, source: str) -> None:
+    """A box without a queue is one GPU that does everything at once, and a cloud that takes whoever misses."""
+    working, needs = (
+        any(key in entry and entry[key].value for entry in models.values()) for key in ("working_gb", "needs")
+    )
+    wrong = {
+        "cloud must be given: who asks for what is not loaded goes there": read.cloud is None,
+        "cloud.generators must be null": read.cloud is not None and read.cloud.generators is not None,
+        f"gpus must be one, not {len(read.gpus)}": len(read.gpus) > 1,
+        "overlap must be null, since a GPU does everything at once": read.overlap is not None,
+        "think_s must be null, since requests come at their own times": read.think_s is not None,
+        "working_gb of models must be 0, since many are generated at once; add it to memory_gb": working,
+        "models can need no weights of others; add them to memory_gb": needs,
+    }
+    for what, so in wrong.items():
+        if so:
+            raise InputError(f"{source}: in a box without a queue (queue: false), {what}")
 
 
 def _whole_mb(gigabytes: float) -> int:

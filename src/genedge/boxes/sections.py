@@ -1,14 +1,11 @@
 """What a file of a box may say. Whatever a box does not have is not asked for."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from genedge.settings.fields import Count, NotNegative, Number, Positive, Section, Share
-
-Gigabytes = Annotated[NotNegative, Field(le=1e6)]
-Seconds = Annotated[NotNegative, Field(le=1e9)]
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
+from genedge.catalogue.sections import Gigabytes, Name, Seconds
+from genedge.settings.fields import Count, Number, Positive, Section, Share
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -42,23 +39,8 @@ class RamSection(Section):
     load_share: Share
 
 
-class ModelSection(Section):
-    """What a model takes; what is not said is as in the defaults, and there it is 0 but for memory, load and steps.
-
-    Generation takes B1 · steps + B2, as in Eq. (13).
-    """
-
-    memory_gb: Gigabytes | None = None
-    working_gb: Gigabytes | None = None
-    load_s: Seconds | None = None
-    B1_s_per_step: Seconds | None = None
-    B2_s: Seconds | None = None
-    request_mb: Gigabytes | None = None
-    result_mb: Gigabytes | None = None
-
-
 class BoxSection(Section):
-    """A whole box."""
+    """A whole box, but for its models, which are a catalogue."""
 
     gpus: Annotated[tuple[GpuSection, ...], Field(min_length=1, max_length=1000)]
     cloud: CloudSection | None = None
@@ -70,8 +52,5 @@ class BoxSection(Section):
     keep_alive_s: Seconds | None = None
     overlap: Annotated[Number, Field(ge=1, le=1000)] | None = None
     think_s: Seconds | None = None
-    models: dict[Name, ModelSection]
-
-
-# What a model takes if neither it nor the defaults say so; what stands nowhere must be said.
-UNSAID: dict[str, Any] = {"working_gb": 0.0, "B2_s": 0.0, "request_mb": 0.0, "result_mb": 0.0}
+    queue: Annotated[bool, Field(strict=True)] = True
+    alpha: Share | None = None

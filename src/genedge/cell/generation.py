@@ -5,11 +5,11 @@ Plain arithmetic, so that NumPy's arrays stay NumPy's, in float64 for optima and
 
 from jaxtyping import Float
 
-from genedge.cell.types import AnyArray, Models, Params
+from genedge.cell.types import AnyArray, Curve, Models, Params
 
 
 def tv_quality(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[AnyArray, "*batch"]:
-    """TV of the generated image, Eq. (10) and (11): A2, then falling linearly from A1 to A3, then A4.
+    """TV of the generated image, Eq. (10) and (11): A2, then falling linearly from A1 to A3, then A4; or a table.
 
     Args:
         models: the model of each image, fields broadcasting with `steps`.
@@ -18,8 +18,18 @@ def tv_quality(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[AnyArr
     Returns:
         TV value; lower is better.
     """
+    if models.curve is not None:
+        return _tv_of_table(models.curve, steps)
     progress = ((steps - models.A1) / (models.A3 - models.A1)).clip(0, 1)
     return models.A2 + (models.A4 - models.A2) * progress
+
+
+def _tv_of_table(curve: Curve, steps: Float[AnyArray, "*batch"]) -> Float[AnyArray, "*batch"]:
+    begin, length = curve.steps[..., :-1], curve.steps[..., 1:] - curve.steps[..., :-1]
+    # A model with fewer steps than others has pieces of no length, which change nothing.
+    slope = (curve.tv[..., 1:] - curve.tv[..., :-1]) / (length + (length == 0).astype(length.dtype))
+    walked = (steps[..., None] - begin).clip(0, length)
+    return curve.tv[..., 0] + (slope * walked).sum(axis=-1)
 
 
 def generation_delay(models: Models, steps: Float[AnyArray, "*batch"]) -> Float[AnyArray, "*batch"]:
@@ -85,7 +95,7 @@ def _energy(params: Params) -> AnyArray | None:
 
 
 def saved_by_a_step(params: Params, models: Models) -> Float[AnyArray, "*batch"]:
-    """By how much a step between A1 and A3 lowers the cost.
+    """By how much a step between A1 and A3 lowers the cost, where no model has a table.
 
     Args:
         params: the scenario.

@@ -39,7 +39,7 @@ def uplink_delay(
     gain: Float[AnyArray, "*batch"],
     input_bits: Float[AnyArray, "*batch"],
 ) -> Float[Array, "*batch"]:
-    """Radio part of the uplink delay, Eq. (4): d_in / r_up [s].
+    """Radio part of the uplink delay, Eq. (4): d_in / r_up, and the transfer's fixed cost where it has one [s].
 
     Args:
         params: the scenario.
@@ -48,7 +48,7 @@ def uplink_delay(
         input_bits: d_in, request size [bit].
     """
     up = rate(share, params.W_up, params.p_n, gain, params.N0, params.noise_over_own_band)
-    return jnp.asarray(input_bits / up)
+    return _with_overhead(params, jnp.asarray(input_bits / up))
 
 
 def downlink_delay(
@@ -57,7 +57,7 @@ def downlink_delay(
     gain: Float[AnyArray, "*batch"],
     output_bits: Float[AnyArray, "*batch"],
 ) -> Float[Array, "*batch"]:
-    """Radio part of the downlink delay, Eq. (6): d_out / r_dw [s].
+    """Radio part of the downlink delay, Eq. (6): d_out / r_dw, and the transfer's fixed cost [s].
 
     Args:
         params: the scenario.
@@ -66,17 +66,22 @@ def downlink_delay(
         output_bits: d_out, result size [bit].
     """
     down = rate(share, params.W_dw, params.p_BS, gain, params.N0, params.noise_over_own_band)
-    return jnp.asarray(output_bits / down)
+    return _with_overhead(params, jnp.asarray(output_bits / down))
+
+
+def _with_overhead(params: Params, transfer_s: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    return transfer_s if params.station is None else transfer_s + params.station.radio_overhead_s
 
 
 def backhaul_delay(
     params: Params, input_bits: Float[AnyArray, "*#batch"], output_bits: Float[AnyArray, "*#batch"]
 ) -> Float[AnyArray, "*batch"]:
-    """What a miss adds to Eq. (4) and (6): d_in / R_bc + d_out / R_cb [s].
+    """What a miss adds to Eq. (4) and (6): d_in / R_bc + d_out / R_cb, and the fixed cost of both transfers [s].
 
     Args:
         params: the scenario.
         input_bits: d_in, request size [bit].
         output_bits: d_out, result size [bit].
     """
-    return input_bits / params.R_bc + output_bits / params.R_cb
+    both_s = input_bits / params.R_bc + output_bits / params.R_cb
+    return both_s if params.station is None else both_s + 2 * params.station.backhaul_overhead_s

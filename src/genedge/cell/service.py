@@ -8,6 +8,7 @@ from genedge.cell.generation import generation_delay, tv_quality, weighed
 from genedge.cell.memory import serving
 from genedge.cell.objective import utility_of
 from genedge.cell.radio import backhaul_delay, downlink_delay, uplink_delay
+from genedge.cell.station import waits
 from genedge.cell.types import AnyArray, Box, Decision, Outcome, Params, Slot, of_requests, present
 
 
@@ -16,8 +17,8 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
 
     A hit is generated at the base station with the user's share of the steps; a miss goes to the cloud, which
     answers in the best quality A4 with the A3 steps that it takes. In a box, only loaded models make hits, misses
-    may share the backhaul and queue for the cloud, and a hit without steps may go there too. A user in an outage
-    has no image: it costs its delay.
+    may share the backhaul and queue for the cloud, and a hit without steps may go there too. Where the base station
+    generates few at once, hits wait for it. A user in an outage has no image: it costs its delay.
 
     Args:
         params: the scenario.
@@ -51,6 +52,10 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         slowed, queue_s = congestion(params.box, active & ~hit, backhaul_s, generation_s)
         delay_s += slowed - backhaul_s + queue_s
         backhaul_s = slowed
+    wait_s = None
+    if params.station is not None and params.station.generators is not None:
+        wait_s = waits(params.station, hit, uplink_s, generation_s)
+        delay_s += wait_s
     utility = jnp.asarray(weighed(params, delay_s, tv))
 
     def only_active(value: Array) -> Array:
@@ -66,6 +71,7 @@ def serve(params: Params, slot: Slot, decision: Decision) -> Outcome:
         delay_s=only_active(delay_s),
         utility=only_active(utility),
         queue_s=None if queue_s is None else only_active(queue_s),
+        wait_s=None if wait_s is None else only_active(wait_s),
     )
     if slot.outage is not None:
         outcome = _in_outage(params, slot.outage, outcome)

@@ -7,15 +7,29 @@ Quantities are in SI units: hertz, watts, bits, seconds, metres; storage is in g
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.shown import slots_html
+from genedge.cell.station import Station
 
 # NumPy arrays come from scenarios and certificates, JAX arrays from compiled code; both are welcome.
 AnyArray = Array | np.ndarray
+
+
+class Curve(NamedTuple):
+    """TV over steps as a table: linear between its steps, constant before the first and after the last.
+
+    Attributes:
+        steps: never falling; a model with fewer than others repeats its last.
+        tv: at these steps, never rising.
+    """
+
+    steps: Float[AnyArray, "*m J"]
+    tv: Float[AnyArray, "*m J"]
 
 
 class Models(NamedTuple):
@@ -32,6 +46,8 @@ class Models(NamedTuple):
         B2: generation time at zero steps [s].
         floor_steps: least steps that a served request may get; 0 without a quality floor, infinite where
             the model cannot reach the floor.
+        curve: TV over steps in place of the three pieces, whose A1 to A4 then say where it begins to fall and where
+            it ends; None where no model has one.
     """
 
     storage_gb: Float[AnyArray, "*m"]
@@ -43,6 +59,7 @@ class Models(NamedTuple):
     B1: Float[AnyArray, "*m"]
     B2: Float[AnyArray, "*m"]
     floor_steps: Float[AnyArray, "*m"]
+    curve: Curve | None = None
 
 
 class Box(NamedTuple):
@@ -267,6 +284,7 @@ class Params(NamedTuple):
         recorded: E episodes of T slots that are met in place of drawn ones, fields with leading axes (E, T); None
             where slots are drawn.
         observation: how channels are seen; None where they are seen as they are.
+        station: what the base station of a system that runs has; None for one like the paper's.
     """
 
     W_up: Float[AnyArray, ""]
@@ -295,6 +313,7 @@ class Params(NamedTuple):
     costs: Costs | None = None
     recorded: "Slot | None" = None
     observation: Observation | None = None
+    station: Station | None = None
 
 
 class Memory(NamedTuple):
@@ -377,6 +396,7 @@ class Outcome(NamedTuple):
         delay_s: D_n, Eq. (13) [s].
         utility: U_n, Eq. (14), and what `Params.costs` adds to it; lower is better.
         queue_s: of a box, the wait for one of the cloud's generators, part of the delay [s].
+        wait_s: where the base station generates few at once, the wait for it, part of the delay [s].
     """
 
     uplink_s: Float[AnyArray, "*batch N"]
@@ -388,6 +408,7 @@ class Outcome(NamedTuple):
     delay_s: Float[AnyArray, "*batch N"]
     utility: Float[AnyArray, "*batch N"]
     queue_s: Float[AnyArray, "*batch N"] | None = None
+    wait_s: Float[AnyArray, "*batch N"] | None = None
 
 
 def with_outage(params: Params, slot: Slot) -> Slot:
@@ -461,7 +482,8 @@ def models_in_float64(models: Models) -> Models:
     Args:
         models: the catalogue.
     """
-    return Models(*(np.asarray(field, np.float64) for field in models))
+    double: Models = jax.tree.map(lambda field: np.asarray(field, np.float64), models)
+    return double
 
 
 def of_requests(models: Models, requests: Int[AnyArray, "*batch N"]) -> Models:
@@ -474,4 +496,5 @@ def of_requests(models: Models, requests: Int[AnyArray, "*batch N"]) -> Models:
     Returns:
         The same fields, of shape (*batch, N).
     """
-    return Models(*(jnp.asarray(field)[requests] for field in models))
+    asked: Models = jax.tree.map(lambda field: jnp.asarray(field)[requests], models)
+    return asked

@@ -2,11 +2,14 @@
 
 from genedge.cli.app import app
 from genedge.cli.verbs import (
+    calibrate,
     cite,
     decide,
     demo,
     evaluate,
     export,
+    fit,
+    live,
     paper,
     replay,
     runs,
@@ -14,6 +17,7 @@ from genedge.cli.verbs import (
     score,
     slots,
     sweep,
+    testbed,
     trace,
     train,
     watch,
@@ -34,6 +38,10 @@ for verb in (
     paper,
     trace,
     replay,
+    calibrate,
+    fit,
+    live,
+    testbed,
     export,
     demo,
     cite,

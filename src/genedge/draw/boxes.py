@@ -8,9 +8,10 @@ from genedge.draw.canvas import Axes, Line2D, ListedColormap, Patch, in_figure
 from genedge.draw.dots import FONT_PT, WIDTH_IN, Below
 from genedge.draw.fit import Fit, in_lines
 from genedge.evaluation.box_results import BoxEvaluation, FirstEpisode
+from genedge.text import in_brief
 
-# Of the models' numbers [pt].
-TINY_PT = 7.0
+# Of the models' names [pt], which are cut where they are long.
+TINY_PT, LONGEST = 7.0, 14
 ABSENT, LOADING, SERVING = "#FFFFFF", "#E69F00", "#A6CEE3"
 
 
@@ -24,11 +25,13 @@ def timelines(evaluation: BoxEvaluation, fit: Fit) -> Below:
     pt = fit.pt(FONT_PT)
     # Below the last one there are its labels; in letters of the usual size a model has 0.13 inches.
     strip_in = (0.5 + 0.13 * len(evaluation.scenario.models)) * fit.pt(TINY_PT) / TINY_PT
-    told = "slot of the first episode; rows: models by number, circles: size by number of requests"
+    told = "slot of the first episode; rows: models, circles: size by number of requests"
+    names = [in_figure(in_brief(name, LONGEST)) for name in evaluation.scenario.model_names]
 
     def draw(panels: Sequence[Axes]) -> None:
         for axes, policy in zip(panels, evaluation.policies, strict=True):
             _timeline(axes, policy, evaluation.first[policy], fit)
+            axes.set_yticks(range(len(names)), names, fontsize=fit.pt(TINY_PT))
         for axes in panels[:-1]:
             axes.set_xticklabels([])
         panels[-1].set_xlabel(in_lines(told, 0.7 * fit.width(WIDTH_IN), pt))
@@ -66,7 +69,6 @@ def _timeline(axes: Axes, policy: str, first: FirstEpisode, fit: Fit) -> None:
         at, of = np.nonzero(counts)
         shift = -0.18 if face == "black" else 0.18
         axes.scatter(at + shift, of, s=4 * counts[at, of], facecolors=face, edgecolors="black", linewidths=0.5)
-    axes.set_yticks(range(models), [str(m) for m in range(models)], fontsize=fit.pt(TINY_PT))
     axes.set_ylabel(in_figure(policy), rotation=0, ha="right", va="center", labelpad=14)
     axes.set_xlim(-0.5, T - 0.5)
     for m in range(1, models):

@@ -8,7 +8,8 @@ from genedge.draw.canvas import Axes, Figure, Line2D, Patch, in_figure
 from genedge.draw.dots import SMALL_PT, WIDTH_IN, Below, dots_figure
 from genedge.draw.fit import AS_USUAL, LEAST_BESIDE_IN, Fit
 from genedge.draw.palette import GRID, PALETTE
-from genedge.replay.queued import PARTS, Queued, QueueTally
+from genedge.replay.queue_tally import QueueTally
+from genedge.replay.queued import Queued
 
 # By colour and, in print, by hatching.
 HATCHES = ("", "//", "..", "xx", "\\\\")
@@ -31,7 +32,7 @@ def queued_figure(results: Queued, fit: Fit = AS_USUAL) -> Figure:
             edgecolor="white",
             label=results.metrics[part].name,
         )
-        for i, part in enumerate(PARTS)
+        for i, part in enumerate(results.parts)
     ]
     stays: list[Patch | Line2D] = [
         Patch(facecolor=PALETTE[0], alpha=0.35, label="in memory"),
@@ -91,7 +92,7 @@ def _stretch(results: Queued) -> tuple[float, float]:
 def _taken_apart(axes: Axes, results: Queued) -> None:
     names = [row.policy for row in results.rows]
     left = np.zeros(len(names))
-    for i, part in enumerate(PARTS):
+    for i, part in enumerate(results.parts):
         values = np.array([row.value(part).mean for row in results.rows])
         axes.barh(
             range(len(names)),
@@ -120,7 +121,7 @@ def _who_is_where(axes: Axes, results: Queued, name: str) -> None:
         row = row_of.get(stay.model)
         if row is None or stay.left < begin or stay.came > end:
             continue
-        came, loaded, left = ((time - begin) / 60 for time in stay[1:])
+        came, loaded, left = ((time - begin) / 60 for time in (stay.came, stay.loaded, stay.left))
         axes.barh(row, loaded - came, 0.8, came, color=PALETTE[1], hatch="//", edgecolor="white", linewidth=0)
         axes.barh(row, left - loaded, 0.8, loaded, color=PALETTE[0], alpha=0.35)
     for time, wait, model in zip(tally.times, tally.waits, tally.asked, strict=True):

@@ -42,6 +42,8 @@ class Box(NamedTuple):
         keep_alive_s: a model that has not generated for so long leaves the memory; None if it stays [s].
         overlap: by how much generating slows down while the GPU loads beside it, 1 if not at all; None if it cannot
             do both.
+        queue: whether requests wait for a GPU that does one thing at a time. If not, the GPU generates and loads as
+            much at once as it is asked, and there is a cloud, to which whoever misses goes at once.
     """
 
     gpus: tuple[int, ...]
@@ -52,3 +54,4 @@ class Box(NamedTuple):
     most_models: int | None = None
     keep_alive_s: float | None = None
     overlap: float | None = None
+    queue: bool = True

@@ -3,18 +3,22 @@
 The same object decides in replay and live. It is told of everything in the order of time, and it is asked whenever
 a GPU could do something; it owns neither time nor memory nor the queue. Whatever it wants is checked by the box,
 which names the scheduler that broke a rule.
+
+Actions are no named tuples, since these take twice as long to make.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from genedge.edge.box import Box
 from genedge.edge.models import Model
 from genedge.edge.request import Request
 
 
-class Serve(NamedTuple):
+@dataclass(slots=True)
+class Serve:
     """Generate now.
 
     Attributes:
@@ -28,7 +32,8 @@ class Serve(NamedTuple):
     evict: Sequence[str] = ()
 
 
-class Load(NamedTuple):
+@dataclass(slots=True)
+class Load:
     """Load a model.
 
     Attributes:
@@ -40,7 +45,8 @@ class Load(NamedTuple):
     evict: Sequence[str] = ()
 
 
-class Offload(NamedTuple):
+@dataclass(slots=True)
+class Offload:
     """Send a request to the cloud.
 
     Attributes:
@@ -50,7 +56,8 @@ class Offload(NamedTuple):
     request: Request
 
 
-class Wait(NamedTuple):
+@dataclass(slots=True)
+class Wait:
     """Do nothing until something happens.
 
     Attributes:
@@ -118,11 +125,36 @@ class View(Protocol):
             model: its name.
         """
 
-    def load_s(self, model: str) -> float:
-        """How long a load of it takes, from where it is now [s].
+    def load_s(self, model: str, gpu: int = 0) -> float:
+        """How long a load of it takes, of what is missing, from where that is now [s].
 
         Args:
             model: its name.
+            gpu: the number of the GPU; of no account unless it shares weights with others.
+        """
+
+    def missing_mb(self, gpu: int, model: str) -> int:
+        """Memory that a GPU needs for a model besides what is there.
+
+        Args:
+            gpu: its number.
+            model: its name.
+        """
+
+    def freed_mb(self, gpu: int, model: str, victims: Sequence[str]) -> int:
+        """Memory that is freed if models are given up for another; what that shares with them stays.
+
+        Args:
+            gpu: where.
+            model: for which.
+            victims: are given up together.
+        """
+
+    def working_of_mb(self, request: Request) -> int:
+        """Memory that a request takes besides its model's weights, while it is generated.
+
+        Args:
+            request: it.
         """
 
     def working_mb(self, gpu: int) -> int:
@@ -138,6 +170,13 @@ class View(Protocol):
         Args:
             gpu: its number.
             model: one in its memory.
+        """
+
+    def idle_mb(self, gpu: int) -> int:
+        """Memory of a GPU's models that need not be kept.
+
+        Args:
+            gpu: its number.
         """
 
 

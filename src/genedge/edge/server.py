@@ -3,7 +3,8 @@
 It is told of what happens, in the order of time: `arrive`, `cancel`, `finished`, `loaded`. After each it is asked,
 for every GPU that could do something, what is `next`. The rules are numbered again in the code:
 
-1. a request whose model fits on no GPU is refused, unless there is a cloud, which then serves it;
+1. a request whose model fits on no GPU is refused, unless there is a cloud, which then serves it, as it does those
+   that the scheduler sends there when they come;
 2. a GPU does one thing at a time, and nothing while none waits; if loads overlap, it may load and generate at the
    same time;
 3. only what waits is served, only by a model in memory, with no more steps than asked;
@@ -12,12 +13,14 @@ for every GPU that could do something, what is `next`. The rules are numbered ag
 6. what leaves a GPU stays in the second tier, if there is one, where the least recently left is dropped; it leaves
    before the load begins, so that for a moment both are there;
 7. what has not generated for as long as the box keeps models alive has left by then;
-8. who waits says until a later time, and nobody loads a thousand times in a row and serves no one.
+8. weights that several models need are there once, as long as one of them is, and only what is missing is loaded;
+   what the new model shares with one that goes for it stays;
+9. who waits says until a later time, and nobody loads a thousand times in a row and serves no one.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 from genedge.edge.box import Box
 from genedge.edge.gpu import GpuState
@@ -51,12 +54,16 @@ class Server:
     """A box with a scheduler.
 
     Attributes:
+        state_of: what keeps the state of a GPU of so much memory.
         box: what it has.
         models: what each model takes.
         gpus: as they are now.
         waiting: those that wait, by model, the oldest first; of models that none waits for there is no entry.
-        in_ram: models in the second tier, the one that left a GPU least recently at the front.
+        in_ram: weights in the second tier, by the name of their model, that which left a GPU least recently at the
+            front.
     """
+
+    state_of: ClassVar[type[GpuState]] = GpuState
 
     def __init__(self, box: Box, models: Mapping[str, Model], scheduler: Scheduler, now: float = 0.0) -> None:
         """A box at rest.
@@ -71,13 +78,16 @@ class Server:
             InputError: what is to be in memory from the start does not fit.
         """
         self.box, self.models = box, models
-        self.gpus: list[GpuState] = [GpuState(memory_mb) for memory_mb in box.gpus]
+        self._ram, self._beside = box.ram, box.overlap is not None
+        self.gpus = [self.state_of(memory_mb) for memory_mb in box.gpus]
         self.waiting: dict[str, deque[Request]] = {}
         self.in_ram: dict[str, None] = {}
         self._ram_mb = 0
         self._somewhere: dict[str, bool] = {}
         self._loads_in_a_row = 0
         self._scheduler = scheduler
+        # A scheduler may also send requests to a cloud when they come.
+        self._sends = None if box.cloud is None else getattr(scheduler, "sends", None)
         self._pinned: list[set[str]] = [set() for _ in box.gpus]
         self._begin(now)
 
@@ -91,16 +101,18 @@ class Server:
             request: for a model that is known.
 
         Returns:
-            Whether it waits; if not, it fits nowhere, and goes to the cloud at once or is refused (1).
+            Whether it waits; if not, it goes to the cloud at once, or is refused (1).
         """
         model = request.model
         somewhere = self._somewhere.get(model)
         if somewhere is None:
             somewhere = self._somewhere[model] = any(self.fits(g, model) for g in range(len(self.gpus)))
-        if not somewhere:
+        if somewhere and request.working_mb is not None:
+            somewhere = any(self.fits(g, model, request.working_mb) for g in range(len(self.gpus)))
+        if not somewhere or (self._sends is not None and self._sends(now, request, self)):
             return False
         request.waiting = True
-        request.loading_then = tuple([gpu.loading_s(now, model) for gpu in self.gpus])
+        request.loading_then = [gpu.loading_s(now, model) for gpu in self.gpus]
         queue = self.waiting.get(model)
         if queue is None:
             self.waiting[model] = deque((request,))
@@ -134,8 +146,7 @@ class Server:
         request = state.serving
         assert request is not None
         state.serving = None
-        if self.box.keep_alive_s is not None:
-            state.rest(now, request.model)
+        state.rest(now, request.model)
         state.generating_s += took_s
         state.loaded_since_s += took_s
         self._scheduler.finished(now, gpu, request, took_s)
@@ -157,7 +168,7 @@ class Server:
         model = state.end_load(now)
         if failed:
             state.leave(now, model)
-            state.free_mb += self.models[model].memory_mb
+            state.release(self.models[model], self.models)
         self._scheduler.loaded(now, gpu, model, took_s, failed)
         return model
 
@@ -177,8 +188,8 @@ class Server:
             BrokenRuleError: the scheduler wants what cannot be done.
         """
         state = self.gpus[gpu]
-        busy = (state.loading is not None) + (state.serving is not None)
-        if not self.waiting or busy > (self.box.overlap is not None):
+        loads, serves = state.loading is not None, state.serving is not None
+        if not self.waiting or ((loads and serves) if self._beside else (loads or serves)):
             return None
         if self.box.keep_alive_s is not None:
             self._expire(now, gpu, self.box.keep_alive_s)
@@ -209,31 +220,67 @@ class Server:
 
     # --- What schedulers see besides
 
-    def fits(self, gpu: int, model: str) -> bool:
+    def fits(self, gpu: int, model: str, working_mb: int | None = None) -> bool:
         """Whether a GPU could ever hold a model, with its working memory and the pinned ones.
 
         Args:
             gpu: its number.
             model: its name.
+            working_mb: what it takes besides for a request; None for what it takes usually.
         """
-        pinned, takes = self._pinned[gpu], self.models[model]
-        if model in pinned:
+        pinned = self._pinned[gpu]
+        if model in pinned and working_mb is None:
             return True
-        held = sum(self.models[name].memory_mb for name in pinned)
         most = self.box.most_models
-        room = most is None or len(pinned) < most
-        return room and takes.memory_mb + takes.working_mb + held <= self.gpus[gpu].memory_mb
+        room = most is None or len(pinned) < most or model in pinned
+        working_mb = self.models[model].working_mb if working_mb is None else working_mb
+        return room and self._weights_mb((*pinned, model)) + working_mb <= self.gpus[gpu].memory_mb
 
-    def load_s(self, model: str) -> float:
-        """How long a load of it takes, from where it is now [s].
+    def load_s(self, model: str, gpu: int = 0) -> float:
+        """How long a load of it takes, of what is missing, from where that is now [s].
 
         Args:
             model: its name.
+            gpu: the number of the GPU; of no account unless it shares weights with others.
         """
-        from_disk_s = self.models[model].load_s
-        if self.box.ram is not None and model in self.in_ram:
-            return from_disk_s * self.box.ram.load_share
-        return from_disk_s
+        takes, ram = self.models[model], self._ram
+        if ram is None and not takes.needs and not self.gpus[gpu].sharing:
+            return takes.load_s
+        return sum(
+            self.models[name].load_s * (ram.load_share if ram is not None and name in self.in_ram else 1.0)
+            for name in self.gpus[gpu].missing(takes)
+        )
+
+    def missing_mb(self, gpu: int, model: str) -> int:
+        """Memory that a GPU needs for a model besides what is there.
+
+        Args:
+            gpu: its number.
+            model: its name.
+        """
+        takes, state = self.models[model], self.gpus[gpu]
+        if not takes.needs:
+            return 0 if model in state.uses else takes.memory_mb
+        return sum(self.models[name].memory_mb for name in state.missing(takes))
+
+    def freed_mb(self, gpu: int, model: str, victims: Sequence[str]) -> int:
+        """Memory that is freed if models are given up for another; what that shares with them stays.
+
+        Args:
+            gpu: where.
+            model: for which.
+            victims: are given up together.
+        """
+        return self.gpus[gpu].freed_mb(self.models[model], victims, self.models)
+
+    def working_of_mb(self, request: Request) -> int:
+        """Memory that a request takes besides its model's weights, while it is generated.
+
+        Args:
+            request: it.
+        """
+        own_mb = request.working_mb
+        return self.models[request.model].working_mb if own_mb is None else own_mb
 
     def working_mb(self, gpu: int) -> int:
         """Memory that a GPU's generating takes now, besides the models.
@@ -242,7 +289,7 @@ class Server:
             gpu: its number.
         """
         serving = self.gpus[gpu].serving
-        return 0 if serving is None else self.models[serving.model].working_mb
+        return 0 if serving is None else self.working_of_mb(serving)
 
     def kept(self, gpu: int, model: str) -> bool:
         """Whether a GPU must keep a model: it is pinned, or loads, or generates.
@@ -255,6 +302,27 @@ class Server:
         if state.serving is not None and state.serving.model == model:
             return True
         return state.loading == model or model in self._pinned[gpu]
+
+    def idle_mb(self, gpu: int) -> int:
+        """Memory of a GPU's models that need not be kept.
+
+        Args:
+            gpu: its number.
+        """
+        state = self.gpus[gpu]
+        held_mb = state.memory_mb - state.others_mb - state.free_mb
+        if state.loading is None and state.serving is None and not self._pinned[gpu]:
+            return held_mb
+        kept = set(self._pinned[gpu])
+        if state.loading is not None:
+            kept.add(state.loading)
+        if state.serving is not None:
+            kept.add(state.serving.model)
+        return held_mb - self._weights_mb([name for name in kept if name in state.resident])
+
+    def _weights_mb(self, names: Iterable[str]) -> int:
+        """Memory of all weights that some models need."""
+        return sum(self.models[each].memory_mb for each in {w for name in names for w in self.models[name].weights})
 
     # --- The rules
 
@@ -271,7 +339,7 @@ class Server:
             raise self.broken(now, f"serves {request} with {action.steps:g} of {request.steps:g} steps")
         if action.evict:
             self._evict(now, gpu, action.evict, model)
-        if self.models[model].working_mb > state.free_mb:
+        if self.working_of_mb(request) > state.free_mb:
             raise self.broken(now, f"serves {request} on GPU {gpu}, without room for its working memory")
         self._leave(request)
         self._loads_in_a_row = 0
@@ -289,18 +357,21 @@ class Server:
         self._loads_in_a_row += 1
         if self._loads_in_a_row > MOST_IN_A_ROW:
             raise self.broken(now, f"has loaded {MOST_IN_A_ROW} times in a row and served nobody")
-        self._evict(now, gpu, action.evict, model)
+        if action.evict:
+            self._evict(now, gpu, action.evict, model)
         most = self.box.most_models
         if most is not None and len(state.resident) >= most:
             raise self.broken(now, f"loads {model} on GPU {gpu}, which may hold {most} models and does")
-        lacks = takes.memory_mb + self.working_mb(gpu) - state.free_mb
+        lacks = self.missing_mb(gpu, model) + self.working_mb(gpu) - state.free_mb
         if lacks > 0:
             raise self.broken(now, f"loads {model} on GPU {gpu}, where {lacks} MB are missing for it")
-        state.free_mb -= takes.memory_mb
+        load_s = self.load_s(model, gpu)
+        if self._ram is not None:
+            for name in state.missing(takes):
+                if name in self.in_ram:
+                    self._drop(name)
         state.resident[model] = now
-        state.begin_load(now, model, self.load_s(model))
-        if model in self.in_ram:
-            self._drop(model)
+        state.begin_load(now, model, load_s, state.hold(takes, self.models))
 
     def _offload(self, now: float, action: Offload) -> None:
         if self.box.cloud is None:
@@ -310,11 +381,12 @@ class Server:
         self._leave(action.request)
 
     def _evict(self, now: float, gpu: int, victims: Sequence[str], model: str) -> None:
-        state = self.gpus[gpu]
+        state, takes = self.gpus[gpu], self.models[model]
+        stay = takes.weights if takes.needs else (model,)
         for victim in victims:
             if victim not in state.resident or victim == model or self.kept(gpu, victim):
                 raise self.broken(now, f"gives up {victim} on GPU {gpu}, which does not hold it or must keep it")
-            self._leave_gpu(now, gpu, victim)
+            self._leave_gpu(now, gpu, victim, stay)
 
     def _expire(self, now: float, gpu: int, keep_alive_s: float) -> None:
         """What has not generated for too long has left meanwhile (7)."""
@@ -326,15 +398,19 @@ class Server:
             if not self.kept(gpu, model):
                 self._leave_gpu(since + keep_alive_s, gpu, model)
 
-    def _leave_gpu(self, now: float, gpu: int, model: str) -> None:
+    def _leave_gpu(self, now: float, gpu: int, model: str, stay: Collection[str] = ()) -> None:
+        """A model is given up, for one some of whose weights it may have."""
         state = self.gpus[gpu]
         state.leave(now, model)
-        state.free_mb += self.models[model].memory_mb
-        if self.box.ram is not None:
-            self._keep(model, self.box.ram.memory_mb)
+        left = state.release(self.models[model], self.models, stay)
+        if self._ram is not None:
+            for name in left:
+                self._keep(name, self._ram.memory_mb)
 
     def _keep(self, model: str, memory_mb: int) -> None:
-        """In the second tier (6)."""
+        """In the second tier (6), where weights of the same name may be from another GPU."""
+        if model in self.in_ram:
+            self._drop(model)
         self.in_ram[model] = None
         self._ram_mb += self.models[model].memory_mb
         while self._ram_mb > memory_mb:
@@ -374,9 +450,9 @@ class Server:
                     continue
                 g = max(range(len(self.gpus)), key=lambda g: self.gpus[g].free_mb)
                 state, most = self.gpus[g], self.box.most_models
-                if takes.memory_mb > state.free_mb or (most is not None and len(state.resident) >= most):
+                if self.missing_mb(g, name) > state.free_mb or (most is not None and len(state.resident) >= most):
                     raise InputError(f"{name}: to be in memory from the start, and there is no room for it")
-                state.free_mb -= takes.memory_mb
+                state.hold(takes, self.models)
                 state.has(now, name)
                 if pinned:
                     self._pinned[g].add(name)

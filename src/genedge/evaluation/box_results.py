@@ -31,7 +31,7 @@ BOX_METRICS = {
     "delay_s": Metric("delay", ".2f", "s", "lower", "mean delay of a request [s]"),
     "delay_p95_s": Metric("p95 delay", ".1f", "s", "lower", "95 % quantile of the delays of an episode [s]"),
     "queue_s": Metric("cloud's queue", ".2f", "s", "lower", "mean wait of a request for the cloud [s]"),
-    "tv": Metric("TV", ".1f", "", "lower", "mean TV of a request, lower is better"),
+    "tv": Metric("TV", ".3g", "", "lower", "mean TV of a request, lower is better"),
     "hit_ratio": Metric("hit ratio", ".3f", "", "higher", "share of the requests that the box serves"),
     "loads_per_hour": Metric("loads per hour", ".0f", "", "lower", "models that begin to load, in an hour"),
     "loaded_gb_per_hour": Metric("loaded", ".0f", "GB/h", "lower", "weights read to load them [GB]"),

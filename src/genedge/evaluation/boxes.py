@@ -42,7 +42,7 @@ def evaluate_box(
 
     Args:
         scenario: of a box.
-        rules: policies by name, see `genedge.policies.boxes.rule`.
+        rules: policies by name, see `genedge.policies.boxes.box_policy`.
         solve: how to come by the optimum, see `genedge.optimum.dynamic.solver`.
         users: in every slot.
         episodes: E.

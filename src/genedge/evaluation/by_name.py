@@ -11,7 +11,7 @@ from genedge.given import Weights
 from genedge.optimum.dynamic import solver
 from genedge.policies import policy
 from genedge.policies.boxes import box_policy
-from genedge.registry import named
+from genedge.registry import for_boxes, named
 from genedge.results import Results
 from genedge.scenario import Scenario
 
@@ -52,7 +52,7 @@ def evaluate_by_name(
         first = {entry.name: found.first[entry.members[0]] for entry in entries}
         return replace(found, rows=together(found.rows, entries, tuple(BOX_METRICS)), first=first)
     for name in names:
-        if name in named("box rule") and name not in named("policy"):
+        if name in for_boxes() and name not in named("policy"):
             raise InputError(
                 f"policy {name!r} is a rule for boxes, and scenario {scenario.name} is of none; try it with "
                 f"--scenario edge-box"

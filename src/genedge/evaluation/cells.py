@@ -14,7 +14,7 @@ from genedge.cell.types import Decision, Outcome, Params, Slot, as_seen, present
 from genedge.errors import InputError
 from genedge.evaluation.decided import alike, equals, facts
 from genedge.evaluation.outages import OUTAGE
-from genedge.evaluation.results import BAR, METRICS, Bounds, Evaluation, assembled
+from genedge.evaluation.results import BAR, Bounds, Evaluation, assembled, sampled
 from genedge.evaluation.scoring import outcome
 from genedge.evaluation.together import Entry, together
 from genedge.given import check_count, check_decision, check_seed, what
@@ -86,7 +86,7 @@ def compare(
     rows: list[Measured] = []
     bounds: list[Bounds] = []
     for count in users:
-        slots, policy_key = _met(scenario, count, episodes, seed)
+        slots, policy_key = met(scenario, count, episodes, seed)
         report(f"the optimum, {count} users")
         if certified(scenario.params) != "none":
             bounds.append(_bound(cell, count, slots, policy_key))
@@ -96,7 +96,7 @@ def compare(
         for row, decided in made.values():
             as_bar = BAR in made and alike(slots, decided, made[BAR][1])
             rows.append(replace(row, equals=(*row.equals, BAR)) if as_bar else row)
-    return assembled(scenario, episodes, seed, together(rows, entries, tuple(METRICS)), bounds)
+    return assembled(scenario, episodes, seed, together(rows, entries, tuple(sampled(scenario))), bounds)
 
 
 def _check_arguments(
@@ -137,8 +137,21 @@ def _check_recorded(scenario: Scenario, users: Sequence[int], episodes: int) -> 
 
 
 @at_once()
-def _met(scenario: Scenario, users: int, episodes: int, seed: int) -> tuple[Slot, jax.Array]:
-    """The episodes at a number of users, in NumPy, and the policies' key: the first ones of a file, or drawn."""
+def met(scenario: Scenario, users: int, episodes: int, seed: int) -> tuple[Slot, jax.Array]:
+    """The episodes that policies meet, in NumPy, and their key: the first ones of a file, or drawn.
+
+    Args:
+        scenario: the cell.
+        users: number of users.
+        episodes: E.
+        seed: of the slots.
+
+    Returns:
+        The slots, fields of shape (E, T, users); a policy decides episode e with the key folded with e.
+
+    Raises:
+        InputError: they are too many.
+    """
     if scenario.recorded is None:
         return _draw(scenario, users, episodes, seed)
     met: Slot = jax.tree.map(lambda x: x[:episodes], scenario.recorded.slots)
@@ -251,5 +264,6 @@ def _metrics(scenario: Scenario, slots: Slot, decision: Decision, outcome: Outco
         "unimproved_ratio": int(unimproved.sum()) / hits if hits else float("nan"),
         "hit_ratio": float(outcome.hit[there].mean()),
         "used_cache_ratio": used / cached if cached else float("nan"),
+        **({} if outcome.wait_s is None else {"wait_s": float(outcome.wait_s[there].mean())}),
         **({} if slots.outage is None else {OUTAGE: float(slots.outage[there].mean())}),
     }

@@ -9,7 +9,8 @@ from pathlib import Path
 from genedge.errors import InputError
 from genedge.evaluation.together import Entry
 from genedge.learn.runs import Run, differences, find_runs
-from genedge.registry import in_file, named
+from genedge.own import in_file
+from genedge.registry import for_boxes, named
 
 
 def entries_of(names: Mapping[str, str], report: Callable[[str], None]) -> list[Entry]:
@@ -64,7 +65,7 @@ def _rows(names: Sequence[str], report: Callable[[str], None]) -> dict[str, list
 
 def _folders(name: str) -> list[Path]:
     """The folders in which runs are that a name stands for; none if it is a policy's."""
-    if name in named("policy") or name in named("box rule") or name.startswith("sb3:"):
+    if name in named("policy") or name in for_boxes() or name.startswith("sb3:"):
         return []
     path = Path(name)
     if path.is_dir() and not (path / "run.json").exists():

@@ -21,6 +21,7 @@ from genedge.evaluation.together import (
     told_over,
 )
 from genedge.optimum.certificate import Certified, certified
+from genedge.optimum.waiting import few_at_once
 from genedge.results import (
     Level,
     Measured,
@@ -48,7 +49,7 @@ METRICS = {
         *("late", ".3f", "", "lower"),
         "share of the requests that wait longer than the slot lasts, or than objective.deadline_s if there is one",
     ),
-    "tv": Metric("TV", ".1f", "", "lower", "mean TV of a request, lower is better"),
+    "tv": Metric("TV", ".3g", "", "lower", "mean TV of a request, lower is better"),
     "unimproved_ratio": Metric(
         "unimproved", ".3f", "", "", "share of the hits whose image is returned as it came, at most A1 steps"
     ),
@@ -57,6 +58,8 @@ METRICS = {
         "cached and used", ".3f", "", "", "share of the cached models that somebody asked for"
     ),
 }
+# Where the base station generates few at once.
+OF_WAIT = {"wait_s": Metric("wait", ".2f", "s", "lower", "mean wait of a request for the base station [s]")}
 # Of which the means are of requests, and what they say of one.
 TAILED = {"delay_s": Metric("delay", ".2f", "s", "lower"), "utility": Metric("U_n", ".2f", "", "lower")}
 # What follows from the samples of several, or is measured once.
@@ -117,8 +120,8 @@ AGAINST_COLUMNS = (
 OF_KNOWN: Mapping[Certified, tuple[str, ...]] = {
     "exact": (),
     "bound": (
-        "With a deadline or fairness a bound is known and no optimum: no decision is below it, and gaps are at "
-        "most as large.",
+        "With a deadline, fairness, waits at the base station, or a curve that falls steeper again, a bound is "
+        "known and no optimum: no decision is below it, and gaps are at most as large.",
     ),
     "none": ("The cost is a function of your own, of which no optimum is known: there are no gaps.",),
 }
@@ -130,6 +133,15 @@ BASES = (BAR, "rcars", "hcras")
 def _against(key: str, base: str) -> str:
     """Under what key a comparison with a base stands among a policy's values."""
     return f"{key} against {base}"
+
+
+def sampled(scenario: Scenario) -> Mapping[str, Metric]:
+    """What is measured of each episode of a cell, but for outages.
+
+    Args:
+        scenario: the cell.
+    """
+    return METRICS | OF_WAIT if few_at_once(scenario.params) else METRICS
 
 
 class Bounds(NamedTuple):
@@ -182,7 +194,8 @@ class Evaluation(Results):
     def measures(self) -> Mapping[str, Metric]:
         """Those of one row alone, without its comparisons with others."""
         derived = DERIVED | (AT_MOST if self.known == "bound" else {})
-        return METRICS | OF_OUTAGE | derived | tail_metrics(TAILED) | seed_metrics(self.rows, METRICS)
+        known = sampled(self.scenario)
+        return {**known, **OF_OUTAGE, **derived, **tail_metrics(TAILED), **seed_metrics(self.rows, known)}
 
     def title(self, named: Callable[[str], str]) -> str:
         """What was compared on what, for a figure.
@@ -204,7 +217,8 @@ class Evaluation(Results):
         stands = stated(self.rows, self.episodes)
         for users in self.users:
             title = f"{self.scenario.name}, {users} users: {stands} (utility, delay and TV: lower is better)"
-            sheets.append(Sheet(title, users, COLUMNS))
+            waits = tuple(key for key in OF_WAIT if key in sampled(self.scenario))
+            sheets.append(Sheet(title, users, (*COLUMNS, *waits)))
             gaps = "" if self.known == "none" else "gaps, and "
             title = f"{gaps}how many different decisions in {self.slots} slots, {users} users: {stands}"
             sheets.append(Sheet(title, users, tuple(key for key in GAP_COLUMNS if gaps or key not in GAPS)))
@@ -331,13 +345,13 @@ class Evaluation(Results):
                 "slots_per_episode": self.scenario.settings.cell.slots_per_episode,
                 "seed": self.seed,
                 **({} if recorded is None else {"slots": {"file": recorded.file, "sha256": recorded.sha256}}),
-                "metrics": {key: metric.words for key, metric in METRICS.items()},
+                "metrics": {key: metric.words for key, metric in sampled(self.scenario).items()},
                 "certified": self.known,
                 "results": [
                     {
                         "policy": row.policy,
                         "users": row.users,
-                        **{metric: row.value(metric) for metric in METRICS},
+                        **{metric: row.value(metric) for metric in sampled(self.scenario)},
                         "gap": {key: row.value(key) for key in GAPS if some},
                         **counts_as_json(row),
                         "equals": row.equals,

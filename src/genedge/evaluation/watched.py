@@ -15,6 +15,7 @@ from genedge.errors import InputError
 from genedge.evaluation.scoring import outcome as outcome_of
 from genedge.optimum.certificate import certified
 from genedge.optimum.solve import solve_best
+from genedge.optimum.waiting import few_at_once
 from genedge.policies import Policy
 from genedge.scenario import Scenario
 
@@ -147,7 +148,9 @@ def episode(scenario: Scenario, name: str, policy: Policy, users: int, seed: int
     within = f"to within {ceil(gap * 1e4) / 100:g} %"
     best = "certified optimum" if gap <= CERTIFIED else f"optimum {within}"
     if known == "bound":
-        best = f"best without deadline and fairness, {within} of a bound"
+        left_out = [*(["deadline and fairness"] * (params.costs is not None)), *(["waits"] * few_at_once(params))]
+        which = f"without {' and '.join(left_out)}" if left_out else "found"
+        best = f"best {which}, {within} of a bound"
     return Episode(
         scenario,
         seed,

@@ -254,8 +254,8 @@ def gaps(params: Params, slots: Slot, decision: Decision) -> dict[str, np.ndarra
         decision: a decision for each.
 
     Returns:
-        `optimum`, the certified least cost of each slot, or with deadlines or fairness `bound`, which no decision
-        is below; and `gap`, by what share of it the decision costs more.
+        `optimum`, the certified least cost of each slot, or where that is not known `bound`, which no decision is
+        below; and `gap`, by what share of it the decision costs more.
     """
     slots = jax.tree.map(np.asarray, slots)
     certificate = certify(params, slots, in_float64(decision), solve_best(params, slots).lower_bound)

@@ -13,7 +13,8 @@ from typing import Any
 from genedge.errors import InputError
 from genedge.learn.agent import Agent
 from genedge.learn.hyperparameters import AgentSettings
-from genedge.registry import failure, from_file, in_file, listed, named, unknown
+from genedge.own import failure, from_file, in_file
+from genedge.registry import listed, named, unknown
 from genedge.scenario import Scenario
 from genedge.scenario.load import refuse_section
 

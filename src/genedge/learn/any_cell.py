@@ -140,10 +140,10 @@ def draw_cells(plan: ReinforcePlan, params: Params, key: Array, slots: int) -> t
 
     def draw_cell(key: Array) -> tuple[Params, Slot, Array]:
         for_cell, for_slot, for_requests = jax.random.split(key, 3)
-        properties, of_cell = len(Models._fields), 6
+        properties, of_cell = len(ranges[:-1]), 6
         u = jax.random.uniform(for_cell, (properties, plan.models + of_cell))
         v, u = u[:, of_cell:], u[0, :of_cell]
-        uniform = Models(*(low + (high - low) * row for (low, high), row in zip(ranges, v, strict=True)))
+        uniform = Models(*(low + (high - low) * row for (low, high), row in zip(ranges[:-1], v, strict=True)))
         users, count = _whole(settings.users, u[0]), _whole(settings.models, u[1])
         there = jnp.arange(plan.models) < count
         models = uniform._replace(storage_gb=jnp.where(there, uniform.storage_gb, jnp.inf))

@@ -35,7 +35,6 @@ from genedge.learn.off_policy import (
     Nets,
     OffPolicyPlan,
     OffPolicySettings,
-    centred,
     optimisers,
 )
 from genedge.learn.off_policy_agent import OffPolicyAgent
@@ -60,7 +59,6 @@ class DdpgSettings(OffPolicySettings):
     credit: Credit = assumed(
         "total", "else: per_user, each user's utility teaches that user's value, if the network is equivariant"
     )
-    centring_rate: Share = assumed(0.03, "of the running mean that is subtracted from the critic's targets")
     batch: Count = assumed(64)
     replay_size: ReplaySize = assumed(25000)
     warmup_slots: TracedCount = assumed(500, "slots with random actions before the first update")
@@ -185,7 +183,7 @@ def update(
         batch = permuted(plan, batch, for_places)
 
     # Eq. (19): the critic's temporal-difference error.
-    target, level = centred(plan, learner, _target(settings, params, nets, batch, key))
+    target = _target(settings, params, nets, batch, key)
 
     def critic_loss(critics: tuple[Network, ...]) -> tuple[Array, Array]:
         errors = [values(critic, params, batch.slot, batch.action) - target for critic in critics]
@@ -236,7 +234,7 @@ def update(
     else:
         nets, q = jax.lax.cond(learner.slots % settings.policy_delay == 0, update_actor, update_critics, nets)
         q = q * settings.policy_delay  # So that the mean over an episode is the mean over the actor's updates.
-    return learner._replace(nets=nets, target_level=level), loss, q
+    return learner._replace(nets=nets), loss, q
 
 
 def permuted(plan: OffPolicyPlan, batch: Transition, key: Array) -> Transition:

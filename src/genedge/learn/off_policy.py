@@ -57,7 +57,6 @@ class OffPolicySettings(AgentSettings):
     layer_norm: Switch
     critics: Annotated[Count, Field(le=8)]
     credit: Credit
-    centring_rate: Share
     batch: Count
     replay_size: ReplaySize
     warmup_slots: TracedCount
@@ -151,8 +150,8 @@ class Learner(NamedTuple):
     Attributes:
         nets: the networks and their optimisers.
         replay: the buffer.
-        reward_scale: rewards are divided by this.
-        target_level: running mean of the critic's targets, subtracted from them.
+        reward_scale: rewards are divided by this, their spread under random actions.
+        reward_level: and this, their mean under random actions, is subtracted from them before.
         slots: how many slots have been decided.
         episodes: how many episodes have been finished.
         best_actor: the actor with the lowest evaluated utility so far.
@@ -164,7 +163,7 @@ class Learner(NamedTuple):
     nets: Nets
     replay: Replay[Transition]
     reward_scale: Float[Array, ""]
-    target_level: Float[Array, ""]
+    reward_level: Float[Array, ""]
     slots: Int[Array, ""]
     episodes: Int[Array, ""]
     best_actor: Any
@@ -252,8 +251,8 @@ def init(algorithm: Algorithm, plan: OffPolicyPlan, params: Params, key: Array, 
         plan: what is fixed for the run.
         params: the scenario.
         key: a JAX random key; the whole run follows from it.
-        slots: slots with the run's number of places, leading axes (E, T); rewards are scaled by their spread on
-            these under random actions.
+        slots: slots with the run's number of places, leading axes (E, T); rewards are told by their mean
+            and their spread on these under random actions.
     """
     if params.box is not None:
         slots = slots._replace(memory=_first_memories(params, slots.skew.shape))
@@ -271,7 +270,7 @@ def init(algorithm: Algorithm, plan: OffPolicyPlan, params: Params, key: Array, 
         nets=nets,
         replay=empty_replay(plan.settings.replay_size, Transition(one, jnp.zeros(actions), jnp.zeros(parts), one)),
         reward_scale=rewards.std(),
-        target_level=rewards.mean() / rewards.std(),
+        reward_level=rewards.mean(),
         slots=jnp.int32(0),
         episodes=jnp.int32(0),
         best_actor=None,
@@ -360,7 +359,7 @@ def _one_slot(
         action, choice = algorithm.cache.choose(plan, params, learner, state.slot, action, for_cache)
 
     after = step(params, state, action, plan.slots_per_episode)
-    reward = credited(plan.settings, after.info) / learner.reward_scale
+    reward = _standard(plan, learner, credited(plan.settings, after.info))
     replay = add(learner.replay, Transition(state.slot, action, reward, after.state.slot))
     learner = learner._replace(replay=replay, slots=learner.slots + 1)
 
@@ -370,6 +369,16 @@ def _one_slot(
         cache = algorithm.cache.learn(plan, params, learner, state.slot, choice, after.reward, for_cache)
         learner = learner._replace(cache=cache)
     return (learner, after.state), Metrics(after.reward, critic_loss, q)
+
+
+def _standard(plan: OffPolicyPlan, learner: Learner, reward: Float[Array, "V"]) -> Float[Array, "V"]:
+    """Rewards of about mean 0 and spread 1; of places without a user none.
+
+    A level that all states and actions share decides nothing, but it would grow to a hundred rewards at the paper's
+    discount, and the critic would spend itself on following it.
+    """
+    there = jnp.arange(reward.shape[0]) < plan.users
+    return jnp.where(there, (reward - learner.reward_level) / learner.reward_scale, 0.0)
 
 
 def _update_once_warm(
@@ -439,22 +448,6 @@ def credited(settings: OffPolicySettings, outcome: Outcome) -> Float[Array, "*ba
     if settings.per_user:
         return -jnp.asarray(outcome.utility)
     return -jnp.asarray(outcome.utility.sum(axis=-1, keepdims=True))
-
-
-def centred(plan: OffPolicyPlan, learner: Learner, target: Float[Array, "B V"]) -> tuple[Array, Array]:
-    """The critics' targets less their running mean, and that mean.
-
-    A level that all states and actions share decides nothing, but it would grow to a hundred rewards at the paper's
-    discount, and the critic would spend itself on following it.
-
-    Args:
-        plan: what is fixed for the run.
-        learner: where training stands.
-        target: of each part.
-    """
-    used = target[:, : plan.users]
-    level = learner.target_level + plan.settings.centring_rate * (used.mean() - learner.target_level)
-    return jnp.where(jnp.arange(target.shape[1]) < plan.users, target - level, 0.0), level
 
 
 def optimisers(

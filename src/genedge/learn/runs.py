@@ -35,7 +35,8 @@ from genedge.learn.agents import (
     told_in_words,
     with_own_section,
 )
-from genedge.registry import digest, in_file, listed, named
+from genedge.own import digest, in_file
+from genedge.registry import listed, named
 from genedge.scenario import Scenario, load_scenario, with_slots
 from genedge.settings.provenance import setting_of
 from genedge.text import shortened

@@ -29,7 +29,6 @@ from genedge.learn.off_policy import (
     Learner,
     OffPolicyPlan,
     OffPolicySettings,
-    centred,
     optimisers,
 )
 from genedge.learn.off_policy_agent import OffPolicyAgent
@@ -61,7 +60,6 @@ class SacSettings(OffPolicySettings):
     credit: Credit = assumed(
         "per_user", "each user's utility teaches that user's value, if the network is equivariant; else: total"
     )
-    centring_rate: Share = assumed(0.03, "of the running mean that is subtracted from the critic's targets")
     batch: Count = assumed(64)
     replay_size: ReplaySize = assumed(25000)
     warmup_slots: TracedCount = assumed(500, "slots with random actions before the first update")
@@ -136,7 +134,6 @@ def update(
         # The entropy of a whole action is paid in equal parts to all that have a value.
         paid = temperature * density / (plan.users if settings.per_user else 1)
         target += settings.discount * (tail - paid[:, None])
-    target, level = centred(plan, learner, target)
 
     def critic_loss(critics: tuple[Network, ...]) -> Array:
         errors = [values(critic, params, batch.slot, batch.action) - target for critic in critics]
@@ -165,7 +162,7 @@ def update(
         critic_optimiser=critic_optimiser,
         log_temperature=log_temperature,
     )
-    return learner._replace(nets=nets, target_level=level), loss, q
+    return learner._replace(nets=nets), loss, q
 
 
 def _meaningful(params: Params, slots: Slot) -> Array:

@@ -42,6 +42,11 @@ class Links(NamedTuple):
     snr: Float[np.ndarray, "2 K N"]
     own: bool
 
+    @property
+    def uplink(self) -> "Links":
+        """The uplinks alone."""
+        return self._replace(time_s=self.time_s[:1], snr=self.snr[:1])
+
 
 def links(params: Params, slots: Slot) -> Links:
     """The links of the slots' users.
@@ -174,6 +179,17 @@ def lower_bound(link: Links, share: Float[np.ndarray, "K N"]) -> Float[np.ndarra
     return np.where(np.isinf(value).any(axis=-1), np.inf, bound)
 
 
+def radio_overhead_s(params: Params, slots: Slot) -> Float[np.ndarray, "*batch"]:
+    """The fixed costs of all transfers by radio of each slot, the same for every decision [s].
+
+    Args:
+        params: the scenario.
+        slots: leading axes *batch.
+    """
+    each_s = 0.0 if params.station is None else 2 * float(params.station.radio_overhead_s)
+    return np.asarray(each_s * np.asarray(slots.active).sum(axis=-1))
+
+
 class Radio(NamedTuple):
     """What every decision pays: the radio at its best.
 
@@ -202,6 +218,10 @@ def least_radio(params: Params, slots: Slot) -> Radio:
     share = split(link, compiled=True)
     weight = float(params.delay_weight)
     delay_s = delay(link, share)[0].sum(axis=-1)
+    least_s = lower_bound(link, share)
+    if params.station is not None:
+        overhead_s = radio_overhead_s(params, slots).reshape(-1)
+        delay_s, least_s = delay_s + overhead_s, least_s + overhead_s * (1 - ROUNDING)
     cost = weight * delay_s
-    bound = np.minimum(cost, weight * lower_bound(link, share))
+    bound = np.minimum(cost, weight * least_s)
     return Radio(share.reshape(*batch, -1), *(each.reshape(batch) for each in (delay_s, cost, bound)))

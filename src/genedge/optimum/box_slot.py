@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import TOLERANCE
-from genedge.cell.generation import generation_delay, image_cost, saved_by_a_step, weighed
+from genedge.cell.generation import generation_delay, image_cost, weighed
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Box, Params
+from genedge.optimum.pieces import pieces, useful
 
 
 class Steps(NamedTuple):
@@ -91,11 +92,10 @@ def _cost_of_hits(params: Params, served: Int[np.ndarray, "ways M"]) -> np.ndarr
     floor = np.where(reachable, m.floor_steps, 0.0)
     cost = served @ image_cost(params, m, floor)
     left = float(params.S) - served @ floor
-    saves = saved_by_a_step(params, params.models)
-    for model in np.argsort(-saves):
-        if saves[model] > 0:
-            more = np.clip(left, 0.0, served[:, model] * max(float(m.A3[model] - floor[model]), 0.0))
-            cost, left = cost - saves[model] * more, left - more
+    of = pieces(params)
+    for piece in useful(of):
+        more = np.clip(left, 0.0, served[:, of.model(piece)] * of.extra[piece])
+        cost, left = cost - of.slope[piece] * more, left - more
     return np.asarray(cost)
 
 

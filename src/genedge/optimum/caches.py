@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
+from genedge.optimum.pieces import summed
 from genedge.optimum.savings import SLACK, Savings
 
 # Evaluations of the price at most; each bounds what can be saved.
@@ -32,7 +33,8 @@ def worth_at(problem: Savings, price: float) -> Float[np.ndarray, "M"]:
         problem: one slot.
         price: price of a step.
     """
-    bargain = np.maximum(problem.gain - price * problem.extra, 0.0) - price * problem.floor
+    each = np.maximum(problem.gain - price * problem.extra, 0.0)
+    bargain = summed(problem.of, each, len(problem.floor)) - price * problem.floor
     return np.where(problem.cacheable[0], problem.at_floor[0] + problem.requests[0] * bargain, -np.inf)
 
 
@@ -56,7 +58,8 @@ def search_price(problem: Savings) -> Search:
         worth = worth_at(problem, price)
         cache, value = best_knapsack(worth, problem.storage_gb, capacity)
         pays = problem.gain > price * problem.extra
-        wanted = owed + np.where(pays, requests * problem.extra, 0.0)
+        steps = summed(problem.of, np.where(pays, problem.extra, 0.0), len(requests))
+        wanted = owed + requests * steps
         if owed[cache].sum() <= S * (1 + SLACK):
             caches.append(cache)
         return price * S + value, S - wanted[cache].sum()
@@ -66,7 +69,7 @@ def search_price(problem: Savings) -> Search:
     if low_left < 0:
         # At this price no request is worth a step.
         high = max((float(problem.gain[m] / problem.extra[m]) for m in problem.useful), default=0.0)
-        full = problem.at_floor[0] + requests * problem.gain
+        full = problem.at_floor[0] + requests * summed(problem.of, problem.gain, len(requests))
         high = max(high, float(np.max(full[owed > 0] / owed[owed > 0], initial=0.0)))
         high_bound, high_left = bound_at(high)
         for _ in range(MOST_PRICES):

@@ -6,12 +6,14 @@ Everything here is float64 NumPy and shares no code with the cell that policies 
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.given import refuse_traced
-from genedge.optimum.bandwidth import delay, links
+from genedge.optimum.bandwidth import delay, links, radio_overhead_s
+from genedge.optimum.pieces import pieces
+from genedge.optimum.waiting import few_at_once, waited
 
 Certified = Literal["exact", "bound", "none"]
 
@@ -23,12 +25,15 @@ def certified(params: Params) -> Certified:
         params: the scenario, of no box.
 
     Returns:
-        `exact`, the least cost of a slot; `bound`, where deadlines or fairness tie bandwidth and steps together: a
-        cost that no decision is below, and perhaps none attains; `none`, with a cost of the reader's own.
+        `exact`, the least cost of a slot; `bound`, where deadlines, fairness or waits at the base station tie
+        bandwidth and steps together, or where a table of TV falls steeper again after a flatter piece that was of
+        use: a cost that no decision is below, and perhaps none attains; `none`, with a cost of the reader's own.
     """
     costs = params.costs
     if costs is None or all(cost is None for cost in costs[1:]):  # Energy is part of what steps cost.
-        return "exact"
+        if few_at_once(params):
+            return "bound"
+        return "exact" if params.models.curve is None or pieces(params).exact else "bound"
     return "bound" if costs.function is None else "none"
 
 
@@ -63,17 +68,40 @@ def objective(params: Params, slots: Slot, decision: Decision) -> Float[np.ndarr
     )
     steps = np.where(hit, np.asarray(decision.steps, np.float64) * float(params.S), A3)
     tv = np.select([steps <= A1, steps >= A3], [A2, A4], A2 + (A4 - A2) * (steps - A1) / (A3 - A1))
+    if m.curve is not None:
+        for model, (at, of) in enumerate(zip(*np.asarray(m.curve, np.float64), strict=True)):
+            tv = np.where(asked == model, np.interp(steps, at, of), tv)
     input_bits = np.asarray(slots.input_bits, np.float64)
     backhaul_s = np.where(hit, 0.0, input_bits / float(params.R_bc) + output_bits / float(params.R_cb))
     delay_s = backhaul_s + B1 * steps + B2
+    if params.station is not None:
+        transfers_s = 2 * float(params.station.backhaul_overhead_s)
+        delay_s = delay_s + np.where(hit, 0.0, transfers_s) + _waits(params, slots, decision, hit, B1 * steps + B2)
     cost = float(params.delay_weight) * delay_s + float(params.tv_weight) * tv
     served = radio_cost(params, slots, decision) + np.where(active, cost, 0.0).sum(axis=-1)
     whole = served + outage_cost(params, slots)
     if params.costs is None:
         return whole
     radio_s, _ = delay(links(params, slots), np.asarray(decision.bandwidth, np.float64))
-    of_each = np.where(active, radio_s + delay_s, 0.0)
+    each_radio_s = 0.0 if params.station is None else 2 * float(params.station.radio_overhead_s)
+    of_each = np.where(active, radio_s + each_radio_s + delay_s, 0.0)
     return whole + _beyond(params, slots, of_each, np.where(hit & active, steps, 0.0))
+
+
+def _waits(
+    params: Params,
+    slots: Slot,
+    decision: Decision,
+    hit: Bool[np.ndarray, "K N"],
+    takes_s: Float[np.ndarray, "K N"],
+) -> Float[np.ndarray, "K N"]:
+    """What each request waits for the base station."""
+    if params.station is None or params.station.generators is None:
+        return np.zeros(hit.shape)
+    link = links(params, slots)
+    upload_s, _ = delay(link.uplink, np.asarray(decision.bandwidth, np.float64))
+    arrival_s = upload_s + float(params.station.radio_overhead_s)
+    return waited(params.station, hit & np.asarray(slots.active), arrival_s, takes_s)
 
 
 def _beyond(
@@ -104,7 +132,10 @@ def radio_cost(params: Params, slots: Slot, decision: Decision) -> Float[np.ndar
         decision: a decision for each.
     """
     radio_s, _ = delay(links(params, slots), np.asarray(decision.bandwidth, np.float64))
-    return np.asarray(float(params.delay_weight) * radio_s.sum(axis=-1))
+    each_s = radio_s.sum(axis=-1)
+    if params.station is not None:
+        each_s = each_s + radio_overhead_s(params, slots)
+    return np.asarray(float(params.delay_weight) * each_s)
 
 
 def refuse_uncertified(params: Params) -> None:
@@ -145,8 +176,8 @@ def certify(params: Params, slots: Slot, decision: Decision, lower_bound: Float[
     Raises:
         InputError: an argument is traced, or the scenario has a cost of the reader's own.
     """
-    refuse_uncertified(params)
     refuse_traced("genedge.optimum.certify", "genedge.serve", params=params, slots=slots, decision=decision)
+    refuse_uncertified(params)
     cost = objective(params, slots, decision)
     # A user with a channel gain of 0 costs infinitely much, whatever is decided.
     infinite = np.isinf(cost) & np.isinf(lower_bound)

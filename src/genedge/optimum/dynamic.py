@@ -21,12 +21,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import first_memory, fitting_caches
-from genedge.cell.generation import saved_by_a_step
 from genedge.cell.popularity import zipf
 from genedge.cell.types import Box, Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.optimum.box_slot import Steps, cheapest_steps, digits_to_code
 from genedge.optimum.certificate import certified
+from genedge.optimum.pieces import pieces, useful
 
 # Beyond these the tables would take minutes, or gigabytes.
 MOST_TUPLES = 5_000_000
@@ -212,12 +212,9 @@ def _hand_out(params: Params, slot: Slot, served: Int[np.ndarray, "E M"]) -> Flo
     here = active & (turn < np.take_along_axis(served, requests, axis=1))
     steps = np.where(here, np.asarray(m.floor_steps)[requests], 0.0)
     left = float(params.S) - steps.sum(axis=1)
-    saves = saved_by_a_step(params, params.models)
-    for model in np.argsort(-saves):
-        room = max(float(m.A3[model] - m.floor_steps[model]), 0.0)
-        if saves[model] <= 0 or room == 0:
-            continue
-        mine = here & (requests == model)
+    of = pieces(params)
+    for piece in useful(of):
+        mine, room = here & (requests == of.model(piece)), of.extra[piece]
         more = np.where(mine, np.clip(left[:, None] - turn * room, 0.0, room), 0.0)
         steps += more
         left = left - more.sum(axis=1)
@@ -239,6 +236,12 @@ def _small_box(params: Params, users: int, slots: int) -> Box:
         raise InputError(
             "the optimum of a box needs server.offload and a server.quality_floor that no model reaches with fewer "
             "steps than A1, such as {largest_tv: best}"
+        )
+    of = pieces(params)
+    if not of.exact or (of.dead > 0).any():
+        raise InputError(
+            "the optimum of a box is known where more steps are worth less and less above server.quality_floor; a "
+            "curve of this one falls steeper again"
         )
     if users < 1 or slots < 1:
         raise InputError(f"an episode of {slots} slots of {users} users; it takes at least one of each")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from genedge.optimum.pieces import available, wanted
 from genedge.optimum.savings import Pattern, Savings
 
 # More patterns than this at once are too many; the slots that have most of them are then left to the MILP.
@@ -39,14 +40,14 @@ class _Nodes(NamedTuple):
 
     Attributes:
         cache: which of the caches in question.
-        full: how many requests of each model get all useful steps; 0 for models not yet fixed.
+        full: how many requests get all of each piece; 0 for pieces not yet fixed.
         left: steps that are left.
         slack: what may still be lost without falling to the known saving.
         credit: what was counted too much: a request that should get all steps, but is served partly, loses less.
     """
 
     cache: Int[np.ndarray, "R"]
-    full: Float[np.ndarray, "R M"]
+    full: Float[np.ndarray, "R P"]
     left: Float[np.ndarray, "R"]
     slack: Float[np.ndarray, "R"]
     credit: Float[np.ndarray, "R"]
@@ -75,6 +76,7 @@ def best_steps(
     requests = np.where(cache, problem.requests[slot], 0.0)
     at_floor = np.where(cache, problem.at_floor[slot], 0.0).sum(axis=-1)
     budget = np.maximum(problem.steps - requests @ problem.floor, 0.0)
+    requests = wanted(problem.of, requests)
     price, critical = _price(problem, requests, budget)
 
     nodes = _roots(problem, critical, budget, bound - known[slot])
@@ -86,7 +88,8 @@ def best_steps(
 
     part_saves, partly = np.zeros(len(nodes.cache)), np.zeros(len(nodes.cache), np.int64)
     for m in problem.useful:
-        saves = np.where(nodes.full[:, m] < requests[nodes.cache, m], problem.partial(m, nodes.left), 0.0)
+        wanting = available(problem.before, m, requests[nodes.cache, m], nodes.full)
+        saves = np.where(nodes.full[:, m] < wanting, problem.partial(m, nodes.left), 0.0)
         better = saves > part_saves
         part_saves, partly = np.where(better, saves, part_saves), np.where(better, m, partly)
     saved = at_floor[nodes.cache] + nodes.full @ problem.gain + part_saves
@@ -103,9 +106,9 @@ def best_steps(
 
 
 def _price(
-    problem: Savings, requests: Float[np.ndarray, "Q M"], budget: Float[np.ndarray, "Q"]
+    problem: Savings, requests: Float[np.ndarray, "Q P"], budget: Float[np.ndarray, "Q"]
 ) -> tuple[Float[np.ndarray, "Q"], Int[np.ndarray, "Q"]]:
-    """The price of a step, and the model that it makes indifferent, where steps run out; 0 and −1 if never."""
+    """The price of a step, and the piece that it makes indifferent, where steps run out; 0 and −1 if never."""
     price, critical = np.zeros(len(budget)), np.full(len(budget), -1)
     left = budget.copy()
     for m in problem.useful:
@@ -121,7 +124,7 @@ def _roots(
 ) -> _Nodes:
     """The caches whose steps run out, with no requests fixed."""
     cache = np.flatnonzero(critical >= 0)
-    full = np.zeros((len(cache), len(problem.floor)))
+    full = np.zeros((len(cache), len(problem.extra)))
     return _Nodes(cache, full, budget[cache], slack[cache], np.zeros(len(cache)))
 
 
@@ -129,12 +132,12 @@ def _fix(
     problem: Savings,
     m: int,
     nodes: _Nodes,
-    requests: Float[np.ndarray, "Q M"],
+    requests: Float[np.ndarray, "Q P"],
     slot: Int[np.ndarray, "Q"],
     price: Float[np.ndarray, "Q"],
     critical: Int[np.ndarray, "Q"],
 ) -> tuple[_Nodes, Bool[np.ndarray, "K"]]:
-    """Fixes the requests of one more model in every way that loses no more than may be lost.
+    """Fixes the requests of one more piece in every way that loses no more than may be lost.
 
     Returns:
         The nodes that this makes, and the slots that would have had too many of them.
@@ -142,6 +145,10 @@ def _fix(
     loss = problem.gain[m] - price[nodes.cache] * problem.extra[m]
     wanting = requests[nodes.cache, m]
     most = np.minimum(wanting, np.floor(nodes.left / problem.extra[m]))
+    if problem.before is not None and problem.before[m] >= 0:
+        # No more than have the piece before; how many these are is seen last of all of the indifferent one.
+        has = np.where(critical[nodes.cache] == problem.before[m], wanting, nodes.full[:, problem.before[m]])
+        most = np.minimum(most, has)
     # A request loses its bargain if left out (loss > 0), or costs more than it saves if served (loss < 0).
     with_credit = nodes.slack + np.maximum(nodes.credit, loss)
     deviations = np.floor(with_credit / np.maximum(np.abs(loss), 1e-300))
@@ -170,9 +177,9 @@ def _fix(
 
 
 def _fill_indifferent(
-    problem: Savings, nodes: _Nodes, requests: Float[np.ndarray, "Q M"], critical: Int[np.ndarray, "Q"]
+    problem: Savings, nodes: _Nodes, requests: Float[np.ndarray, "Q P"], critical: Int[np.ndarray, "Q"]
 ) -> _Nodes:
-    """Gives the indifferent model what fits, or fewer requests, so that a request of another has a larger part.
+    """Gives the indifferent piece what fits, or fewer requests, so that a request of another has a larger part.
 
     Leaving more than the largest part plus one of its own requests unused is never best.
     """
@@ -186,7 +193,19 @@ def _fill_indifferent(
     served = most[parent] - nth
     filled = nodes.at(parent)
     filled.full[np.arange(len(parent)), model[parent]] = served
-    return filled._replace(left=filled.left - served * extra[parent])
+    filled = filled._replace(left=filled.left - served * extra[parent])
+    return (
+        filled
+        if problem.before is None
+        else filled.at(_in_order(problem.before, filled.full, requests[filled.cache]))
+    )
+
+
+def _in_order(
+    before: Int[np.ndarray, "P"], full: Float[np.ndarray, "R P"], requests: Float[np.ndarray, "R P"]
+) -> Bool[np.ndarray, "R"]:
+    """Where no request has a piece without the one before it."""
+    return np.asarray((full <= np.where(before < 0, requests, full[:, before])).all(axis=-1))
 
 
 def _repeat(counts: Int[np.ndarray, "Q"]) -> tuple[Int[np.ndarray, "R"], Int[np.ndarray, "R"]]:

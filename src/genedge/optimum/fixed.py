@@ -63,9 +63,9 @@ def best_fixed(params: Params, slots: Slot) -> Fixed:
     better cache for these steps, and no better steps for this cache. For such users equal bandwidth is best: a
     user's delay is a convex function of its share.
 
-    With a deadline, fairness or a cost of one's own, what a request costs is measured where all users get as many
-    steps. Should it hang on what others get, that is only where to begin: the best of all these is kept, one model
-    changed or its steps exchanged for others of these as long as that helps.
+    With a deadline, fairness, waits or a cost of one's own, what a request costs is measured where all users get as
+    many steps. Should it hang on what others get, that is only where to begin: the best of all these is kept, one
+    model changed or its steps exchanged for others of these as long as that helps.
 
     Args:
         params: the scenario.
@@ -122,6 +122,8 @@ def allotments(params: Params, users: int) -> list[Float[np.ndarray, "N"]]:
 def _levels(params: Params) -> Float[np.ndarray, "L"]:
     """Where the cost of a user bends upwards over its steps, so that all but one are best there; and floors."""
     ends = np.concatenate([np.asarray(params.models.A3), np.asarray(params.models.floor_steps), [0]])
+    if params.models.curve is not None:
+        ends = np.append(ends, np.ravel(params.models.curve.steps))
     return np.unique(ends[ends <= params.S].astype(np.float64))
 
 

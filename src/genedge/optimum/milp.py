@@ -9,6 +9,7 @@ in x.
 from typing import NamedTuple
 
 import highspy
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -64,7 +65,7 @@ class _Problem(NamedTuple):
 
 
 def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float = np.inf) -> Solution:
-    """Solves caching and steps for the requests of one slot.
+    """Solves caching and steps for the requests of one slot, where no model has a table.
 
     Args:
         params: the scenario.
@@ -100,7 +101,7 @@ def solve_milp(params: Params, slot: Slot, gap: float = 0.0, time_limit_s: float
 def _problem(params: Params, slot: Slot) -> _Problem:
     users = np.flatnonzero(slot.active)
     asked = np.asarray(slot.requests)[users]
-    wanted = Models(*(column[asked] for column in models_in_float64(params.models)))
+    wanted: Models = jax.tree.map(lambda column: column[asked], models_in_float64(params.models))
     backhaul_s = backhaul_delay(params, np.asarray(slot.input_bits, np.float64)[users], wanted.output_bits)
     in_cloud = np.asarray(weighed(params, backhaul_s + generation_delay(wanted, wanted.A3), wanted.A4))
     slope = -np.asarray(saved_by_a_step(params, wanted))

@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from genedge.optimum.pieces import wanted
 from genedge.optimum.savings import SLACK, Savings, python_loop
 
 
@@ -69,8 +70,9 @@ def price_caches(problem: Savings, caches: Bool[np.ndarray, "P M"], compiled: bo
     basis = np.where(problem.cacheable, problem.at_floor, 0.0) @ chosen
     spending = (
         np.maximum(left, 0.0),
-        problem.requests[:, useful].T,
-        chosen[useful],
+        wanted(problem.of, problem.requests)[:, useful].T,
+        (chosen if problem.of is None else chosen[problem.of])[useful],
+        None if problem.before is None else problem.before[useful] >= 0,
         np.stack([problem.extra, problem.gain, problem.slope, problem.dead])[:, useful],
     )
     if compiled:
@@ -82,28 +84,35 @@ def price_caches(problem: Savings, caches: Bool[np.ndarray, "P M"], compiled: bo
     return Priced(np.argmax(saved, axis=-1), np.max(saved, axis=-1), np.where(usable, basis + bound, -np.inf))
 
 
-def _spend(xp: Any, loop: Any, left: Any, requests: Any, chosen: Any, models: Any) -> tuple[Any, Any]:
+def _spend(xp: Any, loop: Any, left: Any, requests: Any, chosen: Any, follows: Any, pieces: Any) -> tuple[Any, Any]:
     """What the steps of every slot and cache save: request by request, and at most."""
-    extra, gain, slope, dead = models
+    extra, gain, slope, dead = pieces
 
     def serve(m: Any, carry: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Spends steps on the model next in density: greedily, request by request, and fractionally."""
-        left, saved, best, left_fractional, bound = carry
-        wanting = requests[m][:, None] * chosen[m]
+        """Spends steps on the piece next in density: greedily, request by request, and fractionally."""
+        left, saved, best, left_fractional, bound, short = carry
+        most = wanting = requests[m][:, None] * chosen[m]
+        if follows is not None:
+            # Once a piece was short, pieces that others must come before are left out.
+            wanting = xp.where(short & follows[m], 0.0, most)
         full = xp.minimum(wanting, xp.floor(left / extra[m]))
         left = left - full * extra[m]
         saved = saved + full * gain[m]
         # The request after the last full one may take what is left, if that helps it; then all is spent.
         partial = xp.maximum(slope[m] * (xp.minimum(left, extra[m]) - dead[m]), 0.0)
         best = xp.maximum(best, saved + xp.where(full < wanting, partial, 0.0))
-        spent = xp.minimum(left_fractional, wanting * extra[m])
-        return left, saved, best, left_fractional - spent, bound + spent * (gain[m] / extra[m])
+        spent = xp.minimum(left_fractional, most * extra[m])
+        short = short if follows is None else short | (full < wanting)
+        return left, saved, best, left_fractional - spent, bound + spent * (gain[m] / extra[m]), short
 
     nothing = xp.zeros_like(left)
-    _, _, best, _, bound = loop(0, extra.shape[0], serve, (left, nothing, nothing, left, nothing))
+    short = None if follows is None else nothing > 0
+    _, _, best, _, bound, _ = loop(0, extra.shape[0], serve, (left, nothing, nothing, left, nothing, short))
     return best, bound
 
 
 @jax.jit
-def _spend_compiled(left: Array, requests: Array, chosen: Array, models: Array) -> tuple[Array, Array]:
-    return _spend(jnp, jax.lax.fori_loop, left, requests, chosen, models)
+def _spend_compiled(
+    left: Array, requests: Array, chosen: Array, follows: Array | None, pieces: Array
+) -> tuple[Array, Array]:
+    return _spend(jnp, jax.lax.fori_loop, left, requests, chosen, follows, pieces)

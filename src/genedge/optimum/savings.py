@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genedge.cell.feasible import TOLERANCE
-from genedge.cell.generation import cost_of_a_step, generation_delay, image_cost, saved_by_a_step, weighed
+from genedge.cell.generation import generation_delay, image_cost, weighed
 from genedge.cell.radio import backhaul_delay
 from genedge.cell.types import Params, Slot, models_in_float64
+from genedge.optimum.pieces import available, pieces, useful, wanted
 from genedge.precision import in_double
 
 # Storage and owed steps may exceed their limit by as much as cell.feasible.fill_cache allows.
@@ -22,19 +23,21 @@ SLACK = TOLERANCE / 2
 
 
 class Savings(NamedTuple):
-    """The slots' caching problem, per model; a served request of model m that gets x steps above its floor saves
-    max(0, slope_m (x − dead_m)) more than one that gets none, for x up to extra_m.
+    """The slots' caching problem, per model, and what steps above its floor save a served request, see `Pieces`.
 
     Attributes:
         requests: how many active users ask for the model.
         at_floor: saving of its cached copy if every request gets its floor, and no more.
         cacheable: whether it is asked for and fits, its requests' floors included.
         floor: least steps of a served request; 0 where the model cannot reach the floor.
-        extra: useful steps above the floor; 0 where more than the floor improves nothing.
-        gain: saving of a request that gets all of them, 0 if it saves nothing.
-        slope: saving per step once a request saves at all.
-        dead: steps above the floor from which a request saves.
-        useful: models whose requests gain something, by descending gain / extra.
+        of: model of each piece; None where each model has one.
+        before: the piece that must come before each, −1 if none; None where no model has two.
+        extra: steps of each piece.
+        gain: saving of a request that gets all of them.
+        slope: saving per step once they save at all.
+        dead: steps of the piece from which it saves.
+        exact: whether a part of a piece saves just that, or at least that.
+        useful: pieces that gain something, by descending gain / extra.
         cloud: cost of each slot if everything goes to the cloud, without the radio part.
         steps: S.
         storage_gb: storage of each model.
@@ -45,10 +48,13 @@ class Savings(NamedTuple):
     at_floor: Float[np.ndarray, "K M"]
     cacheable: Bool[np.ndarray, "K M"]
     floor: Float[np.ndarray, "M"]
-    extra: Float[np.ndarray, "M"]
-    gain: Float[np.ndarray, "M"]
-    slope: Float[np.ndarray, "M"]
-    dead: Float[np.ndarray, "M"]
+    of: Int[np.ndarray, "P"] | None
+    before: Int[np.ndarray, "P"] | None
+    extra: Float[np.ndarray, "P"]
+    gain: Float[np.ndarray, "P"]
+    slope: Float[np.ndarray, "P"]
+    dead: Float[np.ndarray, "P"]
+    exact: bool
     useful: tuple[int, ...]
     cloud: Float[np.ndarray, "K"]
     steps: float
@@ -68,15 +74,15 @@ class Savings(NamedTuple):
             cloud=self.cloud[slots],
         )
 
-    def partial(self, model: int, steps: np.ndarray) -> np.ndarray:
-        """Saving of a request of a model that gets some steps above its floor.
+    def partial(self, piece: int, steps: np.ndarray) -> np.ndarray:
+        """Saving of a request that gets some steps of a piece.
 
         Args:
-            model: index of the model.
-            steps: steps above its floor, 0 or more.
+            piece: index of the piece.
+            steps: 0 or more.
         """
-        useful = np.minimum(steps, self.extra[model])
-        return np.asarray(np.maximum(self.slope[model] * (useful - self.dead[model]), 0.0))
+        useful = np.minimum(steps, self.extra[piece])
+        return np.asarray(np.maximum(self.slope[piece] * (useful - self.dead[piece]), 0.0))
 
 
 class Pattern(NamedTuple):
@@ -84,13 +90,13 @@ class Pattern(NamedTuple):
 
     Attributes:
         cache: ρ.
-        full: how many requests of each model get all useful steps.
-        partly: the model of the request that gets a part of them; any if none does.
-        part: its steps above the floor; 0 if there is none.
+        full: how many requests get all of each piece.
+        partly: the piece of which one more request gets a part; any if none does.
+        part: how many steps of it; 0 if there is none.
     """
 
     cache: Bool[np.ndarray, "K M"]
-    full: Float[np.ndarray, "K M"]
+    full: Float[np.ndarray, "K P"]
     partly: Int[np.ndarray, "K"]
     part: Float[np.ndarray, "K"]
 
@@ -110,17 +116,7 @@ def savings(params: Params, slots: Slot) -> Savings:
 
     reachable = np.isfinite(m.floor_steps)
     floor = np.where(reachable, m.floor_steps, 0.0)
-    extra = np.maximum(m.A3 - floor, 0.0)
-    flat = np.maximum(m.A1 - floor, 0.0)
-    slope = np.asarray(saved_by_a_step(params, m))
-    improves = (slope > 0) & (extra > 0)
-    safe_slope = np.where(improves, slope, 1.0)
-    # On the flat part a step costs time and improves nothing; the slope then earns that back first.
-    dead = np.where(improves, flat * (1 + np.asarray(cost_of_a_step(params, m)) / safe_slope), np.inf)
-    gain = np.where(dead < extra, slope * (extra - np.where(improves, dead, 0.0)), 0.0)
-    improves = gain > 0
-    extra = np.where(improves, extra, 0.0)
-    density = gain / np.where(improves, extra, 1.0)
+    of_steps = pieces(params)
 
     served, in_cloud = image_cost(params, m, floor), weighed(params, generation_delay(m, m.A3), m.A4)
     backhaul_s = backhaul_delay(params, np.asarray(slots.input_bits, np.float64), m.output_bits[asked])
@@ -136,11 +132,8 @@ def savings(params: Params, slots: Slot) -> Savings:
         & (m.storage_gb <= C * (1 + SLACK))
         & (requests * floor <= S * (1 + SLACK)),
         floor=floor,
-        extra=extra,
-        gain=gain,
-        slope=np.where(improves, slope, 0.0),
-        dead=np.where(improves, dead, 0.0),
-        useful=tuple(int(model) for model in np.argsort(-density, kind="stable") if gain[model] > 0),
+        **of_steps._asdict(),
+        useful=useful(of_steps),
         cloud=(backhaul + requests * in_cloud).sum(axis=-1),
         steps=S,
         storage_gb=np.asarray(m.storage_gb),
@@ -160,15 +153,17 @@ def fill_steps(problem: Savings, cache: Bool[np.ndarray, "K M"]) -> tuple[Patter
     """
     requests = np.where(cache, problem.requests, 0.0)
     left = np.maximum(problem.steps - requests @ problem.floor, 0.0)
-    full, part = np.zeros_like(requests), np.zeros_like(left)
+    of_pieces = wanted(problem.of, requests)
+    full, part = np.zeros_like(of_pieces), np.zeros_like(left)
     partly = np.zeros(len(left), np.int64)
     saved, last = np.zeros_like(left), np.zeros(len(left), np.int64)
     best = np.zeros_like(left)
     for position, m in enumerate(problem.useful):
-        full[:, m] = np.minimum(requests[:, m], np.floor(left / problem.extra[m]))
+        wanting = available(problem.before, m, of_pieces[:, m], full)
+        full[:, m] = np.minimum(wanting, np.floor(left / problem.extra[m]))
         left -= full[:, m] * problem.extra[m]
         saved += full[:, m] * problem.gain[m]
-        with_part = saved + np.where(full[:, m] < requests[:, m], problem.partial(m, left), 0.0)
+        with_part = saved + np.where(full[:, m] < wanting, problem.partial(m, left), 0.0)
         better = with_part > best
         best = np.where(better, with_part, best)
         partly = np.where(better, m, partly)
@@ -176,7 +171,7 @@ def fill_steps(problem: Savings, cache: Bool[np.ndarray, "K M"]) -> tuple[Patter
             better & (with_part > saved), np.minimum(left, problem.extra[m]), np.where(better, 0.0, part)
         )
         last = np.where(better, position, last)
-    # The request that is served partly may leave nothing to the models after its own.
+    # The request that is served partly may leave nothing to the pieces after its own.
     for position, m in enumerate(problem.useful):
         full[:, m] = np.where(position <= last, full[:, m], 0.0)
     return Pattern(cache, full, partly, part), best + np.where(cache, problem.at_floor, 0.0).sum(axis=-1)
@@ -205,11 +200,26 @@ def steps_of(problem: Savings, slots: Slot, pattern: Pattern) -> Float[np.ndarra
     place = np.empty_like(order)
     np.put_along_axis(place, order, index - first, axis=-1)
 
-    full = np.take_along_axis(pattern.full, asked, axis=-1)
-    part = np.where((asked == pattern.partly[:, None]) & (place == full), pattern.part[:, None], 0.0)
-    above = np.where(place < full, problem.extra[asked], part)
+    above = _above(problem, pattern, asked, place)
     hit = np.take_along_axis(pattern.cache, asked, axis=-1) & active
     return np.asarray(np.where(hit, problem.floor[asked] + above, 0.0) / problem.steps)
+
+
+def _above(
+    problem: Savings, pattern: Pattern, asked: Int[np.ndarray, "K N"], place: Int[np.ndarray, "K N"]
+) -> Float[np.ndarray, "K N"]:
+    """Steps above the floor of each request, by its place among those for the same model."""
+    if problem.of is None:
+        full = np.take_along_axis(pattern.full, asked, axis=-1)
+        part = np.where((asked == pattern.partly[:, None]) & (place == full), pattern.part[:, None], 0.0)
+        return np.where(place < full, problem.extra[asked], part)
+    above = np.zeros(asked.shape)
+    for piece, model in enumerate(problem.of):
+        full, mine = pattern.full[:, piece, None], asked == model
+        above += np.where(mine & (place < full), problem.extra[piece], 0.0)
+        partly = mine & (place == full) & (pattern.partly[:, None] == piece)
+        above += np.where(partly, pattern.part[:, None], 0.0)
+    return above
 
 
 def python_loop(start: int, stop: int, body: Callable[[int, Any], Any], carry: Any) -> Any:

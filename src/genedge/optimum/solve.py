@@ -10,7 +10,7 @@ from genedge.cell.feasible import in_float64
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.given import refuse_traced
-from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, split
+from genedge.optimum.bandwidth import ROUNDING, links, lower_bound, radio_overhead_s, split
 from genedge.optimum.caches import near_best, search_price, worth_at
 from genedge.optimum.certificate import certified, objective, outage_cost, radio_cost, refuse_uncertified
 from genedge.optimum.exact import best_steps
@@ -18,6 +18,7 @@ from genedge.optimum.milp import solve_milp
 from genedge.optimum.pricing import list_caches, price_caches
 from genedge.optimum.savings import SLACK, Pattern, Savings, fill_steps, savings, steps_of
 from genedge.optimum.unavoidable import unavoidable
+from genedge.optimum.waiting import bound_with_waits, few_at_once
 from genedge.precision import in_double
 from genedge.xla import at_once
 
@@ -84,8 +85,9 @@ def solve_optimal(params: Params, slots: Slot) -> Solved:
         too many models to list their caches; there HiGHS may run into its time limit, and the bound says how
         far it got.
 
-    With deadlines or fairness, decisions are the best without them, and the bound counts what of them no decision
-    avoids.
+    With deadlines, fairness or waits at the base station, decisions are the best without them, and the bound counts
+    what of them no decision avoids. Where a table of TV falls steeper again after a flatter piece, decisions are
+    those of `solve_priced`; HiGHS is asked where there is no table.
 
     Raises:
         InputError: the scenario is of a box, has a cost of the reader's own, or an argument is traced.
@@ -114,8 +116,8 @@ def _solve(params: Params, slots: Slot, exact: bool) -> Solved:
             "the optimum of a slot alone is that of cells like the paper's; that of a box is in "
             "genedge.optimum.dynamic.solve_box"
         )
-    refuse_uncertified(params)
     refuse_traced("the certified optimum", "policy 'knapsack', which can be traced", params=params, slots=slots)
+    refuse_uncertified(params)
     slots = in_double(slots)
     count, places = slots.requests.shape
     caches = list_caches(np.asarray(params.models.storage_gb, np.float64), float(params.C), MOST_CACHES)
@@ -136,22 +138,29 @@ def _solve_chunk(params: Params, slots: Slot, caches: np.ndarray | None, exact: 
     link = links(params, slots)
     share = split(link, compiled)
     # What is decided does not change what users in an outage cost.
-    radio = float(params.delay_weight) * lower_bound(link, share) + outage_cost(params, slots) * (1 - ROUNDING)
+    best_radio = float(params.delay_weight) * lower_bound(link, share)
+    radio = best_radio + outage_cost(params, slots) * (1 - ROUNDING)
+    if params.station is not None:
+        radio = radio + float(params.delay_weight) * radio_overhead_s(params, slots) * (1 - ROUNDING)
     problem = savings(params, slots)
     if caches is not None:
-        found = _among(problem, caches, exact, compiled)
+        found = _among(problem, caches, exact and problem.exact, compiled)
     else:
-        each = [_near_price(problem.at(slice(k, k + 1)), exact) for k in range(len(problem.cloud))]
+        each = [
+            _near_price(problem.at(slice(k, k + 1)), exact and problem.exact) for k in range(len(problem.cloud))
+        ]
         found = jax.tree.map(lambda *x: np.concatenate(x), *each)
     steps = steps_of(problem, slots, found.pattern)
-    if certified(params) == "bound":
+    if params.costs is not None and certified(params) == "bound":
         # Part of the bound is what nobody avoids, however the rest is decided.
         radio = radio + unavoidable(params, slots) * (1 - ROUNDING)
-    solved = Solved(
-        in_float64(Decision(found.pattern.cache, share, steps)),
-        radio + problem.cloud - found.most - ROUNDING * problem.cloud,
-    )
-    for k in np.flatnonzero(~found.settled if exact else []):
+    least = radio + problem.cloud - found.most - ROUNDING * problem.cloud
+    if few_at_once(params) and caches is not None:
+        saved = np.minimum(price_caches(problem, caches, compiled).bound, found.most[:, None])
+        more = bound_with_waits(params, slots, problem, caches, saved) - (best_radio + problem.cloud - found.most)
+        least = least + np.where(more > 0, more, 0.0)
+    solved = Solved(in_float64(Decision(found.pattern.cache, share, steps)), least)
+    for k in np.flatnonzero(~found.settled if exact and params.models.curve is None else []):
         _improve_by_milp(params, _take(slots, slice(k, k + 1)), _take(solved, slice(k, k + 1)))
     return solved
 

@@ -44,14 +44,18 @@ def unavoidable(params: Params, slots: Slot) -> Float[np.ndarray, "K"]:
 
 
 def _quickest(params: Params, slots: Slot) -> Float[np.ndarray, "K N"]:
-    """Delay of each request beside the radio's, as if it were the only one."""
+    """Delay of each request beside what the radio takes for its bits, as if it were the only one."""
     m, asked = models_in_float64(params.models), np.asarray(slots.requests)
     steps = np.where(np.isfinite(m.floor_steps), m.floor_steps, 0.0)
     fits = np.isfinite(m.floor_steps) & (m.storage_gb <= float(params.C) * (1 + 1e-6))
     at_edge_s = np.where(fits, m.B1 * steps + m.B2, np.inf)[asked]
     backhaul_s = np.asarray(slots.input_bits, np.float64) / float(params.R_bc)
     backhaul_s = backhaul_s + (m.output_bits / float(params.R_cb))[asked]
-    return np.minimum(at_edge_s, backhaul_s + (m.B1 * m.A3 + m.B2)[asked])
+    both_s = 0.0
+    if params.station is not None:
+        both_s = 2 * float(params.station.radio_overhead_s)
+        backhaul_s = backhaul_s + 2 * float(params.station.backhaul_overhead_s)
+    return both_s + np.minimum(at_edge_s, backhaul_s + (m.B1 * m.A3 + m.B2)[asked])
 
 
 def _radio_s(link: Links, share: Float[np.ndarray, "K N"]) -> Float[np.ndarray, "K N"]:

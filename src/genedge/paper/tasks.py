@@ -37,8 +37,9 @@ TEST_SEED = 1000
 
 # What results depend on. Pictures and the command line may change without anything being measured again.
 SOURCES = (
-    *("cell", "env", "learn", "optimum", "policies", "scenario", "scenarios", "settings"),
-    *("limits.py", "registry.py", "public.py", "given.py", "precision.py", "xla.py", "highs.py"),
+    *("boxes", "catalogue", "cell", "edge", "env", "learn", "optimum", "policies", "scenario", "scenarios"),
+    *("settings", "replay/side_by_side.py"),
+    *("limits.py", "registry.py", "own.py", "public.py", "given.py", "precision.py", "xla.py", "highs.py"),
 )
 STUDY_SOURCES = (
     "evaluation/box_results.py",

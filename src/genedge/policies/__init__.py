@@ -13,9 +13,10 @@ from jax import Array
 from genedge.cell.types import Decision, Params, Slot
 from genedge.errors import InputError
 from genedge.given import Weights, check_weights, what
+from genedge.own import in_file
 from genedge.policies.certified import SOLVERS, refuse_solver
 from genedge.public import compiled_policy, host_policy, own_policy
-from genedge.registry import in_file, named, unknown
+from genedge.registry import named, unknown
 from genedge.scenario import Scenario, refuse_box
 from genedge.xla import at_once, require_device
 

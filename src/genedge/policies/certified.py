@@ -34,8 +34,8 @@ def refuse_solver(name: str, params: Params) -> None:
         )
     if known == "bound" and name == "optimal":
         raise InputError(
-            "policy 'optimal': with objective.deadline_s or objective.fairness_per_s a bound is known and no "
-            "optimum; 'priced' decides what is best without them"
+            "policy 'optimal': with objective.deadline_s, objective.fairness_per_s or server.generates_at_once, or "
+            "a curve that falls steeper again after a flatter piece, a bound is known and no optimum; take 'priced'"
         )
 
 

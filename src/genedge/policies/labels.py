@@ -1,7 +1,7 @@
 """What a reader calls a policy in tables and figures: `LABEL=POLICY`."""
 
 from genedge.errors import InputError
-from genedge.registry import named
+from genedge.registry import for_boxes, named
 from genedge.text import in_brief
 
 
@@ -49,6 +49,6 @@ def parted(item: str, option: str) -> tuple[str, str]:
     label, policy = before.strip(), after.strip()
     if not (label and policy):
         raise InputError(f"{option} {in_brief(item)}: write LABEL=POLICY; a path that has an = begins with ./")
-    if label != policy and (label in named("policy") or label in named("box rule")):
+    if label != policy and (label in named("policy") or label in for_boxes()):
         raise InputError(f"{option} {in_brief(item)}: {label!r} is another policy's name; choose another label")
     return label, policy

@@ -10,7 +10,7 @@ from genedge.cell.types import Decision, Params, Slot
 from genedge.env.episodes import EpisodePolicy
 from genedge.errors import InputError
 from genedge.given import check_decision
-from genedge.registry import failure, from_file
+from genedge.own import failure, from_file
 
 
 def policy_of_file(name: str) -> Callable[[Params, Slot, Array], Decision]:

@@ -16,7 +16,7 @@ from genedge.learn.agents import told_in_words
 from genedge.learn.runs import open_run
 from genedge.learn.sizes import refuse_no_storage
 from genedge.learn.training import load_actor
-from genedge.registry import in_file
+from genedge.own import in_file
 from genedge.scenario import Scenario
 
 

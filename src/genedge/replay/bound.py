@@ -8,7 +8,7 @@ takes choices away), so the maximum over fractions bounds all of them. HiGHS sol
 that is reported is computed from its dual values in NumPy, and holds whatever they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -16,9 +16,8 @@ import highspy
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from genedge.edge.schedulers.foreseeing import NEVER, WholeTrace, neighbours
 from genedge.highs import quiet_solver, run_watched
-from genedge.replay.catalogue import TraceModels
-from genedge.replay.hindsight import NEVER, WholeTrace, neighbours
 
 # Longer traces are cut into windows of this many requests. What is in memory when a window begins is then free to
 # choose, and loaded: the bound still holds, and is a little looser.
@@ -42,8 +41,8 @@ def most_saved(
     requests: WholeTrace,
     worth: Float[np.ndarray, "n"],
     memory_mb: int,
-    models: TraceModels,
-    load_free: bool,
+    size_mb: Sequence[int],
+    load_s: Sequence[float] | None,
     report: Callable[[int, int], None],
     window: int = WINDOW,
 ) -> Bound:
@@ -53,18 +52,18 @@ def most_saved(
         requests: the whole trace.
         worth: of a hit at each request, not negative: ones count hits, `saved_s` counts saved delay.
         memory_mb: for models.
-        models: sizes and load times.
-        load_free: whether loads take no time.
+        size_mb: of each model.
+        load_s: time to load each; None if loads take no time [s].
         report: told how many requests are done, and how many steps the solver has made on those that follow.
         window: how many requests are bounded together.
     """
-    size = np.array(models.memory_mb, float)
-    load_s = np.zeros(size.size) if load_free else np.array(models.load_s)
+    size = np.array(size_mb, float)
+    takes_s = np.zeros(size.size) if load_s is None else np.array(load_s)
     total, course = 0.0, np.zeros(worth.size)
     for start in range(0, worth.size, window):
         part = slice(start, min(start + window, worth.size))
         programme = _programme(
-            requests.time[part], requests.model[part], worth[part], memory_mb, size, load_s, first=start == 0
+            requests.time[part], requests.model[part], worth[part], memory_mb, size, takes_s, first=start == 0
         )
         bound = programme.solve(partial(report, start))
         total += bound.total

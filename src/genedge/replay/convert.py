@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from genedge.errors import InputError
-from genedge.registry import failure, from_file, in_file, named, unknown
+from genedge.own import failure, from_file, in_file
+from genedge.registry import named, unknown
 from genedge.replay.trace import (
+    OPTIONAL,
     Aside,
     Format,
     Note,
@@ -104,6 +106,6 @@ def convert(source: Path, path: Path, read: Format) -> Converted:
     if not requests:
         raise InputError(f"{source}: none of its {rows} rows is a request that could be replayed")
     requests.sort(key=lambda row: row.time)
-    sizes = any(row.request_mb is not None or row.result_mb is not None for row in requests)
-    written = write_trace(path, requests, sizes)
+    optional = [name for name in OPTIONAL if any(getattr(row, name) is not None for row in requests)]
+    written = write_trace(path, requests, optional)
     return Converted(rows, written, dict(set_aside), {what: n for what, n in noted.items() if n})

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genedge.boxes.load import BoxFile
 from genedge.edge.box import Ram
+from genedge.results import cell
+from genedge.statistics import Interval
 
 # How far each lever is pulled, where it is a matter of degree.
 MORE_MEMORY, LOAD_SHARE, STEPS_LEFT = 2, 0.25, 0.75
@@ -38,12 +40,29 @@ class Pulled(NamedTuple):
     Attributes:
         lever: it.
         mean_s: mean delay then [s].
-        saved_s: against what is run today [s].
+        saved: against what is run today [s].
+        more: requests that are served besides, since their models then fit.
     """
 
     lever: Lever
     mean_s: float
-    saved_s: float
+    saved: Interval
+    more: int = 0
+
+    @property
+    def saved_s(self) -> float:
+        """Against what is run today [s]."""
+        return self.saved.mean
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, for a program."""
+        return {
+            "what": self.lever.what,
+            "mean_s": self.mean_s,
+            "saved_s": self.saved_s,
+            "more_served": self.more,
+            "intervals": {"saved_s": {"low": self.saved.low, "high": self.saved.high}},
+        }
 
 
 def levers_of(file: BoxFile, today: str, asked: Sequence[str]) -> list[Lever]:
@@ -85,10 +104,14 @@ def in_a_sentence(pulled: Sequence[Pulled], today: str, mean_s: float) -> str:
         mean_s: its mean delay [s].
     """
     first, *others = sorted(pulled, key=lambda each: -each.saved_s)
-    lever, saved_s = first.lever, first.saved_s
-    rest = ", ".join(f"{each.lever.name} {each.saved_s:.1f}" for each in others)
-    if saved_s < LEAST_SHARE * mean_s:
+    lever = first.lever
+    rest = ", ".join(f"{each.lever.name} {each.saved_s:z.1f}{_served_too(each)}" for each in others)
+    if first.saved_s < LEAST_SHARE * mean_s:
         least = f"{LEAST_SHARE:.0%} of the {mean_s:.1f} s of {today}"
-        return f"Nothing saves {least}: {lever.name} {saved_s:.1f} s, {rest}."
-    most = f"{lever.name} ({lever.what}) saves {saved_s:.1f} s of the {mean_s:.1f} s of {today}"
-    return f"Worth most here: {most}; then {rest}."
+        return f"Nothing saves {least}: {lever.name} {first.saved_s:z.1f} s{_served_too(first)}, {rest}."
+    saves = f"saves {cell(first.saved, '.1f')} s of the {mean_s:.1f} s of {today}{_served_too(first)}"
+    return f"Worth most here: {lever.name} ({lever.what}) {saves}; then {rest}."
+
+
+def _served_too(each: Pulled) -> str:
+    return f" (and serves {each.more} requests that are refused today)" if each.more > 0 else ""

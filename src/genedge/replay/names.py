@@ -1,11 +1,8 @@
 """What a trace and its catalogue do not know of each other: a name spelt in two ways changes results in silence."""
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-from jaxtyping import Int
-
-from genedge.replay.catalogue import TraceModels
 from genedge.text import nearest
 
 # So many names are given; the rest is counted.
@@ -55,28 +52,24 @@ class Names(NamedTuple):
         }
 
 
-def compare_names(models: TraceModels, asked: Int[np.ndarray, "M"], memory_mb: int) -> Names:
-    """Compares the names of a trace with those of its catalogue.
+def names_of(asked: Mapping[str, int], entries: Collection[str], never_fit: Collection[str]) -> Names:
+    """Compares the names of a trace with those that are told what they take.
 
     Args:
-        models: those of the trace.
-        asked: how many requests there are for each.
-        memory_mb: for models.
+        asked: how many requests there are for each of the trace, the most asked for first.
+        entries: the names that are told what they take.
+        never_fit: those of the trace that are larger than the memory.
     """
-    entries = models.catalogue.models
-    named = np.array([name in entries for name in models.names])
-    unused = [name for name in entries if name not in models.ids]
-    by_asked = np.argsort(-asked, kind="stable")
-    unnamed = [models.names[m] for m in by_asked[~named[by_asked]][:SEARCHED]]
-    compared = [name for name in unnamed if len(name) <= COMPARED]
+    unused = [name for name in entries if name not in asked]
+    unnamed = [name for name in asked if name not in entries]
+    compared = [name for name in unnamed[:SEARCHED] if len(name) <= COMPARED]
 
-    def group(which: np.ndarray) -> Group:
-        first = by_asked[which[by_asked]][:FIRST]
-        return Group(int(which.sum()), int(asked[which].sum()), tuple(models.names[m] for m in first))
+    def group(of: Sequence[str]) -> Group:
+        return Group(len(of), sum(asked[name] for name in of), tuple(of[:FIRST]))
 
     return Names(
-        group(~named),
-        group(np.array(models.memory_mb) > memory_mb),
+        group(unnamed),
+        group([name for name in asked if name in never_fit]),
         len(unused),
         {entry: nearest(entry[:COMPARED], compared) for entry in unused[:FIRST]},
     )

@@ -5,20 +5,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from genedge.boxes.load import MB_PER_GB, BoxFile
-from genedge.edge.gpu import Stay
-from genedge.edge.request import Request
-from genedge.edge.server import Server
+from genedge.boxes.load import BoxFile
+from genedge.boxes.models import MB_PER_GB
+from genedge.boxes.schedulers import settings_of
+from genedge.replay.blocks import blocks_of, in_blocks, means, saved
+from genedge.replay.journal import Lived
+from genedge.replay.least import Bounds
 from genedge.replay.levers import Pulled, in_a_sentence
-from genedge.replay.simulate import Done
+from genedge.replay.names import Names, names_of
+from genedge.replay.queue_tally import PARTS, QueueTally
+from genedge.replay.queue_words import (
+    about_names,
+    as_it_lived,
+    what_a_gb_saves,
+    who_starves,
+    who_stays,
+    why_they_stay,
+)
 from genedge.replay.sketch import QuantileSketch
-from genedge.results import Level, Measured, Metric, Results, Sheet, plain, single
-from genedge.text import in_brief
+from genedge.replay.waiting import WhoWaits, who_waits
+from genedge.results import Level, Measured, Metric, Quantity, Results, Sheet, cell, plain, single
 
-QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
-PARTS = ("generation_s", "queue_s", "own_load_s", "others_loads_s", "cloud_s")
 QUEUE_METRICS = {
     "mean_s": Metric("delay", ".2f", "s", "lower", "mean delay of a request [s]"),
     "p50_s": Metric("p50", ".2f", "s", "lower", "median of the delays [s]"),
@@ -34,179 +41,34 @@ QUEUE_METRICS = {
     "cloud_s": Metric("cloud", ".2f", "s", "lower", "of the mean delay: the cloud and the way there [s]"),
     "generating": Metric("generating", ".1%", "", "", "share of the GPUs' time"),
     "loading": Metric("loading", ".1%", "", "lower", "share of the GPUs' time"),
-    "saved": Metric("saved", ".1%", "", "higher", "of the mean delay of what it is compared with"),
-    "above_anybody": Metric("above anybody's least", ".1%", "", "lower", "mean delay over the bound, less one"),
+    "idle": Metric("idle", ".1%", "", "", "share of the GPUs' time: neither"),
+    "jain": Metric("fairness", ".3f", "", "higher", "Jain's index of the users' slow-downs, 1 if all are alike"),
+    "long_waits": Metric("long waits", ".1%", "", "lower", "share of the requests: over ten times their own time"),
+    "longest_model_s": Metric("model that waits longest", ".1f", "s", "lower", "its mean wait [s]"),
+    "longest_user_s": Metric("user who waits longest", ".1f", "s", "lower", "their mean wait [s]"),
+    "saved_s": Metric("saved", "+.2f", "s", "higher", "of the mean delay of what it is compared with [s]"),
+    "saved": Metric("saved", "+.1%", "", "higher", "of the mean delay of what it is compared with"),
+    "loads_saved": Metric("loads an hour saved", "+.2f", "", "higher", "against what it is compared with"),
+    "gb_saved": Metric("saved an hour", "+.1f", "GB", "higher", "weights loaded, against what it is compared with"),
+    "model_requests": Metric("requests", ".0f"),
+    "model_hits": Metric("hits", ".1%", "", "higher", "share of the requests that wait for no load of it"),
+    "model_loads": Metric("loads", ".0f", "", "lower"),
+    "model_gb_hours": Metric("held", ".1f", "GB h", "", "its memory, times how long it was there"),
+    "model_resident": Metric("in memory", ".1%", "", "", "share of the time; with several GPUs, of all together"),
+    "model_delay_s": Metric("delay", ".2f", "s", "lower", "mean delay of its requests [s]"),
+    "model_a_gb_saves_s": Metric("a GB saves, an hour", ".1f", "s", "", "in loads, at most [s]"),
+    "above_bound": Metric(
+        "above the bound", ".1%", "", "lower", "mean delay over what nobody goes below, less one"
+    ),
 }
-ANYBODY, BEST = "no loads, shortest first: nobody's is less", "best of these"
-# So many models are named in a remark, and of a name so many characters.
-NAMED, LONGEST = 5, 40
-
-
-@dataclass
-class ModelTally:
-    """What is told of one model under one scheduler.
-
-    Attributes:
-        requests: served.
-        hits: of these, those that waited for no load of it.
-        loads: begun.
-        held_s: how long GPUs held it.
-        delay_s: of its requests together [s].
-    """
-
-    requests: int = 0
-    hits: int = 0
-    loads: int = 0
-    held_s: float = 0.0
-    delay_s: float = 0.0
-
-
-class QueueTally:
-    """What is added up of one scheduler."""
-
-    def __init__(self, begin: float) -> None:
-        """Nothing yet.
-
-        Args:
-            begin: time of the first request [s].
-        """
-        self.begin = self.end = begin
-        self.served = self.refused = 0
-        self.fit_nowhere: set[str] = set()
-        self.parts = dict.fromkeys(PARTS, 0.0)
-        self.models: dict[str, ModelTally] = {}
-        self.sketch = QuantileSketch()
-        self.longest: Done | None = None
-        self.loads = self.loaded_mb = 0
-        self.generating_s = self.loading_s = 0.0
-        self.gpus = 1
-        self.stays: list[Stay] = []
-        self.times: list[float] = []
-        self.waits: list[float] = []
-        self.asked: list[str] = []
-        self._delays: list[float] = []
-        self._longest_s = -1.0
-
-    def add(self, d: Done) -> None:
-        """A request has its result.
-
-        Args:
-            d: what became of it.
-        """
-        request = d.request
-        delay_s = d.ended - request.time
-        queue_s, own_load_s, others_loads_s = d.waited
-        parts = self.parts
-        parts["queue_s"] += queue_s
-        if d.gpu < 0:
-            parts["cloud_s"] += d.ended - d.began
-        else:
-            parts["generation_s"] += d.ended - d.began
-            parts["own_load_s"] += own_load_s
-            parts["others_loads_s"] += others_loads_s
-        model = self.models.get(request.model)
-        if model is None:
-            model = self.models[request.model] = ModelTally()
-        model.requests += 1
-        model.hits += own_load_s == 0 and d.gpu >= 0
-        model.delay_s += delay_s
-        self.served += 1
-        self.times.append(request.time)
-        self.waits.append(d.began - request.time)
-        self.asked.append(request.model)
-        if delay_s > self._longest_s:
-            self.longest, self._longest_s = d, delay_s
-        self._delays.append(delay_s)
-        if len(self._delays) == 1 << 14:
-            self._flush()
-
-    def refuse(self, request: Request) -> None:
-        """Nothing can serve a request.
-
-        Args:
-            request: it.
-        """
-        self.refused += 1
-        self.fit_nowhere.add(request.model)
-
-    def close(self, server: Server, end: float) -> None:
-        """All requests are done.
-
-        Args:
-            server: that served them.
-            end: now [s].
-        """
-        self._flush()
-        self.end = end
-        self.gpus = len(server.gpus)
-        for gpu in server.gpus:
-            for name in list(gpu.resident):
-                gpu.leave(end, name)
-            for stay in gpu.stays:
-                self.models.setdefault(stay.model, ModelTally()).held_s += stay.left - stay.came
-            self.stays += gpu.stays
-            for name, loads in gpu.loads_of.items():
-                self.models[name].loads += loads
-                self.loads += loads
-                self.loaded_mb += loads * server.models[name].memory_mb
-            self.generating_s += gpu.generating_s
-            self.loading_s += gpu.loading_s(end, "")[0]
-
-    def numbers(self) -> dict[str, float | None]:
-        """What it comes to, by metric."""
-        hours, n, gpu_s = (self.end - self.begin) / 3600, self.served, (self.end - self.begin) * self.gpus
-
-        def over(amount: float, of: float) -> float | None:
-            return amount / of if of > 0 else None
-
-        return {
-            "mean_s": over(sum(self.parts.values()), n),
-            **{key: self.sketch.quantile(q) if n else None for key, q in QUANTILES.items()},
-            "max_s": self._longest_s if n else None,
-            "loads_per_hour": over(self.loads, hours),
-            "gb_per_hour": over(self.loaded_mb / MB_PER_GB, hours),
-            **{part: over(total, n) for part, total in self.parts.items()},
-            "generating": over(self.generating_s, gpu_s),
-            "loading": over(self.loading_s, gpu_s),
-        }
-
-    def as_json(self, file: BoxFile) -> dict[str, Any]:
-        """All of it, for a program.
-
-        Args:
-            file: the box.
-        """
-        numbers = self.numbers()
-        parts = {part: numbers.pop(part) for part in PARTS}
-        longest = self.longest
-        return {
-            "requests": self.served + self.refused,
-            "served": self.served,
-            "refused": self.refused,
-            **numbers,
-            "quantiles_within": QuantileSketch.ERROR,
-            "loads": self.loads,
-            "parts": parts,
-            "longest": None
-            if longest is None
-            else {"time": longest.request.time, "model": longest.request.model, "user": longest.request.user},
-            "models": {
-                name: {
-                    "requests": each.requests,
-                    "hits": each.hits,
-                    "loads": each.loads,
-                    "gb_hours": each.held_s / 3600 * file.models[name].memory_mb / MB_PER_GB,
-                    "resident": each.held_s / (self.end - self.begin) if self.end > self.begin else None,
-                    "delay_s": each.delay_s / each.requests if each.requests else None,
-                }
-                for name, each in sorted(self.models.items(), key=lambda item: -item[1].requests)
-            },
-        }
-
-    def _flush(self) -> None:
-        if self._delays:
-            self.sketch.add(np.array(self._delays))
-            self._delays.clear()
+QUANTILES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
+# What is less than under what is run today, by the metric of which it is.
+SAVED = {"mean_s": "saved_s", "share": "saved", "loads_per_hour": "loads_saved", "gb_per_hour": "gb_saved"}
+OF_MODELS = tuple(key for key in QUEUE_METRICS if key.startswith("model_"))
+# So many models stand in a table.
+MODELS_SHOWN = 12
+ANYBODY, ON_DEMAND = "no loads, shortest first: nobody's is less", "loads on demand: nobody's is less"
+FOUND = "the best schedule found, knowing the trace"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -214,22 +76,28 @@ class Queued(Results):
     """The results of a replay through a box with a queue.
 
     Attributes:
-        rows: one for each scheduler; each number is of the whole trace, so none has an interval.
+        rows: one for each scheduler; means have intervals over blocks of the trace.
         levels: what nobody could go below.
         trace: the file.
         file: the box.
         against: the scheduler that the others are compared with.
-        tallies: by scheduler, what was added up.
-        anybody_s: a mean delay that nobody could go below [s]; None if none is known.
+        tallies: by scheduler, what was noted.
+        waits: by scheduler, who waits.
+        bounds: what nobody could go below.
         pulled: what each lever is worth; none if that was not wanted.
+        names: what the trace and the box do not know of each other.
+        lived: how the requests were served, if the trace is a journal.
     """
 
     trace: str
     file: BoxFile
     against: str
     tallies: Mapping[str, QueueTally]
-    anybody_s: float | None
+    waits: Mapping[str, WhoWaits]
+    bounds: Bounds
     pulled: Sequence[Pulled]
+    names: Names
+    lived: Lived | None = None
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
@@ -238,34 +106,115 @@ class Queued(Results):
 
     @property
     def over(self) -> str:
-        """What means are over; they have no intervals."""
+        """What means are over."""
         tally = self.tallies[self.against]
         return f"{tally.served + tally.refused} requests"
 
     def over_of(self, row: Measured) -> str:
-        """The same of one row."""
-        return self.over
+        """What the means and the intervals of one row are over.
+
+        Args:
+            row: one of these.
+        """
+        count = blocks_of(self.tallies[row.policy])
+        return self.over if count == 1 else f"{self.over}, intervals over {count} blocks of them"
 
     def title(self, named: Callable[[str], str]) -> str:
-        """What was compared on what, for a figure."""
-        return f"{named(Path(self.trace).name)}: {self.over}, box {named(self.file.name)}"
+        """What was compared on what, for a figure.
+
+        Args:
+            named: how somebody's name for something is shown there.
+        """
+        blocks = any(blocks_of(tally) > 1 for tally in self.tallies.values())
+        intervals = ", 95 % intervals over blocks of the requests" if blocks else ""
+        return f"{named(Path(self.trace).name)}: {self.over}, box {named(self.file.name)}{intervals}"
 
     @property
     def sheets(self) -> list[Sheet]:
-        """Delays and loads, the delay taken apart, and how busy the GPUs are."""
+        """Delays and loads, what is saved, the delay taken apart with how busy the GPUs are, and who waits."""
         tally = self.tallies[self.against]
         gpus = ", ".join(f"{mb / MB_PER_GB:g} GB" for mb in self.file.box.gpus)
         cloud = "no cloud" if self.file.box.cloud is None else "a cloud"
         title = (
             f"{self.trace}: {self.over} in {(tally.end - tally.begin) / 3600:.1f} h, box {self.file.name} "
-            f"({gpus}, {cloud}); saved: of the mean delay of {self.against}"
+            f"({gpus}, {cloud})"
         )
-        first = ("mean_s", "p50_s", "p95_s", "p99_s", "max_s", "loads_per_hour", "gb_per_hour", "saved")
-        parts = (*PARTS, "generating", "loading", "above_anybody")
+        first = ("mean_s", *QUANTILES, "max_s", "loads_per_hour", "gb_per_hour")
         return [
             Sheet(title, None, first),
-            Sheet("the mean delay taken apart, and what the GPUs do", None, parts),
+            Sheet(f"saved, of what {self.against} takes on the same requests", None, tuple(SAVED.values())),
+            Sheet(
+                "the mean delay taken apart, and what the GPUs do",
+                None,
+                (*self.parts, "generating", "loading", "idle", "above_bound"),
+            ),
+            Sheet("who waits", None, ("jain", "long_waits", "longest_model_s", "longest_user_s")),
+            *([] if self.best is None else [self._models_sheet(self.best)]),
         ]
+
+    @property
+    def best(self) -> str | None:
+        """The scheduler with the least mean delay; None if nobody is served."""
+        means_s = {name: tally.mean_s for name, tally in self.tallies.items() if tally.mean_s is not None}
+        return min(means_s, key=lambda name: means_s[name], default=None)
+
+    def _models_sheet(self, name: str) -> Sheet:
+        models = len(self.tallies[name].models)
+        some = f", the {MODELS_SHOWN} most asked for of {models}" if models > MODELS_SHOWN else ""
+        return Sheet(f"models under {name}{some}", None, OF_MODELS)
+
+    def headings(self, sheet: Sheet) -> list[str]:
+        """What stands above the columns of a table, the names of policies or models first.
+
+        Args:
+            sheet: the table.
+        """
+        first, *others = super().headings(sheet)
+        return ["model" if sheet.columns == OF_MODELS else first, *others]
+
+    def texts(self, sheet: Sheet) -> list[list[str]]:
+        """The rows of a table: of each policy and level that has any of its values; or of models.
+
+        Args:
+            sheet: the table.
+        """
+        if sheet.columns != OF_MODELS or self.best is None:
+            return super().texts(sheet)
+        rows = []
+        for name, numbers in list(self._models_of(self.tallies[self.best]).items())[:MODELS_SHOWN]:
+            shares = {**numbers, "hits": numbers["hits"] / numbers["requests"] if numbers["requests"] else None}
+            values = [single(shares[key.removeprefix("model_")]).interval for key in OF_MODELS]
+            rows.append(
+                [name, *(cell(v, self.metrics[key].digits) for key, v in zip(OF_MODELS, values, strict=True))]
+            )
+        return rows
+
+    def _models_of(self, tally: QueueTally) -> dict[str, dict[str, Any]]:
+        """What is told of each model, the most asked for first."""
+        span_s, saves = tally.end - tally.begin, what_a_gb_saves(tally, self.file)
+        return {
+            name: {
+                "requests": each.requests,
+                "hits": each.hits,
+                "loads": each.loads,
+                "gb_hours": each.held_s / 3600 * self.file.models[name].memory_mb / MB_PER_GB,
+                "resident": each.held_s / span_s if span_s > 0 else None,
+                "delay_s": each.delay_s / each.requests if each.requests else None,
+                "a_gb_saves_s": saves.get(name),
+            }
+            for name, each in sorted(tally.models.items(), key=lambda item: -item[1].requests)
+        }
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Of what the mean delay is made in this box."""
+        return tuple(part for part in PARTS if part != "cloud_s" or self.file.box.cloud is not None)
+
+    @property
+    def best_found_s(self) -> float | None:
+        """The least mean delay of all schedules known that give all steps that are asked for [s]."""
+        found_s = [tally.mean_s for tally in self.tallies.values() if tally.gives_all_steps]
+        return min((s for s in (*found_s, self.bounds.found_s) if s is not None), default=None)
 
     @property
     def panels(self) -> tuple[str, ...]:
@@ -273,55 +222,99 @@ class Queued(Results):
         return ("mean_s", "p95_s", "loads_per_hour", "others_loads_s")
 
     @property
-    def remarks(self) -> list[str]:
-        """Which models stay, who waits longest, what is refused, which names are not the box's."""
-        lines = []
-        if self.pulled:
-            base = self.of(self.against, None).value("mean_s").mean
-            lines.append(in_a_sentence(self.pulled, self.against, base))
-        for name, tally in self.tallies.items():
-            longest = tally.longest
-            if longest is None:
-                continue
-            span_s = tally.end - tally.begin
-            most = sorted(tally.models.items(), key=lambda item: -item[1].held_s)[:NAMED]
-            held = [f"{in_brief(model, LONGEST)} {each.held_s / span_s:.0%}" for model, each in most if span_s > 0]
+    def what_is_worth_most(self) -> list[str]:
+        """A line, if levers were pulled."""
+        base_s = self.tallies[self.against].mean_s
+        return [] if not self.pulled or base_s is None else [in_a_sentence(self.pulled, self.against, base_s)]
+
+    @property
+    def staying(self) -> list[str]:
+        """Which models stay, and who waits longest, a line for each scheduler; and why."""
+        told = [who_stays(name, tally, self.waits[name]) for name, tally in self.tallies.items()]
+        told.append(why_they_stay(what_a_gb_saves(self.tallies[self.against], self.file)))
+        return [line for line in told if line is not None]
+
+    @property
+    def starving(self) -> list[str]:
+        """Who starves, a line for each scheduler under which somebody does."""
+        told = [who_starves(name, who) for name, who in self.waits.items()]
+        return [line for line in told if line is not None]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is refused, which names are not the box's, and how right numbers are."""
+        lines = about_names(self.names, self.file, self.tallies[self.against].refused)
+        if any(blocks_of(tally) == 1 for tally in self.tallies.values()):
+            lines.append("A mean without an interval: the trace is too short, against how long requests take.")
+        if self.bounds.too_long:
+            lines.append("No bound for loads on demand: the trace is too long for its programme.")
+        if self.bounds.most_hits is not None:
             lines.append(
-                f"{name}: in memory, of the time: {', '.join(held)}; longest wait {longest.delay_s:.0f} s, for "
-                f"{in_brief(longest.request.model, LONGEST)}."
+                f"Served as they come, at most {self.bounds.most_hits} requests could find their model in memory."
             )
-        refused = self.tallies[self.against].refused
-        if refused:
-            lines.append(f"{refused} requests are refused: their models fit on no GPU, and there is no cloud.")
-        asked = self.tallies[self.against].models
-        by_default = [name for name in asked if name not in self.file.models.named and asked[name].requests]
-        if by_default:
-            names = ", ".join(in_brief(name, LONGEST) for name in by_default[:NAMED])
-            more = f" and {len(by_default) - NAMED} more" if len(by_default) > NAMED else ""
-            lines.append(f"Not named in the box, so as its defaults say: {names}{more}.")
-        unasked = [name for name in self.file.models.named if name not in asked]
-        if unasked:
-            lines.append(f"Nobody asks for {', '.join(in_brief(name, LONGEST) for name in unasked[:NAMED])}.")
         lines.append(f"p50, p95 and p99 are right to {QuantileSketch.ERROR:.0%}.")
         return lines
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader should know besides, a line each."""
+        lived = [] if self.lived is None else [as_it_lived(self.lived)]
+        return [*lived, *self.what_is_worth_most, *self.staying, *self.starving, *self.notes]
+
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program."""
-        means = [row.value("mean_s").mean for row in self.rows if self.tallies[row.policy].served]
         document: dict[str, Any] = plain(
             {
                 "trace": self.trace,
                 "box": self.file.as_json(),
                 "against": self.against,
-                "schedulers": {name: tally.as_json(self.file) for name, tally in self.tallies.items()},
-                "levers": {
-                    each.lever.name: {"what": each.lever.what, "mean_s": each.mean_s, "saved_s": each.saved_s}
-                    for each in self.pulled
+                "names": self.names.as_json(),
+                "schedulers": {row.policy: self._row_as_json(row) for row in self.rows},
+                "levers": {each.lever.name: each.as_json() for each in self.pulled},
+                "bounds": {
+                    "on_demand_s": self.bounds.on_demand_s,
+                    "anybody_s": self.bounds.anybody_s,
+                    "best_found_s": self.best_found_s,
+                    "most_hits": self.bounds.most_hits,
                 },
-                "bounds": {"anybody_s": self.anybody_s, "best_found_s": min(means, default=None)},
+                "lived": None if self.lived is None else self.lived.as_json(),
             }
         )
         return document
+
+    def _row_as_json(self, row: Measured) -> dict[str, Any]:
+        tally, who = self.tallies[row.policy], self.waits[row.policy]
+        values = {key: row.value(key) for key in row.quantities}
+        longest = tally.longest
+        beside = (*PARTS, *SAVED.values(), "jain", "long_waits", "longest_model_s", "longest_user_s")
+        return {
+            "requests": tally.served + tally.refused,
+            "served": tally.served,
+            "refused": tally.refused,
+            "settings": _settings(row.policy),
+            **{key: value.mean for key, value in values.items() if key not in beside},
+            "quantiles_within": QuantileSketch.ERROR,
+            "loads": tally.loads,
+            "parts": {part: values[part].mean for part in PARTS},
+            "saved": {of: values[key].mean for of, key in SAVED.items() if key in values},
+            "waits": {**who.as_json(), "long": values["long_waits"].mean},
+            "blocks": blocks_of(tally),
+            "intervals": {
+                key: {"low": value.low, "high": value.high}
+                for key, value in values.items()
+                if value.low == value.low
+            },
+            "longest": None
+            if longest is None
+            else {"time": longest.request.time, "model": longest.request.model, "user": longest.request.user},
+            "models": self._models_of(tally),
+        }
+
+
+def _settings(name: str) -> dict[str, Any] | None:
+    """What a scheduler is set to; None of one's own class."""
+    settings = settings_of(name)
+    return None if settings is None else settings.as_json()
 
 
 def queued(
@@ -329,34 +322,61 @@ def queued(
     file: BoxFile,
     against: str,
     tallies: Mapping[str, QueueTally],
-    anybody_s: float | None,
+    bounds: Bounds,
     pulled: Sequence[Pulled],
+    lived: Lived | None = None,
 ) -> Queued:
-    """What was added up, as results.
+    """What was noted, as results.
 
     Args:
         trace: the file.
         file: the box.
         against: the scheduler that the others are compared with.
         tallies: by scheduler.
-        anybody_s: a mean delay that nobody could go below [s].
+        bounds: what nobody could go below.
         pulled: what each lever is worth.
+        lived: how the requests were served, if the trace is a journal.
     """
-    numbers = {name: tally.numbers() for name, tally in tallies.items()}
-    base = numbers[against]["mean_s"]
+    waits = {name: who_waits(tally, file.models) for name, tally in tallies.items()}
+    base = tallies[against]
     rows = []
-    for name, each in numbers.items():
-        mean_s = each["mean_s"]
-        each["saved"] = None if not base or mean_s is None else 1 - mean_s / base
-        each["above_anybody"] = None if not anybody_s or mean_s is None else mean_s / anybody_s - 1
-        rows.append(Measured(name, None, {}, {key: single(value) for key, value in each.items()}))
+    for name, tally in tallies.items():
+        values = _values(tally, waits[name])
+        if name != against:
+            values |= _saved(tally, base)
+        mean_s = tally.mean_s
+        bound_s = bounds.anybody_s if bounds.on_demand_s is None else bounds.on_demand_s
+        values["above_bound"] = single(None if not bound_s or mean_s is None else mean_s / bound_s - 1)
+        rows.append(Measured(name, None, {}, values))
+    levels = ((FOUND, bounds.found_s), (ON_DEMAND, bounds.on_demand_s), (ANYBODY, bounds.anybody_s))
     return Queued(
         rows=rows,
-        levels=[] if anybody_s is None else [Level(ANYBODY, None, "mean_s", single(anybody_s))],
+        levels=[Level(name, None, "mean_s", single(value)) for name, value in levels if value is not None],
         trace=trace,
         file=file,
         against=against,
         tallies=tallies,
-        anybody_s=anybody_s,
+        waits=waits,
+        bounds=bounds,
         pulled=pulled,
+        names=names_of(base.asked_for(), file.models.named, base.never_fit),
+        lived=lived,
     )
+
+
+def _values(tally: QueueTally, who: WhoWaits) -> dict[str, Quantity]:
+    """What one scheduler comes to, by metric."""
+    values = means(in_blocks(tally, blocks_of(tally), long_waits=who.long))
+    for key, q in QUANTILES.items():
+        values[key] = single(tally.sketch.quantile(q))
+    values["max_s"] = single(None if tally.longest is None else tally.longest.delay_s)
+    values["jain"] = single(who.jain)
+    for kind, longest in (("model", who.longest_model), ("user", who.longest_user)):
+        values[f"longest_{kind}_s"] = single(None if longest is None else longest.wait_s)
+    return values
+
+
+def _saved(ours: QueueTally, base: QueueTally) -> dict[str, Quantity]:
+    """What one scheduler takes less than another, in the blocks that are long enough for both."""
+    found = saved(ours, base, ("mean_s", "loads_per_hour", "gb_per_hour"))
+    return {SAVED[of]: quantity for of, quantity in found.items()}

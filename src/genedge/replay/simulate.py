@@ -2,17 +2,19 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from genedge.edge.request import Request
-from genedge.edge.scheduler import Load, Offload, Serve, Wait
+from genedge.edge.scheduler import Load, Offload, Serve
 from genedge.edge.server import Server, Waited
 
 NEVER = float("inf")
 
 
-class Done(NamedTuple):
+@dataclass(slots=True)
+class Done:
     """What became of a request.
 
     Attributes:
@@ -38,8 +40,9 @@ class Done(NamedTuple):
 class Arrivals(Protocol):
     """Where requests come from."""
 
-    def when(self) -> float:
-        """The time of the next one [s]; never, if none is to come before something else happens."""
+    @property
+    def time(self) -> float:
+        """Of the next one [s]; never, if none is to come before something else happens."""
 
     def next(self) -> Request:
         """The next one."""
@@ -54,7 +57,11 @@ class Arrivals(Protocol):
 
 
 class Open:
-    """Requests come at their own times, whatever becomes of those before."""
+    """Requests come at their own times, whatever becomes of those before.
+
+    Attributes:
+        time: of the next one [s].
+    """
 
     def __init__(self, requests: Iterable[Request]) -> None:
         """None has come.
@@ -63,21 +70,21 @@ class Open:
             requests: in the order of time.
         """
         self._rest: Iterator[Request] = iter(requests)
-        self._next = next(self._rest, None)
-
-    def when(self) -> float:
-        """The time of the next one [s]."""
-        return NEVER if self._next is None else self._next.time
+        self._look()
 
     def next(self) -> Request:
         """The next one."""
         request = self._next
         assert request is not None
-        self._next = next(self._rest, None)
+        self._look()
         return request
 
     def ended(self, request: Request, now: float) -> None:
         """Of no account."""
+
+    def _look(self) -> None:
+        self._next = next(self._rest, None)
+        self.time = NEVER if self._next is None else self._next.time
 
 
 class Closed:
@@ -100,8 +107,9 @@ class Closed:
             else:
                 self._later[request.user].append(request)
 
-    def when(self) -> float:
-        """The time of the next one [s]; never, if all wait for results."""
+    @property
+    def time(self) -> float:
+        """Of the next one [s]; never, if all wait for results."""
         return self._heap[0][0] if self._heap else NEVER
 
     def next(self) -> Request:
@@ -156,24 +164,16 @@ def simulate(
     Raises:
         BrokenRuleError: the scheduler wants what cannot be done.
     """
-    return _Drive(server, arrivals, done, refused).run()
+    return Drive(server, arrivals, done, refused).run()
 
 
-class _Work(NamedTuple):
-    """What a GPU does.
-
-    Attributes:
-        began: when [s].
-        ends: when [s].
-        waited: of a request that is generated, for what before.
-    """
-
-    began: float
-    ends: float
-    waited: Waited | None = None
+# What a GPU does: when that began and when it ends [s], and for what a request waited before it was generated.
+_Work = tuple[float, float, Waited | None]
 
 
-class _Drive:
+class Drive:
+    """A box on its way through what happens."""
+
     def __init__(
         self,
         server: Server,
@@ -181,6 +181,14 @@ class _Drive:
         done: Callable[[Done], None],
         refused: Callable[[Request], None],
     ) -> None:
+        """A box at rest; as for `simulate`.
+
+        Args:
+            server: the box.
+            arrivals: where requests come from.
+            done: called with each result.
+            refused: called with each request that nothing can serve.
+        """
         self._server, self._arrivals, self._done, self._refused = server, arrivals, done, refused
         cloud = server.box.cloud
         self._cloud = None if cloud is None else _Cloud(*cloud)
@@ -190,39 +198,58 @@ class _Drive:
         self._serves: list[_Work | None] = [None] * len(server.gpus)
         self._last = 0.0
 
-    def run(self) -> float:
+    def run(self, until: float = NEVER) -> float:
+        """Goes on to the end, or until shortly before a time.
+
+        Args:
+            until: that time [s].
+
+        Returns:
+            When the last result of the box was there [s].
+
+        Raises:
+            BrokenRuleError: the scheduler wants what cannot be done.
+        """
         ends, arrivals, gpus = self._ends, self._arrivals, range(len(self._server.gpus))
+        waiting = self._server.waiting
         while True:
-            arrives = arrivals.when()
+            arrives = arrivals.time
             now = ends[0][0] if ends and ends[0][0] <= arrives else arrives
             if now == NEVER:
-                left = sum(map(len, self._server.waiting.values()))
+                left = sum(map(len, waiting.values()))
                 if left:
                     raise self._server.broken(self._last, f"waits for ever, and {left} requests are left")
                 return self._last
+            if now >= until:
+                return self._last
             while ends and ends[0][0] <= now:
-                self._end(*heappop(ends))
-            while arrivals.when() <= now:
+                ended, gpu, load = heappop(ends)
+                self._end(ended, gpu, load)
+            while arrivals.time <= now:
                 self._arrive(now, arrivals.next())
-            for gpu in gpus:
-                self._ask(now, gpu)
+            if waiting:
+                for gpu in gpus:
+                    self._ask(now, gpu)
 
     def _end(self, now: float, gpu: int, load: bool) -> None:
         if gpu < 0:
             return
         works = self._loads if load else self._serves
         work = works[gpu]
-        if work is None or work.ends != now:
+        if work is None:
+            return
+        began, ends, waited = work
+        if ends != now:
             return
         works[gpu] = None
-        took_s = now - work.began
+        took_s = now - began
         if load:
             self._server.loaded(now, gpu, took_s)
             return
         request = self._server.finished(now, gpu, took_s)
         self._last = now
-        assert work.waited is not None
-        self._done(Done(request, gpu, work.waited, work.began, now))
+        assert waited is not None
+        self._done(Done(request, gpu, waited, began, now))
         self._arrivals.ended(request, now)
 
     def _arrive(self, now: float, request: Request) -> None:
@@ -238,6 +265,8 @@ class _Drive:
         server = self._server
         while True:
             action = server.next(now, gpu)
+            if action is None:
+                return
             if isinstance(action, Serve):
                 self._serve(now, gpu, action)
             elif isinstance(action, Load):
@@ -245,10 +274,11 @@ class _Drive:
             elif isinstance(action, Offload):
                 self._send(now, action.request)
                 continue
-            elif action is not None and action.until < NEVER:
-                heappush(self._ends, (action.until, -1, False))
+            else:
+                if action.until < NEVER:
+                    heappush(self._ends, (action.until, -1, False))
                 return
-            if action is None or isinstance(action, Wait) or server.box.overlap is None:
+            if server.box.overlap is None:
                 return
 
     def _serve(self, now: float, gpu: int, action: Serve) -> None:
@@ -256,20 +286,22 @@ class _Drive:
         # As many steps as asked take what the request says, whatever rounding would make of it.
         took_s = request.own_s
         if action.steps != request.steps:
-            took_s = self._server.models[request.model].generation_s(action.steps)
+            model = self._server.models[request.model]
+            took_s = model.with_steps_s(request.own_s, request.steps, action.steps)
         load = self._loads[gpu]
-        ends = now + took_s if load is None else self._slowed(now, took_s, load.ends - now)
-        self._serves[gpu] = _Work(now, ends, self._server.waited(now, gpu, request))
+        ends = now + took_s if load is None else self._slowed(now, took_s, load[1] - now)
+        self._serves[gpu] = now, ends, self._server.waited(now, gpu, request)
         heappush(self._ends, (ends, gpu, False))
 
     def _load(self, now: float, gpu: int) -> None:
         ends = now + self._server.gpus[gpu].load_s
-        self._loads[gpu] = _Work(now, ends)
+        self._loads[gpu] = now, ends, None
         heappush(self._ends, (ends, gpu, True))
         serving = self._serves[gpu]
         if serving is not None:
-            later = self._slowed(now, serving.ends - now, ends - now)
-            self._serves[gpu] = serving._replace(ends=later)
+            began, before, waited = serving
+            later = self._slowed(now, before - now, ends - now)
+            self._serves[gpu] = began, later, waited
             heappush(self._ends, (later, gpu, False))
 
     def _slowed(self, now: float, left_s: float, load_s: float) -> float:

@@ -1,12 +1,14 @@
-"""Request traces: the documented formats, read in chunks and checked line by line.
+"""Request traces: the documented formats, read and checked line by line.
 
-CSV with the header `time,model,user,steps`, or JSON lines with the same keys; `request_mb` and `result_mb` may
-follow. Rows stand in the order of time.
+CSV with the header `time,model,user,steps`, or JSON lines with the same keys; `request_mb`, `result_mb`,
+`generation_s` and `adapters` may follow, also row by row. Rows stand in the order of time. The journal of a live
+box is a trace, too, of the requests that came.
 """
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,12 +16,14 @@ from typing import Any, NamedTuple
 from genedge.errors import InputError
 from genedge.files import refuse_no_plain_file, whole_file
 from genedge.registry import named
-from genedge.replay.catalogue import TraceModels
+from genedge.replay.journal import Life, events_in, is_journal, journal_files, lives_of, read_journal
 from genedge.settings.reading import read_json
 from genedge.text import shortened
 
 FIELDS = ("time", "model", "user", "steps")
-SIZES = ("request_mb", "result_mb")
+# What a request may have besides, and the most that it may be.
+OPTIONAL = {"request_mb": 1e6, "result_mb": 1e6, "generation_s": 1e9, "adapters": 1e4}
+
 CHUNK = 16384
 
 # Characters of a line. Far more than a request takes; without an end of lines a file would fill the memory.
@@ -36,6 +40,9 @@ class Row(NamedTuple):
         steps: denoising steps, of all images together.
         request_mb: None where the catalogue's holds.
         result_mb: likewise.
+        generation_s: how long it was measured to generate, all its images and steps together; None where what the
+            catalogue or box says of its model holds [s].
+        adapters: how many (LoRAs) it used; None where unknown.
     """
 
     time: float
@@ -44,6 +51,8 @@ class Row(NamedTuple):
     steps: float
     request_mb: float | None = None
     result_mb: float | None = None
+    generation_s: float | None = None
+    adapters: float | None = None
 
 
 class Aside(NamedTuple):
@@ -69,76 +78,17 @@ class Note(NamedTuple):
 
 
 # A row's fields; a plain tuple is made in half the time.
-_Fields = tuple[float, str, str, float, float | None, float | None]
+Fields = tuple[float, str, str, float, float | None, float | None, float | None, float | None]
 
 # A format reads the lines of a file, whose path is for its complaints: the number of each line, and what is in it.
 Format = Callable[[Path, Iterator[str]], Iterator[tuple[int, Any]]]
 
 
-class Chunk(NamedTuple):
-    """Requests one after the other, models and users as numbers.
-
-    Attributes:
-        time: [s].
-        model: number among the models met so far.
-        user: number among the users met so far; −1 if unknown.
-        local_s: delay if the edge generates [s].
-        saved_s: what a hit saves against the cloud [s].
-    """
-
-    time: list[float]
-    model: list[int]
-    user: list[int]
-    local_s: list[float]
-    saved_s: list[float]
-
-
-def read_trace(path: Path, models: TraceModels, users: dict[str, int]) -> Iterator[Chunk]:
-    """Reads a trace a chunk at a time, so that memory does not grow with its length.
+def rows_in_order(path: Path) -> Iterator[Fields]:
+    """The requests of a trace as they stand there, each with the fields of a `Row`.
 
     Args:
-        path: `.csv`, or `.jsonl` for JSON lines.
-        models: takes in the models as they come.
-        users: takes in the users as they come, by name, and numbers them from 0.
-
-    Yields:
-        At most `CHUNK` requests each.
-
-    Raises:
-        InputError: there is no such file or no request in it, or a line is not a request.
-    """
-    wait, s_per_mb = models.catalogue.cloud.wait_s.value, models.s_per_mb
-    chunk = Chunk([], [], [], [], [])
-    numbers, per_step, fixed = models.ids, models.s_per_step, models.s_fixed
-    for time, name, user, steps, request_mb, result_mb in rows_in_order(path):
-        m = numbers.get(name)
-        if m is None:
-            m = models.number(name)
-        u = users.get(user)
-        if u is None:
-            u = users[user] = len(users) if user else -1
-        chunk.time.append(time)
-        chunk.model.append(m)
-        chunk.user.append(u)
-        chunk.local_s.append(fixed[m] + per_step[m] * steps)
-        if request_mb is None and result_mb is None:
-            chunk.saved_s.append(models.saving_s[m])
-        else:
-            sent = models.request_mb[m] if request_mb is None else request_mb
-            returned = models.result_mb[m] if result_mb is None else result_mb
-            chunk.saved_s.append(wait + (sent + returned) * s_per_mb)
-        if len(chunk.time) == CHUNK:
-            yield chunk
-            chunk = Chunk([], [], [], [], [])
-    if chunk.time:
-        yield chunk
-
-
-def rows_in_order(path: Path) -> Iterator[_Fields]:
-    """The requests of a trace as they stand there: time, model, user, steps, and sizes where they are given.
-
-    Args:
-        path: `.csv`, or `.jsonl` for JSON lines.
+        path: `.csv`, or `.jsonl` for JSON lines; or a journal, whose requests take as long as the catalogue says.
 
     Raises:
         InputError: there is no such file or no request in it, or a line is not a request, or earlier than the last.
@@ -157,7 +107,10 @@ def rows_in_order(path: Path) -> Iterator[_Fields]:
         raise InputError(f"{path}: there is no request in it")
 
 
-def _rows(path: Path) -> Iterator[tuple[int, _Fields]]:
+def _rows(path: Path) -> Iterator[tuple[int, Fields]]:
+    if is_journal(path):
+        yield from enumerate(rows_lived(lives_of(read_journal(path))), 1)
+        return
     entry = named("trace format").get(path.suffix.removeprefix("."))
     if entry is None or "replayed" not in entry.traits:
         raise InputError(
@@ -171,11 +124,16 @@ def lines_of_requests(path: Path) -> Iterator[str]:
     """Lines of a file of requests with their ends, as they come; a byte order mark is dropped.
 
     Args:
-        path: the file.
+        path: the file; or the folder of a journal, whose files are read one after the other.
 
     Raises:
         InputError: it cannot be read, is no plain file or no text, or a line has no end.
     """
+    for file in journal_files(path) if path.is_dir() else [path]:
+        yield from _lines_of(file)
+
+
+def _lines_of(path: Path) -> Iterator[str]:
     refuse_no_plain_file(path)  # Read more than once.
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -189,7 +147,7 @@ def lines_of_requests(path: Path) -> Iterator[str]:
         raise InputError(f"{path}: cannot be read: it is not text in UTF-8") from None
 
 
-def csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+def csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, Fields]]:
     """The format `csv`.
 
     Args:
@@ -204,14 +162,15 @@ def csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
         header = tuple(next(rows, ()))
         if "gmt_create" in header:
             raise InputError(f"{path}: these are GenTD26's columns; genedge trace convert makes a trace of them")
-        if header[: len(FIELDS)] != FIELDS or not set(header[len(FIELDS) :]) <= set(SIZES):
+        if header[: len(FIELDS)] != FIELDS or not set(header[len(FIELDS) :]) <= set(OPTIONAL):
             raise InputError(
-                f"{path}, line 1: the header must be {','.join(FIELDS)} and {','.join(SIZES)} if you like"
+                f"{path}, line 1: the header must be {','.join(FIELDS)} and {','.join(OPTIONAL)} if you like; "
+                "genedge trace convert --columns makes a trace of another table"
             )
         if len(set(header)) != len(header):
             raise InputError(f"{path}, line 1: a column stands there twice")
         width = len(header)
-        sizes = [(name, header.index(name) if name in header else None) for name in SIZES]
+        optional = [(name, at) for at, name in enumerate(header) if name in OPTIONAL]
         for row in rows:
             if len(row) != width:
                 if not row:
@@ -223,18 +182,18 @@ def csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
             except ValueError:
                 plain = False
             if plain and width == 4:
-                yield rows.line_num, (time, row[1], row[2], steps, None, None)
+                yield rows.line_num, (time, row[1], row[2], steps, None, None, None, None)
             else:
                 fields: dict[str, Any] = {
                     **dict(zip(FIELDS, row, strict=False)),
-                    **{name: row[at] for name, at in sizes if at is not None and row[at] != ""},
+                    **{name: row[at] for name, at in optional if row[at] != ""},
                 }
                 yield rows.line_num, _checked(path, rows.line_num, fields)
     except csv.Error as e:
         raise InputError(f"{path}, line {rows.line_num}: not CSV: {e}") from None
 
 
-def json_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]:
+def json_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, Fields]]:
     """The format `jsonl`.
 
     Args:
@@ -250,12 +209,44 @@ def json_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, _Fields]]
         fields = read_json(text, f"{path}, line {line}")
         if not isinstance(fields, dict):
             raise InputError(f"{path}, line {line}: not a JSON object")
-        unknown = [key for key in fields if key not in FIELDS + SIZES]
+        unknown = [key for key in fields if key not in FIELDS and key not in OPTIONAL]
         if unknown:
-            raise InputError(
-                f"{path}, line {line}: {shortened(unknown[0])} is no key; there are {', '.join(FIELDS + SIZES)}"
-            )
+            known = ", ".join((*FIELDS, *OPTIONAL))
+            raise InputError(f"{path}, line {line}: {shortened(unknown[0])} is no key; there are {known}")
         yield line, _checked(path, line, {key: value for key, value in fields.items() if value is not None})
+
+
+def rows_lived(lives: Iterable[Life]) -> Iterator[Fields]:
+    """The requests of a journal, without how long they were generated: the catalogue says so.
+
+    Args:
+        lives: of it, in their order.
+    """
+    last = -math.inf
+    for life in lives:
+        for asked in life.asked():
+            # A clock may have been set back between two lives.
+            last = max(last, asked.time)
+            yield last, asked.model, asked.user, asked.steps, asked.megabytes, None, None, None
+
+
+def journal_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, Row | Note]]:
+    """The format `journal`: requests with the time that they were measured to generate.
+
+    Args:
+        path: of the journal, for errors.
+        lines: of all its files.
+
+    Raises:
+        InputError: a line is no event.
+    """
+    lives = lives_of(events_in(path, (line.encode() for line in lines)))
+    outcomes: Counter[str] = Counter()
+    for number, each in enumerate((asked for life in lives for asked in life.asked()), 1):
+        outcomes[each.outcome] += 1
+        yield number, Row(each.time, each.model, each.user, each.steps, each.megabytes, None, each.took_s)
+    for outcome, what in (("left", "whose client left"), ("cloud", "served by the cloud")):
+        yield outcomes.total(), Note(what, outcomes[outcome])
 
 
 def _checked(path: Path, line: int, fields: dict[str, Any]) -> Row:
@@ -279,8 +270,8 @@ def _checked(path: Path, line: int, fields: dict[str, Any]) -> Row:
             raise InputError(f"{path}, line {line}, {key}: {shortened(name)} is no name")
     if model == "":
         raise InputError(f"{path}, line {line}, model: missing")
-    sizes = [number(key, 0, 1e6) if key in fields else None for key in SIZES]
-    return Row(number("time", -1e15, 1e15), model, user, number("steps", 0, 1e9), *sizes)
+    optional = [number(key, 0, most) if key in fields else None for key, most in OPTIONAL.items()]
+    return Row(number("time", -1e15, 1e15), model, user, number("steps", 0, 1e9), *optional)
 
 
 def checked_row(path: Path, line: int, row: Any) -> Row:
@@ -289,17 +280,18 @@ def checked_row(path: Path, line: int, row: Any) -> Row:
     Args:
         path: of the file, for errors.
         line: its number.
-        row: `Row` or a tuple like one: time, model, user, steps, and if it likes request_mb and result_mb.
+        row: `Row` or a tuple like one: time, model, user, steps, and if it likes request_mb, result_mb,
+            generation_s and adapters, each a number or None.
 
     Raises:
         InputError: it is no request.
     """
-    if not isinstance(row, tuple) or not len(FIELDS) <= len(row) <= len(FIELDS + SIZES):
+    if not isinstance(row, tuple) or not len(FIELDS) <= len(row) <= len(FIELDS) + len(OPTIONAL):
         raise InputError(
-            f"{path}, line {line}: a row is a tuple of {', '.join(FIELDS)}, and {', '.join(SIZES)} if you like, "
+            f"{path}, line {line}: a row is a tuple of {', '.join(FIELDS)}, and {', '.join(OPTIONAL)} if you like, "
             f"not {shortened(row)}"
         )
-    fields = dict(zip(FIELDS + SIZES, row, strict=False))
+    fields = dict(zip((*FIELDS, *OPTIONAL), row, strict=False))
     return _checked(path, line, {key: value for key, value in fields.items() if value is not None})
 
 
@@ -316,7 +308,7 @@ def check_trace_name(path: Path) -> None:
         raise InputError(f"{path}: a trace is written as CSV; give a name that ends in .csv")
 
 
-def write_trace(path: Path, rows: Iterable[Row], sizes: bool = False) -> int:
+def write_trace(path: Path, rows: Iterable[Row], optional: Sequence[str] = ()) -> int:
     """Writes a trace as CSV, whole or not at all.
 
     Names are written as they are, for `read_trace` and the catalogue to know them again, also where a spreadsheet
@@ -325,7 +317,7 @@ def write_trace(path: Path, rows: Iterable[Row], sizes: bool = False) -> int:
     Args:
         path: where; it is named `.csv`.
         rows: requests in the order of time.
-        sizes: whether they have sizes of their own, or some of them.
+        optional: which of `OPTIONAL` they have, or some of them.
 
     Returns:
         How many requests were written.
@@ -336,11 +328,12 @@ def write_trace(path: Path, rows: Iterable[Row], sizes: bool = False) -> int:
     check_trace_name(path)
     count = 0
     with whole_file(path) as file:
-        file.write((",".join(FIELDS + SIZES if sizes else FIELDS) + "\n").encode())
+        file.write((",".join((*FIELDS, *optional)) + "\n").encode())
         for row in rows:
-            line = f"{row.time:.3f},{_quoted(row.model)},{_quoted(row.user)},{row.steps:g}"
-            if sizes:
-                line += "".join("," if size is None else f",{size:g}" for size in (row.request_mb, row.result_mb))
+            line = f"{row.time:.3f},{_quoted(row.model)},{_quoted(row.user)},{row.steps:.10g}"
+            if optional:
+                values = (getattr(row, name) for name in optional)
+                line += "".join("," if value is None else f",{value:.10g}" for value in values)
             file.write(f"{line}\n".encode())
             count += 1
     return count

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from genedge.cell.channels.log_distance import LogDistance
+from genedge.cell.station import Station
 from genedge.cell.types import (
     Box,
     Channel,
     Costs,
+    Curve,
     LastingChannel,
     LastingMobility,
     Mobility,
@@ -20,6 +22,7 @@ from genedge.cell.types import (
 )
 from genedge.scenario.own_cost import cost_of_file
 from genedge.scenario.sections import (
+    NUMBERS_OF_MODELS,
     DrawnModels,
     GivenModel,
     ObjectiveSettings,
@@ -29,6 +32,7 @@ from genedge.scenario.sections import (
     RequestsSettings,
     Settings,
 )
+from genedge.settings.fields import TvCurve
 
 
 def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
@@ -41,7 +45,7 @@ def draw_models(ranges: DrawnModels, seed: int) -> tuple[GivenModel, ...]:
         seed: of the catalogue.
     """
     drawn: dict[str, Any] = {}
-    for i, key in enumerate(GivenModel.model_fields):
+    for i, key in enumerate(NUMBERS_OF_MODELS):
         low, high = getattr(ranges, key)
         drawn[key] = (low + (high - low) * np.random.default_rng([seed, i]).random(ranges.count)).tolist()
         for m, model in enumerate(ranges.given):
@@ -97,6 +101,7 @@ def params_of(
         B1=column("B1_s_per_step"),
         B2=column("B2_s"),
         floor_steps=np.zeros(len(models)),
+        curve=_curve(models),
     )
     weighs_delay = s.objective.alpha_weighs == "delay"
     scalars = {
@@ -123,12 +128,13 @@ def params_of(
         first_skew=_first_skew(s.requests),
         channel=channel,
         mobility=mobility,
-        models=catalogue._replace(floor_steps=_floor_steps(catalogue, s.server.quality_floor)),
+        models=catalogue._replace(floor_steps=_floor_steps(catalogue, models, s.server.quality_floor)),
         box=_box(s, weights_gb, load_s),
         outage=_outage(s.radio),
         costs=_costs(s.objective),
         recorded=None,
         observation=_observation(s.observation),
+        station=_station(s),
     )
 
 
@@ -190,6 +196,18 @@ def _observation(s: ObservationSettings) -> Observation | None:
     return Observation(np.zeros(s.stale_slots), np.array(s.gain_noise_db, np.float64))
 
 
+def _station(s: Settings) -> Station | None:
+    """What the base station of a system that runs has; None for one like the paper's."""
+    k, overheads_s = s.server.generates_at_once, (s.radio.transfer_overhead_s, s.backhaul.transfer_overhead_s)
+    if k is None and not any(overheads_s):
+        return None
+    return Station(
+        None if k is None else np.array(k, np.float64),
+        np.array(s.server.generation_order == "shortest-first"),
+        *(np.array(overhead_s, np.float64) for overhead_s in overheads_s),
+    )
+
+
 def _first_skew(requests: RequestsSettings) -> np.ndarray:
     transition = np.array(requests.transition, np.float64)
     if isinstance(requests.first_skew, int):
@@ -201,7 +219,34 @@ def _first_skew(requests: RequestsSettings) -> np.ndarray:
     return np.asarray(stationary / stationary.sum(), np.float64)
 
 
-def _floor_steps(models: Models, floor: QualityFloor | None) -> np.ndarray:
+def _curve(models: tuple[GivenModel, ...]) -> Curve | None:
+    """TV over steps as tables, as soon as one model has one: three pieces are one of two steps."""
+    if all(model.curve is None for model in models):
+        return None
+    tables = [
+        ((model.A1_steps, model.A3_steps), (model.A2_tv, model.A4_tv))
+        if model.curve is None
+        else (model.curve.steps, model.curve.tv)
+        for model in models
+    ]
+    most = max(len(steps) for steps, _ in tables)
+    steps, tv = (
+        np.array([(*table[i], *[table[i][-1]] * (most - len(table[i]))) for table in tables], np.float64)
+        for i in range(2)
+    )
+    return Curve(steps, tv)
+
+
+def _reached(curve: TvCurve, tv: float) -> float:
+    """Least steps of a table at which TV is no more than that; infinite where it never is."""
+    end = next((i for i, each in enumerate(curve.tv) if each <= tv), None)
+    if end is None or end == 0:
+        return math.inf if end is None else 0.0
+    falls = (curve.tv[end - 1] - tv) / (curve.tv[end - 1] - curve.tv[end])
+    return curve.steps[end - 1] + falls * (curve.steps[end] - curve.steps[end - 1])
+
+
+def _floor_steps(models: Models, given: tuple[GivenModel, ...], floor: QualityFloor | None) -> np.ndarray:
     """Least steps of a served request, for each model; infinite where the model cannot reach the floor."""
     A1, A2, A3, A4 = (np.asarray(a) for a in (models.A1, models.A2, models.A3, models.A4))
     if floor is None:
@@ -211,4 +256,7 @@ def _floor_steps(models: Models, floor: QualityFloor | None) -> np.ndarray:
     tv = A4 if floor.largest_tv == "best" else np.full(len(A1), floor.largest_tv)
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = A1 + (A2 - tv) / (A2 - A4) * (A3 - A1)
+    for m, model in enumerate(given):
+        if model.curve is not None:
+            needed[m] = _reached(model.curve, tv[m])
     return np.select([tv >= A2, tv == A4, tv < A4], [np.zeros(len(A1)), A3, np.full(len(A1), math.inf)], needed)

@@ -5,7 +5,7 @@ keep each factor of an equation well inside; what several of them make together 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from genedge.cell.mobility.positions import Positions
 from genedge.cell.types import Channel, LastingChannel, LastingMobility, Mobility, Params
 from genedge.errors import InputError
 from genedge.limits import GAIN, MOST_DRAWS, MOST_PLACES, decided, refuse_large
-from genedge.registry import in_file
+from genedge.own import in_file
 from genedge.scenario.chosen import Chosen
 from genedge.scenario.own_cost import try_cost
 from genedge.scenario.sections import GivenModel, Settings
@@ -72,16 +72,19 @@ def check_radio(p: Params) -> None:
             )
 
 
-def check_models(models: tuple[GivenModel, ...]) -> None:
+def check_models(models: tuple[GivenModel, ...], names: Sequence[str]) -> None:
     """Refuses models whose quality does not improve, or does so too steeply for single precision.
 
     Args:
         models: the catalogue.
+        names: of each.
 
     Raises:
         InputError: names the model.
     """
-    for m, model in enumerate(models):
+    for m, model in zip(names, models, strict=True):
+        if model.curve is not None and (np.diff(np.asarray(model.curve.steps, np.float32)) <= 0).any():
+            raise InputError(f"models: model {m}: two steps of its curve are alike in single precision")
         if not np.float32(model.A1_steps) < np.float32(model.A3_steps):
             raise InputError(
                 f"models: model {m}: A1 ({model.A1_steps:g} steps) must be below A3 ({model.A3_steps:g} steps)"
@@ -147,6 +150,32 @@ def check_server(s: Settings, models: tuple[GivenModel, ...]) -> None:
             "server.quality_floor: with pinned models, load times or server.cache_every_slots the cache may hold "
             "models with more requests than there are steps for; set server.offload to true, so that the rest goes "
             "to the cloud"
+        )
+
+
+def check_station(s: Settings, p: Params) -> None:
+    """Refuses a queue, or fixed costs of transfers, of a box; and waits that single precision does not carry.
+
+    Args:
+        s: the settings.
+        p: the scenario as arrays.
+
+    Raises:
+        InputError: names the settings.
+    """
+    if p.station is None:
+        return
+    if p.box is not None:
+        raise InputError(
+            "server.generates_at_once, radio.transfer_overhead_s and backhaul.transfer_overhead_s are of cells "
+            "whose cache is chosen anew in every slot, and this is a box (its cache lasts, its cloud or backhaul "
+            "is shared, or popularity drifts); leave them out"
+        )
+    longest_s = float(np.max(p.models.B1 * np.maximum(p.models.A3, p.S) + p.models.B2))
+    if s.server.generates_at_once is not None and s.cell.places * longest_s > LONGEST_S:
+        raise InputError(
+            f"server.generates_at_once: the last of cell.places ({s.cell.places}) could wait for {longest_s:.3g} s "
+            f"of each before it; together at most {LONGEST_S:g} s are computed with"
         )
 
 

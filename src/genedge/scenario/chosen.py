@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from genedge.errors import InputError
-from genedge.registry import digest, failure, in_file
+from genedge.own import digest, failure, in_file
 from genedge.settings.fields import Section
 
 _T = TypeVar("_T")

@@ -16,7 +16,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from genedge.errors import InputError
-from genedge.registry import Kind, from_file, in_file, named, unknown
+from genedge.own import from_file, in_file
+from genedge.registry import Kind, named, unknown
+from genedge.scenario import by_catalogue
 from genedge.scenario.checks import (
     check_cell,
     check_chosen,
@@ -25,6 +27,7 @@ from genedge.scenario.checks import (
     check_positions,
     check_radio,
     check_server,
+    check_station,
 )
 from genedge.scenario.chosen import Chosen
 from genedge.scenario.recorded import with_slots
@@ -127,7 +130,8 @@ def read_scenario(scenario: str | Path, overrides: Sequence[str] | Mapping[str, 
         told = f"--set {in_brief(override)}"
         if not equals:
             raise InputError(f"{told}: write key=value, for example --set objective.alpha=0.5")
-        _put(table, key.strip(), _at_home(key.strip(), Setting(read_yaml(value, told), "user"), Path()), told, own)
+        setting = _at_home(key.strip(), Setting(read_yaml(value, told), "user"), Path(), told)
+        _put(table, key.strip(), setting, told, own)
     return _build(table, name, source, own)
 
 
@@ -166,11 +170,11 @@ def _table(text: str, source: str, own: Own) -> tuple[dict[str, Setting], str]:
         table, _ = _table(*_find(base), own)
     for section, content in tree.items():
         if _is_section(section, own) and isinstance(content, dict) and "value" not in content:
-            # What a section has depends on the model that it names.
-            for key in sorted(content, key=lambda key: key != "model"):
+            # What a section has depends on the model, or the catalogue, that it names.
+            for key in sorted(content, key=lambda key: key not in ("model", "catalogue")):
                 setting = setting_of(content[key], f"{source}: {section}.{in_brief(key)}")
                 dotted = f"{section}.{key}"
-                _put(table, dotted, _at_home(dotted, setting, Path(source).parent), source, own)
+                _put(table, dotted, _at_home(dotted, setting, Path(source).parent, source), source, own)
         else:
             _put(table, section, setting_of(content, f"{source}: {in_brief(section)}"), source, own)
     return table, name
@@ -194,9 +198,14 @@ def refuse_section(name: str, whose: str) -> None:
         raise InputError(f"{whose}, and a scenario cannot have another section {name!r}; rename the file")
 
 
-def _at_home(key: str, setting: Setting, folder: Path) -> Setting:
-    """A file is named from where its name was written: the scenario's folder, or the working one."""
+def _at_home(key: str, setting: Setting, folder: Path, source: str) -> Setting:
+    """A file is named from where its name was written: the scenario's folder, or the working one.
+
+    Of a catalogue all that it says is read at once, and stays as it was.
+    """
     section, _, rest = key.partition(".")
+    if key == by_catalogue.KEY:
+        return by_catalogue.as_read(setting, folder, source)
     if not isinstance(setting.value, str) or not (section in CHOOSING or key == "objective.function"):
         return setting
     if rest == "file" or (rest in ("model", "function") and in_file(setting.value)):
@@ -211,12 +220,18 @@ def _put(table: dict[str, Setting], key: str, setting: Setting, source: str, own
         raise InputError(f"{source}: the name belongs to the file; it cannot be set")
     if key == "models":
         if not isinstance(setting.value, list):
-            raise InputError(f"{source}: models must be ranges (models.count, ...) or a list of models")
+            raise InputError(
+                f"{source}: models must be ranges (models.count, ...) or a list of models; or set models.catalogue"
+            )
         _drop(table, "models.")
-    elif key.startswith("models.") and "models" in table:
-        raise InputError(
-            f"{source}: {in_brief(key)}: this scenario gives its models one by one; set 'models' as a whole"
-        )
+    elif key == by_catalogue.KEY:
+        _drop(table, "models")
+    elif key.startswith(f"{by_catalogue.KEY}.") and by_catalogue.KEY in table:
+        setting = by_catalogue.changed(table[by_catalogue.KEY], key, setting, source)
+        key = by_catalogue.KEY
+    elif key.startswith("models.") and ("models" in table or by_catalogue.KEY in table):
+        one_by_one = "gives its models one by one; set 'models'" if "models" in table else "has a catalogue; set it"
+        raise InputError(f"{source}: {in_brief(key)}: this scenario {one_by_one} as a whole")
     elif section in CHOOSING and rest == "model":
         if table.get(key, setting).value != setting.value:
             _drop(table, f"{section}.")
@@ -244,7 +259,7 @@ def _within(key: str, setting: Setting, source: str, table: Mapping[str, Setting
         known = _keys_of(section, table, own)
     else:
         sections = (*SECTIONS, *CHOOSING, *with_settings(), *own)
-        known = ("seed", *(k for name in sections for k in _keys_of(name, table, own)))
+        known = ("seed", by_catalogue.KEY, *(k for name in sections for k in _keys_of(name, table, own)))
     meant = nearest(last, [k.rpartition(".")[2] for k in known])
     # Of the sections that have it the one that is like what was written, else the first.
     there = [k for k in known if k.rpartition(".")[2] == meant]
@@ -332,11 +347,12 @@ def _build(table: dict[str, Setting], name: str, source: str, own: Own) -> Scena
         scenario = Scenario(settings, of_cell, told, chosen, own)
         for section in dict.fromkeys(key.partition(".")[0] for key in told):
             scenario.hyperparameters(section)
-        check_models(scenario.models)
+        check_models(scenario.models, scenario.model_names)
         check_server(settings, scenario.models)
         check_cell(settings, len(scenario.models))
         check_chosen(scenario.chosen, scenario.params)
         check_costs(scenario.params)
+        check_station(settings, scenario.params)
         check_positions(settings, scenario.params)
         check_radio(scenario.params)
     except InputError as e:

@@ -11,7 +11,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from genedge.errors import InputError
-from genedge.registry import failure, from_file
+from genedge.own import failure, from_file
 
 # Users of the slots on which it is tried.
 TRIED = (1, 7)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from genedge.errors import InputError
-from genedge.registry import digest
+from genedge.own import digest
 from genedge.scenario.lines import lines_of_file, read_episodes
 from genedge.scenario.scenario import Recorded, Scenario
 from genedge.text import shortened

@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from genedge.catalogue.load import Catalogue
 from genedge.cell.mobility.uniform import Uniform
 from genedge.cell.types import Params, Slot, lasts
 from genedge.errors import InputError
-from genedge.registry import Entry, Kind, digest, named
+from genedge.own import digest
+from genedge.registry import Entry, Kind, named
 from genedge.scenario.arrays import draw_models, log_distance_of, params_of
+from genedge.scenario.by_catalogue import KEY, catalogue_of, provenance_of
 from genedge.scenario.chosen import USUAL, Chosen
-from genedge.scenario.sections import GivenModel, Settings
+from genedge.scenario.sections import NUMBERS_OF_MODELS, GivenModel, Settings
 from genedge.settings.fields import Section
 from genedge.settings.provenance import Setting, defaults
 from genedge.settings.reading import write_yaml
@@ -82,6 +85,16 @@ class Scenario:
         models = self.settings.models
         return models if isinstance(models, tuple) else draw_models(models, self.settings.seed)
 
+    @cached_property
+    def catalogue(self) -> Catalogue | None:
+        """Where the models are from; None if they are drawn, or given one by one without names."""
+        return catalogue_of(self.of_cell[KEY].value) if KEY in self.of_cell else None
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """What the catalogue calls the models; their numbers if there is none."""
+        return tuple(map(str, range(len(self.models)))) if self.catalogue is None else self.catalogue.named
+
     def provenance_of(self, m: int, key: str) -> str:
         """Where a number of the catalogue comes from: that of the range it was drawn from, or of what was given.
 
@@ -90,6 +103,8 @@ class Scenario:
             key: of its number, such as `storage_gb`.
         """
         models = self.settings.models
+        if self.catalogue is not None:
+            return provenance_of(self.catalogue, self.model_names[m], key)
         if isinstance(models, tuple):
             return self.of_cell["models"].provenance
         given = m < len(models.given) and getattr(models.given[m], key) is not None
@@ -144,15 +159,26 @@ class Scenario:
 
     def _repr_html_(self) -> str:
         settings = [
-            (key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
+            (key, self.in_brief(key), unit_of(key), setting.provenance, setting.note)
             for key, setting in self.of_cell.items()
         ]
-        keys = tuple(GivenModel.model_fields)
-        catalogue = [(m, *(f"{getattr(model, key):.4g}" for key in keys)) for m, model in enumerate(self.models)]
+        keys = NUMBERS_OF_MODELS
+        catalogue = [
+            (name, *(f"{getattr(model, key):.4g}" for key in keys))
+            for name, model in zip(self.model_names, self.models, strict=True)
+        ]
         columns = ("setting", "value", "unit", "provenance", "note")
         return html_table(f"scenario {self.name} ({self.id})", columns, settings) + html_table(
             "catalogue, by popularity rank", ("model", *keys), catalogue
         )
+
+    def in_brief(self, key: str) -> str:
+        """The value of a setting, as a table shows it that has the models below.
+
+        Args:
+            key: its dotted key.
+        """
+        return ", ".join(self.model_names) if key == KEY else json.dumps(self.table[key].value)
 
     def hyperparameters(self, section: str) -> Any:
         """The hyperparameters of a learner or a policy, validated.
@@ -175,10 +201,14 @@ class Scenario:
             key: {"value": setting.value, "unit": unit_of(key), **setting.origin()}
             for key, setting in self.table.items()
         }
+        physics = self._physics()
+        if self.catalogue is not None:
+            named = zip(self.model_names, physics["models"], strict=True)
+            physics["models"] = [{"name": name, **model} for name, model in named]
         return {
             "name": self.name,
             "scenario_id": self.id,
-            **self._physics(),
+            **physics,
             "seed": self.settings.seed,
             "users": self.settings.cell.users,
             "places": self.settings.cell.places,
@@ -211,7 +241,9 @@ class Scenario:
                 "parameters": {symbol: float(getattr(p, symbol)) for symbol in symbols}
                 | {"alpha": s.objective.alpha},
                 "models": [
-                    {key: float(getattr(p.models, key)[m]) for key in properties} for m in range(len(self.models))
+                    {key: float(getattr(p.models, key)[m]) for key in properties}
+                    | ({} if model.curve is None else {"curve": model.curve.model_dump(mode="json")})
+                    for m, model in enumerate(self.models)
                 ],
                 "noise_bandwidth": s.radio.noise_bandwidth,
                 "alpha_weighs": s.objective.alpha_weighs,
@@ -233,6 +265,7 @@ class Scenario:
             | self._outage()
             | self._costs()
             | self._observation()
+            | self._station()
             | self._chosen()
         )
 
@@ -283,6 +316,21 @@ class Scenario:
         if self.params.observation is None:
             return {}
         return {"observation": self.settings.observation.model_dump(mode="json")}
+
+    def _station(self) -> dict[str, Any]:
+        """What the base station of a system that runs has; nothing of one like the paper's."""
+        s = self.settings
+        if self.params.station is None:
+            return {}
+        few = s.server.generates_at_once is not None
+        return {
+            "station": {
+                "generates_at_once": s.server.generates_at_once,
+                "generation_order": s.server.generation_order if few else None,
+                "radio_transfer_overhead_s": s.radio.transfer_overhead_s,
+                "backhaul_transfer_overhead_s": s.backhaul.transfer_overhead_s,
+            }
+        }
 
     def _chosen(self) -> dict[str, Any]:
         """The channel and the mobility; nothing of those of the paper's cell."""

@@ -4,9 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from genedge.errors import InputError
 from genedge.limits import MOST_PLACES
-from genedge.registry import in_file
+from genedge.own import in_file
+from genedge.registry import listed
+from genedge.scenario.by_catalogue import catalogue_of, named_models
 from genedge.settings.fields import (
+    PIECES,
     Bandwidth,
     Cost,
     Count,
@@ -32,6 +36,7 @@ from genedge.settings.fields import (
     StepsOrNone,
     StepsOrNoneRange,
     StepsRange,
+    TvCurve,
     Weight,
     carried,
 )
@@ -59,7 +64,7 @@ class CellSettings(Section):
 
 
 class RadioSettings(Section):
-    """Bandwidths, powers, noise and path loss, and from which channel on a user is served."""
+    """Bandwidths, powers, noise, path loss, what a transfer costs, and from which channel on a user is served."""
 
     uplink_bandwidth_mhz: Bandwidth
     downlink_bandwidth_mhz: Bandwidth
@@ -73,13 +78,15 @@ class RadioSettings(Section):
     # Those of a line of slots.
     outage_gain_db: Annotated[Decibels, Field(le=60)] | None
     outage_delay_s: Seconds
+    transfer_overhead_s: Seconds
 
 
 class BackhaulSettings(Section):
-    """Rates between the base station and the cloud, and how many requests the cloud serves at once."""
+    """Rates between the base station and the cloud, what a transfer costs; how many the cloud serves at once."""
 
     to_cloud_mbit_per_s: Rate
     from_cloud_mbit_per_s: Rate
+    transfer_overhead_s: Seconds
     shared: Annotated[bool, Field(strict=True)]
     cloud_generators: Annotated[Count, Field(le=100_000)] | None
 
@@ -131,6 +138,8 @@ class ServerSettings(Section):
     pinned: tuple[Annotated[int, Field(strict=True, ge=0)], ...]
     cache_every_slots: Annotated[Count, Field(le=100_000)] | None
     offload: Annotated[bool, Field(strict=True)]
+    generates_at_once: Annotated[Count, Field(le=100_000)] | None
+    generation_order: Literal["as-they-arrive", "shortest-first"]
 
 
 class ObservationSettings(Section):
@@ -216,6 +225,23 @@ class GivenModel(Section):
     # Of a real box; a list of models need not give them.
     working_gb: GigabytesOrNone = 0.0
     load_s: Seconds = 0.0
+    # In place of A1 to A4, which then follow from it.
+    curve: TvCurve | None = None
+
+
+NUMBERS_OF_MODELS = tuple(key for key in GivenModel.model_fields if key != "curve")
+
+
+def _given(model: Any, place: str) -> GivenModel:
+    if isinstance(model, dict) and model.get("curve") is not None:
+        for key in PIECES:
+            if key in model:
+                raise InputError(
+                    f"{place}: a curve stands in place of {listed(PIECES)}; leave out {key}, or the curve"
+                )
+        curve = validated(TvCurve, model["curve"], f"{place}.curve", tuple(TvCurve.model_fields))
+        model = model | {"curve": curve} | curve.as_pieces()
+    return validated(GivenModel, model, place, NAMES_OF_MODELS)
 
 
 # What an unknown key of a model, or of a floor, may have meant.
@@ -246,15 +272,18 @@ class Settings(Section):
         if isinstance(models, list):
             if not models:
                 raise ValueError("models: the list is empty; give at least one model, or ranges")
-            if len(models) > MOST_MODELS:
-                raise ValueError(
-                    f"models: {len(models)} of them; at most {MOST_MODELS} can be told apart in a slot"
-                )
-            given = tuple(
-                validated(GivenModel, model, f"models.{i}", NAMES_OF_MODELS) for i, model in enumerate(models)
-            )
-            return tree | {"models": given}
+            _refuse_many(len(models))
+            return tree | {"models": tuple(_given(model, f"models.{i}") for i, model in enumerate(models))}
+        if isinstance(models, dict) and "catalogue" in models:
+            named = named_models(catalogue_of(models["catalogue"]), NUMBERS_OF_MODELS)
+            _refuse_many(len(named))
+            return tree | {"models": tuple(_given(each, f"models.{m}") for m, each in named.items())}
         return tree | {"models": validated(DrawnModels, models, "models", NAMES_OF_MODELS)}
+
+
+def _refuse_many(models: int) -> None:
+    if models > MOST_MODELS:
+        raise ValueError(f"models: {models} of them; at most {MOST_MODELS} can be told apart in a slot")
 
 
 # The sections of a cell; what else a scenario holds are hyperparameters, see `Scenario.hyperparameters`.

@@ -1,8 +1,9 @@
 """Types of fields: what a number may be; within their limits every verb can compute in single precision."""
 
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -84,3 +85,35 @@ StepsOrNoneRange = Annotated[tuple[StepsOrNone, StepsOrNone], BeforeValidator(as
 QualityRange = Annotated[tuple[Quality, Quality], BeforeValidator(as_range), AfterValidator(ordered)]
 WeightRange = Annotated[tuple[Weight, Weight], BeforeValidator(as_range), AfterValidator(ordered)]
 CountRange = Annotated[tuple[Count, Count], BeforeValidator(as_range), AfterValidator(ordered)]
+
+
+class TvCurve(Section):
+    """TV over steps as a table: linear between its steps, constant before the first and after the last."""
+
+    steps: Annotated[tuple[StepsOrNone, ...], Field(min_length=2, max_length=40)]
+    tv: Annotated[tuple[Quality, ...], Field(min_length=2, max_length=40)]
+
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if len(self.steps) != len(self.tv):
+            raise ValueError(f"{len(self.steps)} steps and {len(self.tv)} values of TV; give one for each")
+        for (begin, end), (above, below) in zip(pairwise(self.steps), pairwise(self.tv), strict=True):
+            if end <= begin:
+                raise ValueError(f"steps must rise, and {end:g} comes after {begin:g}")
+            if below > above:
+                raise ValueError(
+                    f"TV must not rise with steps, and is {above:g} at {begin:g} of them and {below:g} at {end:g}"
+                )
+        if self.tv[0] == self.tv[-1]:
+            raise ValueError(f"TV is {self.tv[0]:g} with all steps; a model whose TV does not fall needs none")
+        return self
+
+    def as_pieces(self) -> dict[str, float]:
+        """Where it begins to fall, and where it ends, as A1 to A4 say it."""
+        last = next(i for i, tv in enumerate(self.tv) if tv < self.tv[0]) - 1
+        end = self.tv.index(self.tv[-1])
+        keys = self.steps[last], self.tv[0], self.steps[end], self.tv[-1]
+        return dict(zip(PIECES, keys, strict=True))
+
+
+PIECES = ("A1_steps", "A2_tv", "A3_steps", "A4_tv")

@@ -9,7 +9,7 @@ import typer
 
 from genedge.cli.app import LABEL_HELP, POLICY_HELP, ScenarioOption, SeedOption, SetOption, SlotsOption, check_draws
 from genedge.cli.figures import FigureOption, FontOption, NoTitleOption, WidthOption
-from genedge.registry import listed, named
+from genedge.registry import for_boxes, listed, named
 
 if TYPE_CHECKING:
     from genedge.evaluation.together import Entry
@@ -25,7 +25,7 @@ better. The decision time is that of compiled code, per slot, in batches of an e
 
 On the scenario of a box, such as edge-box, policies decide whole episodes, and the table also tells loads, and
 what was lost by what was held, by the steps and by the bandwidth. The rules for boxes are
-{listed(named("box rule"))}.
+{listed(for_boxes())}.
 
 A pattern such as 'sweep/*', or a folder with runs in it, stands for those runs; such as differ in the training seed
 alone are one row: their mean, with the interval over the seeds, and beside it their interquartile mean and how

@@ -62,20 +62,27 @@ def _print_tables(scenario: "Scenario", shown: "Mapping[str, Setting]") -> None:
 
     from genedge.cli.console import console
     from genedge.scenario import DrawnModels
+    from genedge.scenario.sections import NUMBERS_OF_MODELS
     from genedge.settings.words import unit_of
 
     out = console()
     settings = Table("setting", "value", "unit", "provenance", "note", title=f"{scenario.name} ({scenario.id})")
     for key, setting in shown.items():
-        settings.add_row(key, json.dumps(setting.value), unit_of(key), setting.provenance, setting.note)
+        settings.add_row(key, scenario.in_brief(key), unit_of(key), setting.provenance, setting.note)
     out.print(settings)
 
-    keys = tuple(type(scenario.models[0]).model_fields)
-    known_in_part = isinstance(scenario.settings.models, DrawnModels) and scenario.settings.models.given
-    catalogue = Table("model", *keys, title="catalogue, by popularity rank")
+    keys = NUMBERS_OF_MODELS
+    drawn = scenario.settings.models
+    of_several_origins = drawn.given if isinstance(drawn, DrawnModels) else scenario.catalogue
+    tables = ["TV over steps"] if any(model.curve is not None for model in scenario.models) else []
+    catalogue = Table("model", *keys, *tables, title="catalogue, by popularity rank")
     for m, model in enumerate(scenario.models):
         cells = [f"{getattr(model, key):.4g}" for key in keys]
-        if known_in_part:
+        if of_several_origins:
             cells = [f"{cell} ({scenario.provenance_of(m, key)})" for cell, key in zip(cells, keys, strict=True)]
-        catalogue.add_row(str(m), *cells)
+        if tables:
+            curve = model.curve
+            cells.append("A1 to A4" if curve is None else f"a table of {len(curve.steps)} steps")
+        name = "" if scenario.catalogue is None else f" {scenario.model_names[m]}"
+        catalogue.add_row(f"{m}{name}", *cells)
     out.print(catalogue)

@@ -23,8 +23,9 @@ def score(
 
     Fields: utility (sum over users, lower is better), hit_ratio (null with nobody there), and per user
     user_utility, user_delay_s, user_tv, user_hit, uplink_s, downlink_s, backhaul_s, generation_s (0 for the
-    inactive; a user in an outage has only a delay and its utility, and makes no hit). A decision that breaks a
-    constraint is refused, with the line, the constraint and by how much.
+    inactive; a user in an outage has only a delay and its utility, and makes no hit), and wait_s with
+    server.generates_at_once. A decision that breaks a constraint is refused, with the line, the constraint and by
+    how much.
     """
     import numpy as np
 
@@ -69,6 +70,7 @@ def score(
         "downlink_s": outcome.downlink_s,
         "backhaul_s": outcome.backhaul_s,
         "generation_s": outcome.generation_s,
+        **({} if outcome.wait_s is None else {"wait_s": outcome.wait_s}),
     }
     for k, places in enumerate(widths):
         users = int(present(seen).sum(axis=-1)[k])

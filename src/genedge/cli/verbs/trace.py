@@ -35,28 +35,70 @@ def register(app: typer.Typer) -> None:
 def generate(
     out: OutOption,
     requests: Annotated[int, typer.Option(min=1, help="How many.")] = 100_000,
-    models: Annotated[int, typer.Option(min=1, max=100_000, help="How many models.")] = 50,
+    models: Annotated[
+        str,
+        typer.Option(
+            metavar="N|NAME=WEIGHT,...|CATALOGUE",
+            help="How many models; or their names, with weights or the first the most popular; or a catalogue.",
+        ),
+    ] = "50",
     users: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many users.")] = 1000,
     rate: Annotated[float, typer.Option(min=1e-6, max=1e6, help="Mean number of requests a second.")] = 0.1,
+    skew: Annotated[
+        float | None,
+        typer.Option(min=0, max=20, help="Exponent of Zipf's law.", show_default="changes as in the paper's cell"),
+    ] = None,
+    gaps_cv: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Bursts: the coefficient of variation of the times between requests; GenTD26 has 11.5.",
+            show_default="1, at random",
+        ),
+    ] = None,
+    by_hour: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W0,...,W23",
+            help="The rhythm of a day: weights of its hours, such as by_hour of genedge trace show --json.",
+            show_default="all hours alike",
+        ),
+    ] = None,
+    session_requests: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            max=1e6,
+            help="Mean number of requests of a session, which ends when its user has asked for nothing for 10 min.",
+            show_default="32 users at work, however long they pause",
+        ),
+    ] = None,
     seed: SeedOption = 0,
 ) -> None:
-    """Draw a trace: a Zipf–Markov popularity, users who come back in sessions, mostly for their last model."""
+    """Draw a trace: models by Zipf's law, users who come back in sessions, mostly for their last model."""
     from genedge.cli.console import say
     from genedge.cli.progress import progress
     from genedge.replay.generate import generate as draw
+    from genedge.replay.habits import Habits, hours_of, models_of
     from genedge.replay.trace import Row, write_trace
 
+    names, weights, count = models_of(models)
+    if weights is not None and skew is not None:
+        raise InputError("--models with weights says how popular each is; leave --skew out, or the weights")
+    hours = None if by_hour is None else hours_of(by_hour)
+    habits = Habits(names, weights, skew, gaps_cv, hours, session_requests)
     with progress(requests) as tick:
 
         def counted() -> Iterator[Row]:
-            for done, row in enumerate(draw(requests, models, users, rate, seed)):
+            for done, row in enumerate(draw(requests, count, users, rate, seed, habits)):
                 if done % 10_000 == 0:
                     tick("drawing", done)
                 yield row
             tick("drawn", requests)
 
         write_trace(out, counted())
-    say(f"{out}: {requests} requests for {models} models by {users} users")
+    say(f"{out}: {requests} requests for {count} models by {users} users")
 
 
 def convert(
@@ -71,7 +113,7 @@ def convert(
         typer.Option(
             metavar="FIELD=COLUMN,...",
             help="A table with a header, whatever its columns are called, such as time=TIMESTAMP,model=Model; the "
-            "fields are time, model, user, steps, images, request_mb and result_mb.",
+            "fields are time, model, user, steps, images, request_mb, result_mb, generation_s and adapters.",
         ),
     ] = None,
 ) -> None:
@@ -101,7 +143,7 @@ def show(
 
     from genedge.cli.console import console
     from genedge.cli.table import print_table
-    from genedge.replay.shown import SESSION_S
+    from genedge.replay.shown import in_words
     from genedge.replay.shown import show as look
 
     shown = look(trace)
@@ -121,14 +163,5 @@ def show(
         ["model", "requests", "share"],
         rows,
     )
-    again = (
-        ""
-        if shown.same_again is None
-        else f", {shown.same_again:.0%} of whose next requests are for the same model"
-    )
-    out.print(f"{shown.users} users in {shown.sessions} sessions ({SESSION_S / 60:.0f} min apart){again}.")
-    if shown.gaps_variation is not None:
-        out.print(
-            f"Times between requests: coefficient of variation {shown.gaps_variation:.1f} (1 if they come at "
-            f"random); {shown.busiest_hour} requests in the busiest hour."
-        )
+    for line in in_words(shown):
+        out.print(line)

@@ -8,6 +8,7 @@ from collections import deque
 
 from genedge.edge.request import Request
 from genedge.edge.scheduler import View
+from genedge.edge.schedulers.combined import Order
 
 
 def elsewhere(view: View, gpu: int, model: str) -> bool:
@@ -34,7 +35,7 @@ def may_serve(view: View, gpu: int, model: str) -> bool:
     return not elsewhere(view, gpu, model) and (len(view.gpus) == 1 or view.fits(gpu, model))
 
 
-class Fifo:
+class Fifo(Order):
     """First come, first served."""
 
     name = "fifo"
@@ -57,13 +58,13 @@ class Fifo:
         return next((r for r in came if r.waiting and may_serve(view, gpu, r.model)), None)
 
 
-class LookAhead:
+class LookAhead(Order):
     """The oldest request for a model in memory among the first so many in the queue, else the oldest."""
 
     name = "look-ahead"
     spares = False
 
-    def __init__(self, ahead: int = 32) -> None:
+    def __init__(self, ahead: int) -> None:
         """An order that has seen nothing.
 
         Args:
@@ -94,7 +95,7 @@ class LookAhead:
         return oldest
 
 
-class RoundRobin:
+class RoundRobin(Order):
     """Users take turns; each user's requests are served in the order in which they came."""
 
     name = "round-robin"
@@ -136,13 +137,10 @@ class RoundRobin:
         return None
 
 
-class _OfHeads:
-    """Looks at the oldest request of each model that somebody waits for."""
+class _OfHeads(Order):
+    """Looks at the oldest request of each model that somebody waits for; the box keeps the queue."""
 
     spares = True
-
-    def arrived(self, now: float, request: Request) -> None:
-        """The box keeps the queue."""
 
 
 class Affinity(_OfHeads):
@@ -169,7 +167,7 @@ class BoundedAffinity(Affinity):
 
     name = "bounded-affinity"
 
-    def __init__(self, bound_s: float = 300.0) -> None:
+    def __init__(self, bound_s: float) -> None:
         """An order that has seen nothing.
 
         Args:
@@ -200,7 +198,7 @@ class ResponseRatio(_OfHeads):
         best, most = None, -1.0
         for model, queue in view.waiting.items():
             head = queue[0]
-            takes = head.own_s if model in resident else head.own_s + view.load_s(model)
+            takes = head.own_s if model in resident else head.own_s + view.load_s(model, gpu)
             ratio = (now - head.time) / max(takes, 1e-9)
             if (ratio > most or (ratio == most and best is not None and head.number < best.number)) and may_serve(
                 view, gpu, model
@@ -222,7 +220,7 @@ class Dwell(_OfHeads):
 
     name = "dwell"
 
-    def __init__(self, kappa: float = 16.0) -> None:
+    def __init__(self, kappa: float) -> None:
         """An order that has seen nothing.
 
         Args:
@@ -240,15 +238,16 @@ class Dwell(_OfHeads):
         for model, queue in view.waiting.items():
             head = queue[0]
             wait_s = now - head.time
+            ratio = wait_s / (head.own_s or 1e-9)
             if model in resident:
-                ratio = wait_s / (head.own_s or 1e-9)
                 if ratio > most_present:
                     present, most_present = head, ratio
-            elif one or may_serve(view, gpu, model):
-                ratio = wait_s / (head.own_s + view.load_s(model) or 1e-9)
+            elif ratio > most_absent and (one or may_serve(view, gpu, model)):
+                # A load makes it no larger, so where it is too small without, the load is not looked at.
+                ratio = wait_s / (head.own_s + view.load_s(model, gpu) or 1e-9)
                 if ratio > most_absent:
                     absent, most_absent = head, ratio
         if present is None or absent is None:
             return present or absent
-        pays = worked_s >= self._kappa * view.load_s(absent.model)
+        pays = worked_s >= self._kappa * view.load_s(absent.model, gpu)
         return absent if pays and absent.number < present.number else present

@@ -1,0 +1,160 @@
+"""The box on the wall clock, to which happens what a simulation never does.
+
+Besides what a simulated one is told of, it is told when a worker is `lost` and what `others_hold` of its memory,
+and may be asked to `bring` a model that nobody waits for, to `make_room` when there was less memory than it seemed,
+or to let what is kept alive no longer `expire` though nobody asks for anything.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from genedge.edge.box import Box
+from genedge.edge.models import Model
+from genedge.edge.request import Request
+from genedge.edge.scheduler import Load, Scheduler
+from genedge.edge.server import Server
+
+# Of what is kept so many are told, those first that have not generated for longest.
+KEPT_TOLD = 5
+
+
+class LiveServer(Server):
+    """A box whose models may be lost, whose memory others may take, and which may load while nobody waits.
+
+    Attributes:
+        cited: of models that were given up for others, by name, why, with the numbers that decided; taken out by
+            whoever reads it.
+    """
+
+    def __init__(self, box: Box, models: Mapping[str, Model], scheduler: Scheduler, now: float = 0.0) -> None:
+        """A box at rest, as a simulated one."""
+        self.cited: dict[str, str] = {}
+        super().__init__(box, models, scheduler, now)
+
+    def lost(self, now: float, gpu: int, model: str) -> Request | None:
+        """A loaded model is no longer in a GPU's memory, since what held it is gone.
+
+        Args:
+            now: [s].
+            gpu: its number.
+            model: its name; a pinned one may come back by a load.
+
+        Returns:
+            The request that it was generating for, which no longer waits; None if it was at rest.
+        """
+        state = self.gpus[gpu]
+        request = state.serving
+        if request is None or request.model != model:
+            request = None
+        else:
+            state.serving = None
+        state.leave(now, model)
+        state.release(self.models[model], self.models)
+        self._scheduler.loaded(now, gpu, model, 0.0, True)
+        return request
+
+    def others_hold(self, now: float, gpu: int, memory_mb: int) -> list[str]:
+        """Other programs hold so much of the memory that a GPU has for models; it is no longer to be had here.
+
+        Args:
+            now: [s].
+            gpu: its number.
+            memory_mb: from now on; none to have it all again.
+
+        Returns:
+            Models that had to leave for it, those that have not generated for longest. What is pinned, loads or
+            generates stays, and there may be less memory than is held until it is done.
+        """
+        state = self.gpus[gpu]
+        state.free_mb += state.others_mb - memory_mb
+        state.others_mb = memory_mb
+        left = []
+        for model in list(state.resting):
+            if state.free_mb >= 0:
+                break
+            if not self.kept(gpu, model):
+                self._leave_gpu(now, gpu, model)
+                left.append(model)
+        return left
+
+    def make_room(self, now: float, gpu: int) -> list[str]:
+        """A load has failed for want of memory: all that rests leaves, so that it is tried again with none beside.
+
+        Args:
+            now: [s].
+            gpu: its number.
+
+        Returns:
+            Models that left.
+        """
+        left = [model for model in self.gpus[gpu].resting if not self.kept(gpu, model)]
+        for model in left:
+            self._leave_gpu(now, gpu, model)
+        return left
+
+    def expire(self, now: float, gpu: int) -> list[str]:
+        """What has not generated for as long as the box keeps models alive leaves.
+
+        Args:
+            now: [s].
+            gpu: its number.
+
+        Returns:
+            Models that left.
+        """
+        before = list(self.gpus[gpu].resident)
+        if self.box.keep_alive_s is not None:
+            self._expire(now, gpu, self.box.keep_alive_s)
+        return [model for model in before if model not in self.gpus[gpu].resident]
+
+    def _evict(self, now: float, gpu: int, victims: Sequence[str], model: str) -> None:
+        state, most = self.gpus[gpu], self.box.most_models
+        needs_mb = self.missing_mb(gpu, model)
+        needs = f"needs {needs_mb} MB" if needs_mb else "needs more while it generates"
+        had = f"{max(state.free_mb, 0)} of {state.memory_mb - state.others_mb} MB were free"
+        limit = "" if most is None else f" (at most {most} in memory)"
+        super()._evict(now, gpu, victims, model)
+        stay = [name for name in state.resting if name != model and not self.kept(gpu, name)]
+        more = f" and {len(stay) - KEPT_TOLD} more" if len(stay) > KEPT_TOLD else ""
+        kept = f"; kept: {self._judged(now, stay[:KEPT_TOLD])}{more}" if stay else ""
+        why = f"{model} {needs}, {had}{limit}; given up: {self._judged(now, victims)}{kept}"
+        self.cited.update(dict.fromkeys(victims, why))
+
+    def _judged(self, now: float, names: Iterable[str]) -> str:
+        """Models, each with its memory and what the scheduler says of it, if that is one who does."""
+        says = getattr(self._scheduler, "says", None)
+        told = []
+        for name in names:
+            said = "" if says is None else says(now, name, self)
+            told.append(f"{name} ({self.models[name].memory_mb} MB{', ' if said else ''}{said})")
+        return ", ".join(told)
+
+    @property
+    def defaults(self) -> Collection[str]:
+        """Models that come back where nobody waits; if the box keeps models alive for a time, the pinned ones."""
+        return self.box.pins if self.box.keep_alive_s is not None else (*self.box.pins, *self.box.warm)
+
+    def bring(self, now: float, gpu: int, model: str) -> list[str] | None:
+        """While nobody waits, a load of a model begins that is to be there by default; the box is as if it were.
+
+        Args:
+            now: [s].
+            gpu: its number.
+            model: its name, one of the defaults, which are not given up for it.
+
+        Returns:
+            What is given up for it, that which has not generated for longest first; None if nothing is begun, since
+            somebody waits, the GPU does something, has it, or cannot have room for it.
+        """
+        state, takes = self.gpus[gpu], self.models[model]
+        if self.waiting or state.loading or state.serving or model in state.resident:
+            return None
+        rests = [name for name in state.resting if name not in self.defaults and not self.kept(gpu, name)]
+        victims: list[str] = []
+        most, free_mb = self.box.most_models, state.free_mb
+        while free_mb < takes.memory_mb or (most is not None and len(state.resident) - len(victims) >= most):
+            if not rests:
+                return None
+            victims.append(rests.pop(0))
+            free_mb += self.models[victims[-1]].memory_mb
+        self._load(now, gpu, Load(model, victims))
+        return victims

@@ -1,0 +1,40 @@
+"""What a live box refuses before it listens: boxes that could not be served as they are simulated."""
+
+import pytest
+from command_line import call
+
+WORKER = 'worker: {command: "server {port}", health: /healthz}'
+TAKES = "memory_gb: 1, load_s: 1, B1_s_per_step: 0.1, B2_s: 0"
+BOX = "name: mine\ngpus: [{{memory_gb: 4}}]\n{box}\nmodels: {{defaults: {{{takes}}}{models}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("box", "models", "told"),
+    [
+        ("", "", "mine: no model is named; a live box serves those that are"),
+        ("", ", a: {}", "mine: models.a.worker is missing; give {pipeline: FOLDER} or {command: "),
+        ("ram: {memory_gb: 8, load_share: 0.2}", f", a: {{{WORKER}}}", "mine: ram is for replays"),
+        (
+            "",
+            f", base: {{{WORKER}}}, a: {{needs: [base], {WORKER}}}",
+            "mine: models.a.needs is for replays; each live worker is a process with all weights of its own",
+        ),
+        (
+            "queue: false\ncloud: {wait_s: 1, backhaul_mbit_per_s: 100, generators: null}",
+            f", a: {{{WORKER}}}",
+            "mine: queue: false is for replays",
+        ),
+        (
+            "cloud: {wait_s: 1, backhaul_mbit_per_s: 100, generators: 4}",
+            f", a: {{{WORKER}}}",
+            "mine: it has a cloud; say where with --cloud URL",
+        ),
+    ],
+)
+def test_what_cannot_be_served_is_said(tmp_path, box, models, told):
+    path = tmp_path / "mine.yaml"
+    path.write_text(BOX.format(box=box, takes=TAKES, models=models))
+    ran = call("live", path, "--port", "0")
+    assert ran.status == 2
+    assert told in " ".join(ran.err.split())
+    assert "Traceback" not in ran.err
