@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 from hypothesis import Phase, settings
-from installed import lacks
+from installed import CHROMIUM, lacks
 
 from genedge.cell.types import Slot
 from genedge.scenario import Scenario, load_scenario
@@ -69,6 +69,23 @@ def draw_slot():
         )
 
     return draw
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless browser, which looks nothing up of its own: a page needs no network, and there may be none.
+
+    It ends with its module: while it runs, no test can have an event loop of its own.
+    """
+    from playwright.sync_api import sync_playwright
+
+    quiet = ["--disable-quic", "--disable-background-networking", "--disable-sync"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *quiet]
+        )
+        yield opened
+        opened.close()
 
 
 # --- Which tests run, and in which order ------------------------------------------------------------------

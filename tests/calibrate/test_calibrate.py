@@ -186,6 +186,20 @@ def test_what_is_wrong_is_said(home, arguments, told):
     assert not (home / "box.yaml").exists()
 
 
+def test_a_measure_of_ones_own_needs_no_truth(home):
+    """A score of the image alone, of a pipeline that knows no truth: here it is what the image is made of."""
+    (home / "mine.py").write_text(
+        "def level(images, other, mask):\n    return images.mean(axis=(1, 2, 3))\n\n\nlevel.against = 'nothing'\n"
+    )
+    wanted = ("calibrate", "fake.py:Fake", "--out", "box.yaml", "--images", "6", *STEPS)
+    ran = call(*wanted, "--quality", "mine.py:level")
+    assert ran.status == 0, ran.err
+    for row in rows(home):
+        known = 0.5 - 0.4 * min(max(int(row["steps"]) - 8, 0) / 12, 1)
+        assert float(row["quality"]) == pytest.approx(known, abs=0.06)
+    assert "mine.py:level" in (home / "box.yaml").read_text()
+
+
 def test_a_folder_of_another_calibration_is_left_alone(home):
     wanted = ("calibrate", "fake.py:Fake", "--out", "box.yaml", "--images", "6")
     call(*wanted, *STEPS)

@@ -151,6 +151,11 @@ def test_a_function_of_ones_own_that_is_better_when_higher(tmp_path, pictures):
     np.testing.assert_array_equal(measure(name).cost(*pictures), [-1, -2, -3])
 
 
+@pytest.mark.parametrize("against", ["own", "truth", "nothing"])
+def test_a_function_of_ones_own_says_what_it_compares_with(tmp_path, against):
+    assert measure(own(tmp_path, f"return images\n\nblur.against = '{against}'")).against == against
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -158,6 +163,7 @@ def test_a_function_of_ones_own_that_is_better_when_higher(tmp_path, pictures):
         ("return [1.0, float('nan'), 2.0]", "must return a number for each of 3 images"),
         ("raise KeyError('no weights')", "mine.py line 4: blur fails: KeyError"),
         ("return images\n\nblur.better = 'more'", "its attribute `better` is 'more'"),
+        ("return images\n\nblur.against = 'much'", "its attribute `against` is 'much'; it must be one of own"),
         ("return images\n\nblur = 3", "is no function"),
     ],
 )

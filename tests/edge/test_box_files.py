@@ -82,6 +82,19 @@ def test_presets_say_where_their_numbers_come_from(name):
 
 
 @pytest.mark.parametrize(
+    "section", ["cloud={wait_s: 2, backhaul_mbit_per_s: 100}", "ram={memory_gb: 9, load_share: 0.1}"]
+)
+def test_a_section_is_set_as_in_a_file(tmp_path, section):
+    key, _, mapping = section.partition("=")
+    plain, inside = tmp_path / "plain.yaml", tmp_path / "inside.yaml"
+    plain.write_text(P40)
+    inside.write_text(
+        "".join(line for line in P40.splitlines(True) if not line.startswith(f"{key}:")) + f"{key}: {mapping}\n"
+    )
+    assert load_box(str(plain), [section]).box == load_box(str(inside)).box != load_box(str(plain)).box
+
+
+@pytest.mark.parametrize(
     ("text", "override", "told"),
     [
         ("gpus: [{memory_gb: 9}]", None, "models.x.memory_gb is missing, and models.defaults has none"),
@@ -97,6 +110,7 @@ def test_presets_say_where_their_numbers_come_from(name):
         (P40, "gpus=[]", "gpus must be a list of at least 1"),
         (P40, "gpus=[{memory_gb: -1}]", "gpus.0.memory_gb must be greater than or equal to 0 GB, not -1"),
         (P40, "ram=3", "--set ram=3: ram is null, or has memory_gb, load_share; not 3"),
+        (P40, "ram={memory_gb: 3, load: 1}", "--set ram={memory_gb: 3, load: 1}: there is no setting ram.load"),
         (P40, "ram.memory_gb=3", "ram.load_share is missing"),
         (P40, "cloud.wait=3", "there is no setting cloud.wait; did you mean wait_s?"),
         (P40, "models.load_s=3", "write models.NAME.KEY, for example models.defaults.load_s"),

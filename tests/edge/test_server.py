@@ -297,6 +297,7 @@ def test_nobody_runs_for_ever():
     for wanted, told in (
         (lambda view: Wait(), "waits for ever, and 2 requests are left"),
         (lambda view: Wait(0.0), "waits until 0 s, which is no later"),
+        (lambda view: 3, "returns 3, which is no Serve, Load, Offload or Wait"),
         (loads, "has loaded 1000 times in a row and served nobody"),
     ):
         with pytest.raises(BrokenRuleError, match=f"^scheduler mine, at 0 s: it {told}$"):

@@ -3,7 +3,6 @@
 import threading
 
 import pytest
-from installed import CHROMIUM
 from live_server import live, until
 
 pytestmark = pytest.mark.heavy("playwright", "chromium", "starlette", "uvicorn", "httpx", "prometheus_client")
@@ -29,16 +28,6 @@ OVERLAPS = """() => [...document.querySelectorAll("svg")].flatMap(svg => {
     && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4).map(([other]) => `${one} / ${other}`));
 })"""
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,10 @@
 """The report in a real browser, headless: no errors on the console, every figure there, readable on a phone."""
 
 import pytest
-from installed import CHROMIUM
 from made_up import write_made_up_report
 
 from genedge.paper.sections import SECTIONS
 
-# No look-ups of its own: the page needs no network, and there may be none.
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 pytestmark = pytest.mark.heavy("playwright", "chromium")
@@ -16,16 +13,6 @@ pytestmark = pytest.mark.heavy("playwright", "chromium")
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     return write_made_up_report(tmp_path_factory.mktemp("report"), SECTIONS)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("screen", [PHONE, DESKTOP], ids=["phone", "desktop"])

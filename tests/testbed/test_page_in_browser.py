@@ -1,13 +1,11 @@
 """The page in a real browser, headless: it opens from disk, asks for nothing, and every picture is there."""
 
 import pytest
-from installed import CHROMIUM
 from made_up_testbed import made_up_run
 
 from genedge.testbed.summary import summary
 from genedge.testbed.written import write
 
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 POLICIES = ("knapsack", "<b>mine</b>")
 
@@ -20,16 +18,6 @@ def html(tmp_path_factory):
     ran = made_up_run(folder, POLICIES, 3)
     write(folder, ran, summary(ran.rows))
     return folder / "page.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("screen", [PHONE, DESKTOP], ids=["phone", "desktop"])

@@ -26,7 +26,7 @@ from genedge.catalogue.load import DEFAULTS, Catalogue, Entries, load_catalogue,
 from genedge.edge.box import Box, Cloud, Ram
 from genedge.errors import InputError
 from genedge.settings.presets import presets_in, text_of
-from genedge.settings.provenance import Setting, setting_of
+from genedge.settings.provenance import Setting, nested, setting_of
 from genedge.settings.reading import read_yaml
 from genedge.settings.words import did_you_mean, validated
 from genedge.text import in_brief, nearest, shortened
@@ -77,13 +77,7 @@ class BoxFile:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program."""
-        tree: dict[str, Any] = {"name": self.name, "id": self.id}
-        for path, setting in self.table.items():
-            into = tree
-            for part in path[:-1]:
-                into = into.setdefault(part, {})
-            into[path[-1]] = {"value": setting.value, **setting.origin()}
-        return tree
+        return {"name": self.name, "id": self.id, **nested(self.table)}
 
 
 def box_presets() -> tuple[str, ...]:
@@ -139,9 +133,6 @@ def _said(text: str, source: str) -> tuple[Said, str]:
     for key, content in tree.items():
         if key == "models":
             _models(said.models, content, source, Path(source).parent)
-        elif key in SECTIONS and isinstance(content, dict) and "value" not in content:
-            for setting, value in content.items():
-                _put(said.table, (key, setting), value, source)
         else:
             _put(said.table, (key,), content, source)
     return said, name
@@ -175,12 +166,16 @@ def _set(said: Said, key: str, value: Any, told: str) -> None:
 
 
 def _put(table: dict[tuple[str, ...], Setting], path: tuple[str, ...], leaf: Any, source: str) -> None:
-    """Sets one setting; refuses what no box has."""
+    """Sets one setting, or those of a section that are told; refuses what no box has."""
     section = path[0]
     known: Sequence[str] = (*VALUES, *SECTIONS, "models")
     if section in SECTIONS:
         known = SECTIONS[section]
         if len(path) == 1:
+            if isinstance(leaf, dict) and "value" not in leaf:
+                for setting, value in leaf.items():
+                    _put(table, (section, setting), value, source)
+                return
             if leaf is not None:
                 raise InputError(f"{source}: {section} is null, or has {', '.join(known)}; not {shortened(leaf)}")
             for other in [other for other in table if other[0] == section]:

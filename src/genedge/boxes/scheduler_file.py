@@ -22,7 +22,7 @@ from genedge.errors import InputError
 from genedge.registry import Entry, named, unknown
 from genedge.settings.fields import Section
 from genedge.settings.presets import presets_in, text_of
-from genedge.settings.provenance import Setting, setting_of
+from genedge.settings.provenance import Setting, nested, setting_of
 from genedge.settings.reading import read_yaml
 from genedge.settings.words import validated
 from genedge.text import in_brief, nearest, shortened
@@ -67,13 +67,7 @@ class SchedulerFile:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, for a program."""
-        tree: dict[str, Any] = {"name": self.name}
-        for path, setting in self.table.items():
-            into = tree
-            for part in path[:-1]:
-                into = into.setdefault(part, {})
-            into[path[-1]] = {"value": setting.value, **setting.origin()}
-        return tree
+        return {"name": self.name, **nested(self.table)}
 
 
 def scheduler_presets() -> tuple[str, ...]:

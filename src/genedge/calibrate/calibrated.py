@@ -81,10 +81,7 @@ def write_catalogue(path: Path, models: list[Calibrated]) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    entries = {
-        model.name: {key: {"value": setting.value, **setting.origin()} for key, setting in model.entry.items()}
-        for model in models
-    }
+    entries = {model.name: {key: setting.as_leaf() for key, setting in model.entry.items()} for model in models}
     with whole_file(path) as file:
         file.write(write_yaml({"name": path.stem, "models": entries}).encode())
 

@@ -88,7 +88,7 @@ def write_entries(path: Path, model: str, entries: Mapping[str, Setting]) -> Non
     Raises:
         InputError: it cannot be written.
     """
-    entry = {key: {"value": setting.value, **setting.origin()} for key, setting in entries.items()}
+    entry = {key: setting.as_leaf() for key, setting in entries.items()}
     with whole_file(path) as file:
         file.write(write_yaml({"name": path.stem, "models": {model: entry}}).encode())
 

@@ -5,7 +5,7 @@ of the whole image, and has two definitions that differ a hundredfold: so a numb
 measure.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, cast, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ from genedge.registry import named, unknown
 
 Judges = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 Better = Literal["lower", "higher"]
+Against = Literal["own", "truth", "nothing"]
 
 # The window of Wang et al., Image quality assessment: from error visibility to structural similarity (2004): a bell
 # of this width [pixels], cut where theirs ends; and the constants that keep dark and even parts from dividing by 0.
@@ -40,7 +41,7 @@ class Measure(NamedTuple):
     name: str
     unit: str
     better: Better
-    against: Literal["own", "truth", "nothing"]
+    against: Against
     judge: Judges
 
     def cost(self, images: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -214,7 +215,7 @@ def _differences(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _of_file(name: str) -> Measure:
     function = from_file(name)
     if not callable(function):
-        raise InputError(f"{name}: is no function; it must be one of (images, truth, mask)")
+        raise InputError(f"{name}: is no function; it must be one of (images, other, mask)")
 
     def judge(images: np.ndarray, other: np.ndarray, mask: np.ndarray) -> np.ndarray:
         try:
@@ -226,7 +227,14 @@ def _of_file(name: str) -> Measure:
             raise InputError(f"{name}: {told}")
         return values
 
-    better = getattr(function, "better", "lower")
-    if better not in get_args(Better):
-        raise InputError(f"{name}: its attribute `better` is {better!r}; it must be 'lower' or 'higher'")
-    return Measure(name, str(getattr(function, "unit", "")), cast(Better, better), "truth", judge)
+    better = _attribute(function, name, "better", get_args(Better), "lower")
+    against = _attribute(function, name, "against", get_args(Against), "truth")
+    return Measure(name, str(getattr(function, "unit", "")), cast(Better, better), cast(Against, against), judge)
+
+
+def _attribute(function: object, name: str, key: str, known: Sequence[str], otherwise: str) -> str:
+    """What a reader's function says of itself."""
+    said = getattr(function, key, otherwise)
+    if said not in known:
+        raise InputError(f"{name}: its attribute `{key}` is {said!r}; it must be one of {', '.join(known)}")
+    return str(said)

@@ -109,7 +109,7 @@ class Catalogue:
     def as_tree(self) -> dict[str, Any]:
         """Its models as a file says them, and `read_entries` reads them."""
         return {
-            model: {key: {"value": setting.value, **setting.origin()} for key, setting in entry.items()}
+            model: {key: setting.as_leaf() for key, setting in entry.items()}
             for model, entry in self.entries.items()
         }
 

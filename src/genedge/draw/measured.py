@@ -21,12 +21,13 @@ MOST_IMAGES, POINTS, DECADES = 40, 400, 20.0
 IMAGES = "#BBBBBB"
 
 
-def measured_figure(fit: Fit, name: str, room: Room = AS_USUAL) -> Figure:
+def measured_figure(fit: Fit, name: str, measure: str | None = None, room: Room = AS_USUAL) -> Figure:
     """Draws measurements with their means, the curves fitted, breakpoints where they are identified, and the delay.
 
     Args:
         fit: of the measurements.
         name: of the model.
+        measure: of quality, by its name; None if it is not known.
         room: what it has; where there is none side by side, the panels stand one above the other.
     """
     width, pt = room.width(WIDTH_IN), room.pt(FONT_PT)
@@ -34,7 +35,7 @@ def measured_figure(fit: Fit, name: str, room: Room = AS_USUAL) -> Figure:
     with style(room.look(FONT_PT)):
         figure = Figure(figsize=(width, HEIGHT_IN * (1 if beside else 1.8)), layout="constrained")
         quality, delay = figure.subplots(1 if beside else 2, 2 if beside else 1, squeeze=False).flat
-        _quality(quality, fit)
+        _quality(quality, fit, "quality" if measure is None else f"quality ({in_figure(measure)})")
         _delay(delay, fit)
         handles, labels = quality.get_legend_handles_labels()
         columns = columns_of(labels, width, pt, len(labels))
@@ -45,7 +46,7 @@ def measured_figure(fit: Fit, name: str, room: Room = AS_USUAL) -> Figure:
     return figure
 
 
-def _quality(axes: Axes, fit: Fit) -> None:
+def _quality(axes: Axes, fit: Fit, named: str) -> None:
     steps, quality = fit.table.steps, fit.table.quality
     for i, row in enumerate(quality[:MOST_IMAGES]):
         axes.plot(steps, row, color=IMAGES, lw=0.5, zorder=1, label="an image" if i == 0 else None)
@@ -63,7 +64,7 @@ def _quality(axes: Axes, fit: Fit) -> None:
             beside: Mapping[str, Any] = {"xycoords": axes.get_xaxis_transform(), "textcoords": "offset points"}
             axes.annotate(key, (at, 1), (2, -2), va="top", **beside)
     _means(axes, steps, quality)
-    axes.set(xlabel="denoising steps", ylabel="quality, a cost\n(lower is better)")
+    axes.set(xlabel="denoising steps", ylabel=f"{named}, a cost\n(lower is better)")
     if steps[-1] / steps[0] >= DECADES:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(LogTicks())

@@ -26,8 +26,9 @@ from genedge.edge.box import Box
 from genedge.edge.gpu import GpuState
 from genedge.edge.models import Model
 from genedge.edge.request import Request
-from genedge.edge.scheduler import Action, Load, Offload, Scheduler, Serve
+from genedge.edge.scheduler import Action, Load, Offload, Scheduler, Serve, Wait
 from genedge.errors import InputError
+from genedge.text import shortened
 
 MOST_IN_A_ROW = 1000
 
@@ -200,6 +201,8 @@ class Server:
             self._load(now, gpu, action)
         elif isinstance(action, Offload):
             self._offload(now, action)
+        elif not isinstance(action, Wait):
+            raise self.broken(now, f"returns {shortened(action)}, which is no Serve, Load, Offload or Wait")
         elif action.until <= now:
             raise self.broken(now, f"waits until {action.until:g} s, which is no later")
         return action

@@ -271,7 +271,7 @@ def _of_own_agent(run: Run) -> dict[str, Any]:
         return {}
     section = f"{run.learner.section}."
     settings = {
-        key.removeprefix(section): {"value": setting.value, **setting.origin()}
+        key.removeprefix(section): setting.as_leaf()
         for key, setting in run.scenario.table.items()
         if key.startswith(section)
     }

@@ -153,7 +153,7 @@ def within_one_percent(policy: str, label: str, boxes: Literal["certified", "non
 CONCLUSIONS = (
     Conclusion("HCRAS beats RCARS\n(saved, %)", _saved_over("rcars", "hcras"), 0.0, True, ".1f", "any"),
     Conclusion("the cloud beats RCARS\n(saved, %)", _saved_over("rcars", "cloud-only"), 0.0, True, ".1f", "any"),
-    Conclusion("knapsack beats constant\n(saved, %)", _saved_over("constant", "knapsack"), 0.0, True, ".1f"),
+    Conclusion("knapsack beats constant\n(saved, %)", _saved_over("constant", "knapsack"), 0.0, True, ".1f", "any"),
     Conclusion(
         f"{CLAIMED_SAVING} % over RCARS is out\nof reach (most saved, %)",
         _saved_over("rcars", BOUND),

@@ -78,7 +78,7 @@ def changed(catalogue: Setting, key: str, setting: Setting, source: str) -> Sett
     if model not in entries:
         hint = did_you_mean(model, tuple(entries))
         raise InputError(f"{source}: {KEY} has no model {shortened(model)}{hint}; write {KEY}.NAME.KEY")
-    put(entries, model, number, {"value": setting.value, **setting.origin()}, source)
+    put(entries, model, number, setting.as_leaf(), source)
     note = catalogue.note if catalogue.note.endswith(CHANGED) else catalogue.note + CHANGED
     return Setting(Catalogue("", entries, source).as_tree(), catalogue.provenance, note)
 

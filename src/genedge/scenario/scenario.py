@@ -19,7 +19,7 @@ from genedge.scenario.by_catalogue import KEY, catalogue_of, provenance_of
 from genedge.scenario.chosen import USUAL, Chosen
 from genedge.scenario.sections import NUMBERS_OF_MODELS, GivenModel, Settings
 from genedge.settings.fields import Section
-from genedge.settings.provenance import Setting, defaults
+from genedge.settings.provenance import Setting, defaults, nested
 from genedge.settings.reading import write_yaml
 from genedge.settings.words import unit_of, validated
 from genedge.text import html_table
@@ -221,15 +221,8 @@ class Scenario:
 
     @cached_property
     def _yaml(self) -> str:
-        tree: dict[str, Any] = {"name": self.name}
-        for key, setting in self.table.items():
-            section, _, rest = key.partition(".")
-            leaf = {"value": setting.value, **setting.origin()}
-            if rest:
-                tree.setdefault(section, {})[rest] = leaf
-            else:
-                tree[section] = leaf
-        return write_yaml(tree)
+        sections = {tuple(key.split(".", 1)): setting for key, setting in self.table.items()}
+        return write_yaml({"name": self.name, **nested(sections)})
 
     def _physics(self) -> dict[str, Any]:
         s, p = self.settings, self.params

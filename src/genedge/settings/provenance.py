@@ -1,5 +1,6 @@
 """Where a number comes from, shown wherever it is."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field
@@ -31,6 +32,25 @@ class Setting(NamedTuple):
         if self.note:
             origin["note"] = self.note
         return origin
+
+    def as_leaf(self) -> dict[str, Any]:
+        """As it stands in a file, and `setting_of` reads it."""
+        return {"value": self.value, **self.origin()}
+
+
+def nested(table: Mapping[tuple[str, ...], Setting]) -> dict[str, Any]:
+    """Settings as a file nests them.
+
+    Args:
+        table: by their path.
+    """
+    tree: dict[str, Any] = {}
+    for path, setting in table.items():
+        into = tree
+        for part in path[:-1]:
+            into = into.setdefault(part, {})
+        into[path[-1]] = setting.as_leaf()
+    return tree
 
 
 def setting_of(leaf: Any, place: str) -> Setting:

@@ -73,7 +73,7 @@ def fit(
     if figure is not None:
         from genedge.draw.measured import measured_figure
 
-        write(figure, measured_figure(fitted, measurements.stem, room), room)
+        write(figure, measured_figure(fitted, measurements.stem, of, room), room)
 
 
 def _print(fitted: "Fit", measurements: Path, quality: str, remarks: list[str]) -> None:

@@ -38,8 +38,8 @@ def paper(
 
     The study grows: after minutes the report shows a part of it, marked as unfinished, and later more and more. An
     interrupted study keeps its report and goes on where it stopped; what is done is not done again. The whole takes
-    hours on two cores, --quick some minutes. Sections: claims, convergence, hits, utility, quality, trade-off,
-    budget, sensitivity, watch.
+    75 minutes or more on two cores, --quick some eight. Sections: claims, convergence, hits, utility, quality,
+    trade-off, budget, sensitivity, watch.
     """
     from genedge.cli.console import say
     from genedge.cli.figures import Room

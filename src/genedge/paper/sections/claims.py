@@ -160,9 +160,9 @@ def claims_pictures(study: Study, records: Records) -> list[Picture]:
 
 
 def _claim_line(study: Study, claim: claims.Claim, users: int, values: claims.Values) -> ClaimLine:
-    """A claim's number beside what was measured of all who may stand for the agent."""
+    """A claim's number beside what was measured of all who may stand for the agent, and of who sees no slot."""
     if claim.ours == DDPG:
-        contenders, who = [*AGENTS, *study.own], "agent"
+        contenders, who = [*AGENTS, "constant", *study.own], "agent"
     else:
         contenders, who = [claim.ours], claim.ours
     first_readings = {c: claims.judge(claim, users, values, c).found[0] for c in contenders}

@@ -22,7 +22,7 @@ from genedge.statistics import Interval, over_groups
 COMPARED = ("rcars", "cloud-only", "constant", "knapsack", "hcras", "learned", "optimal")
 # Rules for boxes of the same meaning.
 BOXES = {False: sensitivity.BOXES, True: sensitivity.CERTIFIED_BOXES}
-IN_BOXES = ("rcars", "cloud-only", "knapsack", "hcras")
+IN_BOXES = ("rcars", "cloud-only", "constant", "knapsack", "hcras")
 
 
 class VariationTasks(NamedTuple):
