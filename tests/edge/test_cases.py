@@ -13,6 +13,7 @@ from genedge.boxes.load import load_box
 from genedge.edge.box import Ram
 from genedge.edge.schedulers.evictions import Lfu, Lru
 from genedge.edge.schedulers.orders import Affinity, Fifo
+from genedge.replay.exact import most_hits_of_sets
 from genedge.replay.unqueued import replay_unqueued
 
 TWO_SIZES = models_of(**{"qwen2.5:7b": (5.5, 30, 1), "qwen2.5:14b": (9, 30, 1)})
@@ -102,6 +103,33 @@ def test_a_model_that_fits_on_none_of_four_cards():
     assert ran.delays == [11]
 
 
+@pytest.mark.parametrize(
+    ("case", "models", "memory_gb", "must_load", "most"),
+    [
+        ("nine-checkpoints", CHECKPOINTS, 24, True, 3181),
+        ("nine-checkpoints", CHECKPOINTS, 24, False, 3850),
+        ("eight-models-24gb", EIGHT, 24, True, 4666),
+        ("pipeline-two-models", PIPELINE, 70, False, 99),
+    ],
+)
+def test_the_most_hits(case, models, memory_gb, must_load, most):
+    asked = [row[1] for row in rows_of(case)]
+    names = sorted(set(asked))
+    sizes = [models[name].memory_mb for name in names]
+    assert most_hits_of_sets([names.index(each) for each in asked], sizes, memory_gb * 1000, must_load) == most
+
+
+def test_the_best_fixed_set_of_nine_checkpoints_where_there_is_a_cloud():
+    box = load_box(
+        "load-free",
+        [f"models.{name}.memory_gb={each.memory_mb / 1000:g}" for name, each in CHECKPOINTS.items()],
+        24,
+    )
+    found = replay_unqueued(CASES / "nine-checkpoints.csv", box, ["static"], "static", False, lambda *told: None)
+    best = ["dreamshaper-8", "juggernaut-xl", "realistic-v6", "sd15", "sdxl-base"]
+    assert sorted(found.holds["static"]) == best
+
+
 def test_the_best_fixed_set_where_there_is_a_cloud():
     """Loaded when first asked for: eight hits of the ten requests for two models, against six of seven for one."""
     sizes = [f"models.{name}.memory_gb={gb}" for name, gb in (("sdxl", 6), ("sd15", 5), ("pixart", 5))]
@@ -109,3 +137,7 @@ def test_the_best_fixed_set_where_there_is_a_cloud():
     found = replay_unqueued(CASES / "static.csv", box, ["static"], "static", False, lambda *told: None)
     assert sorted(found.holds["static"]) == ["pixart", "sd15"]
     assert found.tallies["static"].hits == 8
+    # sdxl alone fills the memory; it is asked for seven times.
+    alone = [row for row in rows_of("static") if row[1] == "sdxl"]
+    ran = run(alone, models_of(sdxl=(6, 0, 1)), box_of(10), Fifo(), Lru)
+    assert (len(alone) - ran.loads, len(alone)) == (6, 7)
