@@ -2,11 +2,12 @@
 
     python benchmarks/queued_box.py [TRACE.csv]
 
-Without a trace: requests a second of one core on generated ones, beside the replay without a queue. With GenTD26's
-(see docs/replay.md), on its second half, whose models take 22.5 s to load and 18 s and 0.04 s a step to generate:
-mean delay and 95 % quantile over those of `fifo+lru`. P: the same requests in the same order, at random times, so
-that generating alone takes that share of the GPU. T: their own times, of 30 % of the users; means over five draws.
-The weights of `cost-aware` were fitted on the first half, for hits; nothing else is fitted.
+Without a trace: requests a second of one core on generated ones, beside the replay without a queue, and how what a
+request takes grows with what is in memory. With GenTD26's (see docs/replay.md), on its second half, whose models
+take 22.5 s to load and 18 s and 0.04 s a step to generate: mean delay and 95 % quantile over those of `fifo+lru`.
+P: the same requests in the same order, at random times, so that generating alone takes that share of the GPU. T:
+their own times, of 30 % of the users; means over five draws, and how far the draws are apart, on both halves. The
+weights of `cost-aware` were fitted on the first half, for hits; nothing else is fitted.
 """
 
 import argparse
@@ -39,6 +40,7 @@ COMPARED = (
     "dwell+cost-aware",
 )
 LONG, USERS_SHARE, DRAWS = 200_000, 0.3, 5
+HELD = (5, 50, 300)
 Row = tuple[float, str, str, float]
 
 
@@ -94,18 +96,28 @@ def compare(trace: Path) -> None:
             )
             cells.append(f"{mean:.2f} {tail:.2f}")
         print(f"{name:22}" + "".join(f"{cell:>14}" for cell in cells), flush=True)
+    for half, part in (("first", rows[: len(rows) // 2]), ("second", second)):
+        for n in (1, 2, 3):
+            draws = [of_some_users(part, seed) for seed in range(DRAWS)]
+            found = sorted(run(one, "dwell+cost-aware", n).mean() / run(one, "fifo+lru", n).mean() for one in draws)
+            told = f"{found[0]:.2f} to {found[-1]:.2f}, mean {np.mean(found):.2f}"
+            print(f"dwell+cost-aware, T, {n}, {half} half, over the draws: {told}", flush=True)
     one_by_one, beside = (run(columns["P 0.6, 2"][0][0], "dwell+lru", 2, overlap).mean() for overlap in (None, 1.0))
     print(f"dwell+lru, P 0.6, 2 models: {one_by_one:.1f} s, and {beside:.1f} s with loads beside generating")
 
 
-def speed() -> None:
+def made_up(requests: int, models: int) -> list[Row]:
+    """Requests of Zipf's popularity at random times, so that generating takes half of the GPU."""
     rng = np.random.default_rng(0)
-    names = [f"m{i:02}" for i in range(60)]
-    share = 1 / np.arange(1, 61)
-    drawn = rng.choice(60, LONG, p=share / share.sum())
-    times = np.cumsum(rng.exponential((S_FIXED + S_PER_STEP * 30) / 0.5, LONG))
-    rows = [(float(t), names[m], f"u{i % 500}", 30.0) for i, (t, m) in enumerate(zip(times, drawn, strict=True))]
+    share = 1 / np.arange(1, models + 1)
+    drawn = rng.choice(models, requests, p=share / share.sum())
+    times = np.cumsum(rng.exponential((S_FIXED + S_PER_STEP * 30) / 0.5, requests))
+    return [(float(t), f"m{m:03}", f"u{i % 500}", 30.0) for i, (t, m) in enumerate(zip(times, drawn, strict=True))]
 
+
+def speed() -> None:
+    rows = made_up(LONG, 60)
+    names = sorted({row[1] for row in rows})
     models = {name: Model(name, SIZE_MB, LOAD_S, S_PER_STEP, S_FIXED, 0, 15.0) for name in names}
     box = Box((3 * SIZE_MB,), Cloud(0.0, 0.08), queue=False)
     start = time.process_time()
@@ -119,6 +131,15 @@ def speed() -> None:
         run(rows, name, 3)
         found = LONG / (time.process_time() - start)
         print(f"{name:22}{found:10,.0f} requests/s, {found / without:.2f} of that", flush=True)
+    print(f"{'microseconds a request':22}" + "".join(f"{f'{held} models in memory':>24}" for held in HELD))
+    for name in ("dwell+lru", "dwell+cost-aware"):
+        cells = []
+        for held in HELD:
+            rows = made_up(LONG // 10, 3 * held)
+            start = time.process_time()
+            run(rows, name, held)
+            cells.append(f"{(time.process_time() - start) / len(rows) * 1e6:.0f}")
+        print(f"{name:22}" + "".join(f"{cell:>24}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

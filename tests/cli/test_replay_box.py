@@ -271,6 +271,7 @@ def test_a_scheduler_of_ones_own(genedge, here):
         (("--schedulers", "{}:MINE"), "there is no 'MINE' in it"),
         (("--schedulers", "{}:Load"), "Load: not a scheduler; it must be a class with the methods arrived, "),
         (("--schedulers", ","), "--schedulers is empty"),
+        (("--schedulers", ""), "--schedulers is empty"),
         (("--schedulers", "fifo+belad"), "eviction 'belad': no such eviction; did you mean belady?"),
         (("--memory", "20,x"), "--memory 20,x: give gigabytes"),
         (("--memory", "-1"), "--memory -1: give gigabytes"),

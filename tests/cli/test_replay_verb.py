@@ -242,6 +242,7 @@ def test_without_bounds_a_policy_alone(genedge, trace):
         (("--schedulers", "lru,best"), "scheduler 'best': write ORDER+EVICTION"),
         (("--schedulers", "fifo+best"), "'best': no such eviction; there are lru,"),
         (("--schedulers", ","), "--schedulers is empty"),
+        (("--schedulers", ""), "--schedulers is empty"),
         (("--memory", "-1"), "give gigabytes"),
         (("--memory", "nan"), "give gigabytes"),
         (("--memory", "8,12"), "--memory 8,12: where nothing queues, give one amount at a time"),

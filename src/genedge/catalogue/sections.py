@@ -45,7 +45,8 @@ Peaks = Annotated[tuple[PeakSection, ...], Field(min_length=1, max_length=1000),
 class ModelSection(Section):
     """What a model takes, and how good it is; what is not said is as in the catalogue's defaults.
 
-    Generation takes B1 · steps + B2, as in Eq. (13); quality goes from A2 at A1 steps to A4 at A3, as in Eq. (12).
+    Generation takes B1 · steps + B2, as in Eq. (12); quality goes from A2 at A1 steps to A4 at A3, as in Eq. (10)
+    and (11).
     With `least_steps` its owner lets a request be generated under load; besides its own it needs the weights of
     `needs`. A live box reserves, for each request, what `peaks` say of its images and their size.
     """

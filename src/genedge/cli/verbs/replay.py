@@ -120,11 +120,11 @@ def replay(
     if not files[0].box.queue:
         if len(files) > 1:
             raise InputError(f"--memory {memory}: where nothing queues, give one amount at a time")
-        names, today = _names(schedulers or UNQUEUED), against or TODAY_UNQUEUED
+        names, today = _names(schedulers, UNQUEUED), against or TODAY_UNQUEUED
         _without_a_queue(trace, files[0], names, today, bounds, as_json, figure, fit)
         return
     at = dict(zip(memories, files, strict=True))
-    names, today = _names(schedulers or QUEUED), against or TODAY
+    names, today = _names(schedulers, QUEUED), against or TODAY
     _through_a_queue(trace, at, names, today, levers, bounds, prices, worth, as_json, figure, fit)
 
 
@@ -237,8 +237,9 @@ def _box_of(box: str | None, memory: str | None, catalogue: str | None, policies
     return box
 
 
-def _names(schedulers: str) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in schedulers.split(",") if name.strip()))
+def _names(schedulers: str | None, usual: str) -> list[str]:
+    asked = usual if schedulers is None else schedulers
+    names = list(dict.fromkeys(name.strip() for name in asked.split(",") if name.strip()))
     if not names:
         raise InputError("--schedulers is empty; give ORDER+EVICTION, such as dwell+cost-aware")
     return names
