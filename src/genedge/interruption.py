@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import FrameType
 from typing import Any
 
@@ -54,21 +54,23 @@ def listen() -> None:
 
     What was told to ignore them (in the background, under nohup) goes on to ignore Ctrl-C and SIGHUP.
     """
-    for number in _signals("SIGINT", "SIGTERM", "SIGHUP"):
-        if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _interrupt)
-    heard, said = _wakeups()
-    ignored = sys.unraisablehook
+    numbers = _signals("SIGINT", "SIGTERM", "SIGHUP")
+    with _held_back(numbers):  # What comes meanwhile is heard once all of it is there.
+        for number in numbers:
+            if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, _interrupt)
+        heard, said = _wakeups()
+        ignored = sys.unraisablehook
 
-    def hook(told: Any) -> None:
-        if _state.raised and issubclass(told.exc_type, KeyboardInterrupt):
-            os.write(said, LOST)
-        else:
-            ignored(told)
+        def hook(told: Any) -> None:
+            if _state.raised and issubclass(told.exc_type, KeyboardInterrupt):
+                os.write(said, LOST)
+            else:
+                ignored(told)
 
-    sys.unraisablehook = hook
-    atexit.register(_leave)
-    threading.Thread(target=_watch, args=(heard,), daemon=True).start()
+        sys.unraisablehook = hook
+        atexit.register(_leave)
+        threading.Thread(target=_watch, args=(heard,), daemon=True).start()
 
 
 def starts() -> None:
@@ -161,10 +163,17 @@ def serve(parent: int) -> None:
 @contextlib.contextmanager
 def no_ctrl_c_for_children() -> Iterator[None]:
     """Processes started within never hear Ctrl-C, not even before they can say so; this one hears it as ever."""
+    with _held_back(_signals("SIGINT")):
+        yield
+
+
+@contextlib.contextmanager
+def _held_back(numbers: Collection[signal.Signals]) -> Iterator[None]:
+    """Signals that come meanwhile come afterwards, where the system can hold them back."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
