@@ -126,6 +126,7 @@ def test_clients_that_leave_wait_no_more(box):
 
 
 def test_metrics_and_health(box):
+    assert box.ask("a").status_code == 200
     assert box.client.get("/healthz").text == "ok\n"
     text = box.client.get("/metrics").text
     for name in (
