@@ -28,6 +28,14 @@ from genedge.text import shortened
 Answer = Callable[[Request], Awaitable[Response]]
 # What says nothing of the box but that it lives; the page asks for the rest, and shows the key then.
 PUBLIC = ("/", "/healthz")
+# In a request that is to be answered 429 if it would have to wait: no.
+WAIT = "X-Genedge-Wait"
+# Headers of a request that are for the box alone.
+STAYS_HERE = ("authorization", "cookie", "origin")
+# Of who asks, in characters: it is kept with each request.
+MOST_USER = 256
+# A client that takes nothing of its answer for so long is gone [s].
+STALLED_S = 60.0
 
 
 class Door(NamedTuple):
@@ -71,6 +79,8 @@ class Box:
         """
         self.driver, self.door, self.metrics, self.soon, self.peers = driver, door, metrics, soon, peers
         self._bodies = Bodies(door.most_bytes)
+        # Pictures are read one after the other: each may take much memory.
+        self._reads = asyncio.Lock()
         self._models = {name.lower(): name for name in driver.file.models.named}
         self._last = next(iter(self._models.values()), None)
         self._progress: Progress | None = None
@@ -115,12 +125,12 @@ class Box:
             if "image" not in files:
                 raise Failure("bad", "image: a file is missing")
             return await self._images(
-                request, await asyncio.to_thread(wishes.openai, fields, files["image"], files.get("mask"))
+                request, await self._read(wishes.openai, fields, files["image"], files.get("mask"))
             )
         body = await self._bodies.fields(request)
         image = wishes.decoded(body.get("image"), "image")
         mask = wishes.decoded(body["mask"], "mask") if body.get("mask") else None
-        return await self._images(request, await asyncio.to_thread(wishes.openai, body, image, mask))
+        return await self._images(request, await self._read(wishes.openai, body, image, mask))
 
     async def _images(self, request: Request, wish: wishes.Wish) -> Response:
         ticket = self._submit(request, wish)
@@ -136,13 +146,17 @@ class Box:
         body = await self._bodies.fields(request)
         if self._has_server(body.get("model")):
             return await self.passed(request)
-        wish = await asyncio.to_thread(wishes.a1111, body)
+        wish = await self._read(wishes.a1111, body)
         ticket = self._submit(request, wish)
         await self._begun(request, ticket)
         images = await self._whole(request, ticket)
         info = json.dumps({"seed": wish.picture.seed, "sd_model_name": ticket.request.model})
         encoded = [base64.b64encode(png).decode() for png in images]
         return JSONResponse({"images": encoded, "parameters": {}, "info": info}, headers=_told(ticket))
+
+    async def _read(self, interface: Callable[..., wishes.Wish], *given: Any) -> wishes.Wish:
+        async with self._reads:
+            return await asyncio.to_thread(interface, *given)
 
     async def progress(self, request: Request) -> Response:
         """`GET /sdapi/v1/progress`: of what was last told of."""
@@ -236,6 +250,8 @@ class Box:
 
     def _user(self, request: Request, said: str) -> str:
         """Who asks: as said, else the address that it comes from."""
+        if len(said) > MOST_USER:
+            raise Failure("bad", f"user: it may have {MOST_USER} characters, not {len(said)}")
         return said or (request.client.host if request.client else "")
 
     async def _begun(self, request: Request, ticket: Ticket) -> None:
@@ -310,7 +326,10 @@ class Box:
 
 
 class _AsItComes(Response):
-    """The answer of a model's server, piece by piece; one that breaks off has no end, so that it shows."""
+    """The answer of a model's server, piece by piece; one that breaks off has no end, so that it shows.
+
+    A client that takes none of it for long is gone: its model has others to serve.
+    """
 
     def __init__(self, driver: Driver, ticket: Ticket, head: Head) -> None:
         self._driver, self._ticket = driver, ticket
@@ -333,9 +352,12 @@ class _AsItComes(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while not isinstance(piece := await self._ticket.pieces.get(), Ended):
                 if isinstance(piece, bytes):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    async with asyncio.timeout(STALLED_S):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
             if piece.failure is None:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            pass
         finally:
             self._driver.leave(self._ticket)
 

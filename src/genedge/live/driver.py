@@ -176,7 +176,7 @@ class Driver:
         Args:
             ticket: its.
         """
-        ticket.left = True
+        ticket.leave()
         if ticket.request.waiting:
             now = self.now()
             self.server.cancel(now, ticket.request)

@@ -9,7 +9,9 @@ from genedge.edge.models import Model
 from genedge.edge.request import Request
 from genedge.edge.server import Waited
 
-Kind = Literal["bad", "model", "busy", "loading", "memory", "gone", "failed"]
+Kind = Literal["bad", "large", "key", "origin", "model", "busy", "loading", "memory", "gone", "failed"]
+# Of an answer so much may be ahead of its client; whoever makes it then waits until some of it is taken.
+AHEAD_BYTES = 16 << 20
 
 
 class Picture(NamedTuple):
@@ -132,6 +134,36 @@ class Ended(NamedTuple):
 Piece = Progress | Images | Head | bytes | Ended
 
 
+class Pieces(asyncio.Queue[Piece]):
+    """Pieces of an answer that its client has not taken yet."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        super().__init__()
+        self._bytes, self._taken = 0, asyncio.Event()
+
+    def _put(self, item: Piece) -> None:
+        self._bytes += len(item) if isinstance(item, bytes) else 0
+        super()._put(item)
+
+    def _get(self) -> Piece:
+        item = super()._get()
+        self._bytes -= len(item) if isinstance(item, bytes) else 0
+        self._taken.set()
+        return item
+
+    async def room(self) -> None:
+        """Returns when there is room for more."""
+        while self._bytes > AHEAD_BYTES:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def drop(self) -> None:
+        """Nobody takes any more."""
+        while not self.empty():
+            self.get_nowait()
+
+
 @dataclass(eq=False)
 class Ticket:
     """A request that the box has taken.
@@ -154,7 +186,7 @@ class Ticket:
 
     request: Request
     job: Job
-    pieces: "asyncio.Queue[Piece]" = field(default_factory=asyncio.Queue)
+    pieces: Pieces = field(default_factory=Pieces)
     steps: float | None = None
     waited: Waited | None = None
     served_by: str = ""
@@ -174,6 +206,21 @@ class Ticket:
             self.answered = True
         if not self.left:
             self.pieces.put_nowait(piece)
+
+    async def room(self) -> None:
+        """Returns when the client has taken enough of the answer for more of it, or is gone."""
+        await self.pieces.room()
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self.left = True
+        self.pieces.drop()
+
+    @property
+    def told_steps(self) -> float | None:
+        """Steps that whoever serves it was told; None if it is not served yet, or was told of none."""
+        untold = isinstance(self.job, Passed) and self.job.steps_in is None
+        return None if untold else self.steps
 
 
 class Limits(NamedTuple):
@@ -219,6 +266,9 @@ class Sink(Protocol):
         Args:
             piece: it.
         """
+
+    async def room(self) -> None:
+        """Returns when there is room for more of a long answer."""
 
 
 class Worker(Protocol):

@@ -61,6 +61,7 @@ class CommandWorker(processes.OfProcess):
                 sink.put(Head(answer.status, answer.headers))
                 async for piece in answer.pieces():
                     sink.put(piece)
+                    await sink.room()
         except BrokenOffError as e:
             with_end = asyncio.ensure_future(self._process.gone())
             await asyncio.wait([with_end], timeout=1.0)
