@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from genedge.live import wishes
-from genedge.live.asked import as_error, check_key, disconnected, failed
+from genedge.live.asked import LOOKS, as_error, disconnected, failed, handlers, let_in
 from genedge.live.bodies import Bodies
 from genedge.live.cloud import PASSED_ON
 from genedge.live.driver import Driver
@@ -86,17 +86,16 @@ class Box:
         self._progress: Progress | None = None
 
     def open(self, answer: Answer) -> Answer:
-        """Asks for the key, and turns failures into answers; a line is written for each.
+        """Lets in who may, and turns failures into answers; a line is written for each.
 
         Args:
             answer: to a request that is let in.
         """
 
         async def endpoint(request: Request) -> Response:
-            began = time.monotonic()
+            request.state.began = began = time.monotonic()
             try:
-                if request.url.path not in PUBLIC:
-                    check_key(request, self.door.key)
+                let_in(request, self.door.key, request.url.path in PUBLIC and request.method in LOOKS)
                 response = await answer(request)
             except Failure as failure:
                 response = failed(failure)
@@ -104,10 +103,20 @@ class Box:
                 response = Response(status_code=499)
             finally:
                 self._bodies.done(request)
-            self.metrics.accessed(request.method, request.url.path, response.status_code, time.monotonic() - began)
+            self.answered(request, response.status_code, time.monotonic() - began)
             return response
 
         return endpoint
+
+    def answered(self, request: Request, status: int, took_s: float) -> None:
+        """A request was answered.
+
+        Args:
+            request: it.
+            status: of the answer.
+            took_s: until its head was sent [s].
+        """
+        self.metrics.accessed(request.method, request.url.path, status, took_s)
 
     # --- Images
 
@@ -190,7 +199,7 @@ class Box:
         body = await self._bodies.whole(request)
         try:
             fields = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict) or not isinstance(fields.get("model"), str):
             raise Failure("model", f"{request.url.path}: no such path, nor a model in the body to pass it on to")
@@ -387,7 +396,8 @@ def application(box: Box, more: list[Route]) -> Starlette:
             route("/sdapi/v1/sd-models", box.sd_models, "GET"),
             *more,
             route("/{rest:path}", box.passed, *every),
-        ]
+        ],
+        exception_handlers=handlers(box.answered),
     )
 
 

@@ -1,0 +1,109 @@
+"""Who is let in at a live box and who may wait, what it answers to what nobody foresaw, and the steps it says."""
+
+import asyncio
+import io
+import json
+import threading
+from functools import partial
+
+import httpx
+import pytest
+from live_boxes import House
+from live_server import BOX, gate, live, until
+
+from genedge.live.journal import NoJournal
+
+pytestmark = pytest.mark.heavy("starlette", "uvicorn", "httpx", "prometheus_client")
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    with live(tmp_path_factory.mktemp("box")) as served:
+        yield served
+
+
+# --- Pages of other sites
+
+
+def test_pages_of_other_sites_may_not_ask_in_their_visitors_names(box):
+    own = box.url.removeprefix("http://")
+    port = own.partition(":")[2]
+    for origin, host, lets_in in (
+        (None, own, True),
+        (f"http://{own}", own, True),
+        (f"http://localhost:{port}", f"localhost:{port}", True),
+        (f"http://[::1]:{port}", f"[::1]:{port}", True),
+        ("http://evil.example", own, False),
+        (f"http://localhost:{port}", own, False),
+        ("http://127.0.0.1:3000", own, False),
+        ("null", own, False),
+        ("", own, False),
+        # A site whose own name points to this machine.
+        (f"http://evil.example:{port}", f"evil.example:{port}", False),
+        ("http://[::1", "[::1", False),
+    ):
+        headers = {"host": host, **({} if origin is None else {"origin": origin})}
+        answer = box.client.post("/x", json={"model": "a"}, headers=headers)
+        assert answer.status_code == (200 if lets_in else 403), (origin, host)
+        if not lets_in:
+            told = answer.json()["error"]
+            assert told["code"] == "origin"
+            assert "asks in its visitor's name" in told["message"]
+        assert box.client.get("/v1/models", headers=headers).status_code == 200
+    # What a browser asks before it sends such a thing is not allowed, either.
+    asks = {"origin": "http://evil.example", "access-control-request-method": "POST"}
+    answer = box.client.options("/x", headers=asks)
+    assert answer.status_code == 405
+    assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+def test_with_a_key_a_box_may_have_any_name(tmp_path):
+    with live(tmp_path, environment={"GENEDGE_KEY": "secret"}) as box:
+        shown = {"host": "box.example", "authorization": "Bearer secret"}
+        for origin, status in (("http://box.example", 200), ("http://evil.example", 403)):
+            answer = box.client.post("/x", json={"model": "a"}, headers={**shown, "origin": origin})
+            assert answer.status_code == status
+
+
+# --- What nobody foresaw
+
+
+def test_what_nobody_foresaw_is_an_object_and_goes_on_to_whoever_logs_it(tmp_path):
+    from starlette.routing import Route
+
+    from genedge.live.app import Box, Door, application
+    from genedge.live.metrics import Metrics
+    from genedge.live.soon import Soon
+
+    async def broken(request):
+        raise ZeroDivisionError
+
+    async def asked():
+        log, house = io.StringIO(), House(tmp_path, NoJournal())
+        served = Box(house.driver, Door(), Metrics(log), Soon(house.driver))
+        app = application(served, [Route("/broken", served.open(broken))])
+        for raises in (False, True):
+            transport = httpx.ASGITransport(app, raise_app_exceptions=raises)
+            async with httpx.AsyncClient(transport=transport, base_url="http://box") as client:
+                try:
+                    answer = await client.get("/broken")
+                except ZeroDivisionError:
+                    continue
+        await house.driver.close()
+        return answer, [json.loads(line) for line in log.getvalue().splitlines()]
+
+    answer, lines = asyncio.run(asked())
+    assert answer.status_code == 500
+    assert answer.json()["error"]["message"] == "ZeroDivisionError, which nobody foresaw; the box has written where"
+    assert [(line["path"], line["status"]) for line in lines] == [("/broken", 500)] * 2
+
+
+def test_methods_that_are_not_answered_are_said_with_those_that_are(box):
+    before = len(box.said)
+    for method in ("OPTIONS", "TRACE", "BREW"):
+        answer = box.client.request(method, "/v1/images/generations")
+        assert answer.status_code == 405
+        assert "POST" in answer.headers["allow"]
+        assert answer.json()["error"]["message"].startswith(f"{method} is not answered here; ")
+    until(lambda: len(box.said) >= before + 3)
+    assert [json.loads(line)["method"] for line in box.said[before:]] == ["OPTIONS", "TRACE", "BREW"]
