@@ -63,9 +63,17 @@ def test_what_is_wrong_is_said_as_objects(box):
 
 
 def test_a_model_that_fits_nowhere_says_need_and_have(box):
+    """To a client, for whom it is no use to come back; a box that has passed it on may have others to ask."""
     answer = box.ask("large")
-    assert answer.status_code == 503
-    assert "large takes 40000 MB, and the largest GPU has 4000 MB" in answer.json()["error"]["message"]
+    assert answer.status_code == 400
+    assert "retry-after" not in answer.headers
+    told = answer.json()["error"]
+    assert (told["code"], told["type"]) == ("large", "invalid_request_error")
+    assert "large takes 40000 MB, and the largest GPU has 4000 MB" in told["message"]
+    assert box.counted('genedge_requests_total{model="large",outcome="large"}') == 1
+    passed_on = box.client.post("/x", json={"model": "large"}, headers={"X-Genedge-Passed-On": "1"})
+    assert passed_on.status_code == 503
+    assert 1 <= int(passed_on.headers["retry-after"]) <= 120
 
 
 def test_a_load_that_takes_long_goes_on_and_the_retry_hits(box):
@@ -73,6 +81,7 @@ def test_a_load_that_takes_long_goes_on_and_the_retry_hits(box):
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "loading"
     assert 1 <= int(answer.headers["retry-after"]) <= 120
+    assert box.counted('genedge_requests_total{model="slow",outcome="loading"}') == 1
 
     def resting():
         return [each["model"] for each in box.box()["gpus"][0]["resident"] if each["state"] == "resting"]
@@ -98,23 +107,27 @@ def test_a_server_that_dies_in_the_midst(box):
     assert box.ask("a").status_code == 200
 
 
-def test_one_client_cannot_flood_the_box(box):
+def test_one_client_cannot_flood_the_box(box, tmp_path):
+    """While one of its requests is generated, four of them may wait; another client's wait beside them."""
     found = []
 
-    def flood():
-        found.append(box.client.post("/x", json={"model": "a", "takes_s": 0.2, "user": "greedy"}))
-
-    threads = [threading.Thread(target=flood) for _ in range(12)]
-    for thread in threads:
+    def asks(user, waiting, opens):
+        thread = threading.Thread(target=lambda: found.append(box.ask("a", user=user, until=opens)))
         thread.start()
-    time.sleep(0.1)
-    other = box.client.post("/x", json={"model": "a", "user": "modest"})
+        until(lambda: box.generates() and sum(each["requests"] for each in box.box()["waiting"]) == waiting)
+        return thread
+
+    with gate(tmp_path) as opens:
+        threads = [asks("greedy", waiting, opens) for waiting in range(5)]
+        before = box.counted('genedge_requests_total{model="a",outcome="busy"}')
+        refused = box.ask("a", user="greedy")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "busy")
+        assert 1 <= int(refused.headers["retry-after"]) <= 120
+        assert box.counted('genedge_requests_total{model="a",outcome="busy"}') == before + 1
+        threads.append(asks("modest", 5, opens))
     for thread in threads:
         thread.join()
-    statuses = sorted(answer.status_code for answer in found)
-    assert set(statuses) == {200, 429}
-    assert all("retry-after" in answer.headers for answer in found if answer.status_code == 429)
-    assert other.status_code == 200
+    assert [answer.status_code for answer in found] == [200] * 6
 
 
 def test_clients_that_leave_wait_no_more(box):

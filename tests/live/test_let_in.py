@@ -107,3 +107,49 @@ def test_methods_that_are_not_answered_are_said_with_those_that_are(box):
         assert answer.json()["error"]["message"].startswith(f"{method} is not answered here; ")
     until(lambda: len(box.said) >= before + 3)
     assert [json.loads(line)["method"] for line in box.said[before:]] == ["OPTIONS", "TRACE", "BREW"]
+
+
+# --- Who does not wait
+
+
+def asks_meanwhile(box, folder, asks):
+    """What is answered to those who ask while a request is generated."""
+    with gate(folder) as opens:
+        busy = threading.Thread(target=lambda: box.ask("a", until=opens))
+        busy.start()
+        until(box.generates)
+        answers = [asks() for _ in range(3)]
+    busy.join()
+    return answers
+
+
+def refused_at_once(answer):
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "busy")
+    assert 1 <= int(answer.headers["retry-after"]) <= 120
+
+
+def test_who_asks_not_to_wait_is_served_at_once_or_refused(box, tmp_path):
+    def asks(model="a", wait="no"):
+        return box.client.post("/x", json={"model": model}, headers={"X-Genedge-Wait": wait})
+
+    assert asks(wait="yes").status_code == 200
+    assert asks().status_code == 200
+    before = box.counted('genedge_requests_total{model="a",outcome="busy"}')
+    for answer in asks_meanwhile(box, tmp_path, asks):
+        refused_at_once(answer)
+    assert box.box()["waiting"] == []
+    assert box.counted('genedge_requests_total{model="a",outcome="busy"}') == before + 3
+    # What is not loaded is, for who comes back.
+    refused_at_once(asks("b"))
+    until(lambda: asks("b").status_code == 200)
+    assert asks("large").status_code == 400
+    assert asks(wait="maybe").json()["error"]["message"] == "X-Genedge-Wait: must be no or yes, not 'maybe'"
+
+
+def test_where_none_may_wait_all_are_served_at_once_or_refused(tmp_path):
+    with live(tmp_path, "--waiting", "0") as box:
+        refused_at_once(box.ask("a"))
+        until(lambda: box.ask("a").status_code == 200)
+        for answer in asks_meanwhile(box, tmp_path, lambda: box.ask("a")):
+            refused_at_once(answer)
+        assert box.ask("a").status_code == 200

@@ -239,10 +239,29 @@ class Box:
 
     def _take(self, request: Request, model: str, user: str, steps: float, megabytes: float, job: Job) -> Ticket:
         """By this box, or first by another that would serve sooner; what one has passed on goes no further."""
+        stays, waits = PASSED_ON in request.headers, self._may_wait(request)
         self.soon.asked(model)
-        stays = PASSED_ON in request.headers
-        sooner = None if stays or self.peers is None else self.peers.sooner(model, self.soon.seen)
-        return self.driver.submit(model, user, steps, megabytes, job, stays, sooner)
+        peers = self.peers if waits and not stays else None
+        sooner = None if peers is None else peers.sooner(model, self.soon.seen)
+        try:
+            ticket = self.driver.submit(model, user, steps, megabytes, job, stays, sooner)
+        except Failure as failure:
+            self.metrics.refused(model, failure.kind)
+            if stays and failure.kind == "large":
+                # Another box may have room for it: it is not the client who is told so, but the box that asks.
+                raise Failure("memory", failure.message) from None
+            raise
+        if not waits and not ticket.begun.is_set():
+            ticket.counts_as = "busy"
+            self.driver.leave(ticket)
+            raise Failure("busy", f"{model}: not served at once, and nothing may wait", self.soon.seen().busy_s)
+        return ticket
+
+    def _may_wait(self, request: Request) -> bool:
+        said = request.headers.get(WAIT, "yes")
+        if said not in ("yes", "no"):
+            raise Failure("bad", f"{WAIT}: must be no or yes, not {shortened(said)}")
+        return said == "yes" and self.driver.limits.waiting > 0
 
     def _has_server(self, name: object) -> bool:
         """Whether a model is a server of its own, which takes requests as they come."""
@@ -277,6 +296,7 @@ class Box:
                     raise ClientDisconnect
                 if began.done() or time.monotonic() < deadline or self._resident(ticket.request.model):
                     continue
+                ticket.counts_as = "loading"
                 raise Failure("loading", f"{ticket.request.model} is being loaded; ask again", 10.0)
         except BaseException:
             self.driver.leave(ticket)

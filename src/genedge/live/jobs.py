@@ -178,6 +178,7 @@ class Ticket:
         why: it was served there.
         tries: how often it was begun.
         left: whether the client is gone.
+        counts_as: what its end counts as, if its client goes before it is served.
         answered: whether anything of the answer has come, so that another would be a second one.
         stays: whether another box has passed it on, so that it is served here or not at all.
         returns: whether it is served here after all, if it cannot be where it is sent first.
@@ -193,6 +194,7 @@ class Ticket:
     why: str = ""
     tries: int = 0
     left: bool = False
+    counts_as: str = "left"
     answered: bool = False
     stays: bool = False
     returns: bool = False
@@ -248,7 +250,7 @@ class Outcome(NamedTuple):
         ticket: it.
         began: when it began to be generated; None if it never was [s].
         now: [s].
-        outcome: `edge`, `cloud`, `left`, or the kind of failure.
+        outcome: `edge`, `cloud`, or what there was instead: `left`, or the kind of failure.
     """
 
     ticket: Ticket

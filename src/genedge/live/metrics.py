@@ -24,7 +24,9 @@ class Metrics:
         """
         self._log = log
         self._registry = r = CollectorRegistry()
-        self._requests = Counter("genedge_requests", "Requests that ended", ["model", "outcome"], registry=r)
+        self._requests = Counter(
+            "genedge_requests", "Requests that ended or were refused", ["model", "outcome"], registry=r
+        )
         self._duration = Histogram(
             "genedge_request_seconds", "From arrival to end", ["model"], buckets=SECONDS, registry=r
         )
