@@ -153,3 +153,34 @@ def test_where_none_may_wait_all_are_served_at_once_or_refused(tmp_path):
         for answer in asks_meanwhile(box, tmp_path, lambda: box.ask("a")):
             refused_at_once(answer)
         assert box.ask("a").status_code == 200
+
+
+# --- Steps
+
+
+def test_a_server_is_told_as_many_steps_as_its_request_was_allotted(tmp_path):
+    """Four of which wait longer than the scheduler lets them with all their steps; one does not say how many."""
+    box_file = BOX.replace("B1_s_per_step: 0,", "B1_s_per_step: 1, least_steps: 4,")
+    scheduler = tmp_path / "fewer.yaml"
+    scheduler.write_text("order: {name: fifo}\neviction: {name: lru}\nfewer_steps_s: 1\n")
+    given = [{"num_inference_steps": 50}, {"steps": 50, "prompt": "ü"}, {"max_tokens": 7.5}, {}, {"steps": 3}]
+    found, threads = [], []
+    with live(tmp_path, "--scheduler", str(scheduler), box=box_file) as box:
+        with gate(tmp_path) as opens:
+            for waiting, fields in enumerate(given):
+                ask = partial(box.ask, "a", until=opens, **fields)
+                threads.append(threading.Thread(target=lambda ask=ask: found.append(ask())))
+                threads[-1].start()
+                until(lambda n=waiting: box.generates() and sum(x["requests"] for x in box.box()["waiting"]) == n)
+        for thread in threads:
+            thread.join()
+        assert [answer.status_code for answer in found] == [200] * 5
+        told = []
+        for answer in found:
+            body = answer.json()["body"]
+            named = [body[field] for field in ("num_inference_steps", "steps", "max_tokens") if field in body]
+            assert answer.headers["x-genedge-steps"] == "".join(f"{steps:g}" for steps in named)
+            told += named
+        assert sorted(told) == [3, 4, 4, 50]
+        assert "ü" in [answer.json()["body"].get("prompt") for answer in found]
+        assert box.counted('genedge_steps_total{model="a"}') == sum(told)

@@ -205,10 +205,10 @@ class Box:
             raise Failure("model", f"{request.url.path}: no such path, nor a model in the body to pass it on to")
         query = request.scope["query_string"].decode("latin-1")
         path = request.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
-        headers = {key: value for key, value in request.headers.items() if key not in ("authorization", "cookie")}
-        job = Passed(request.method, path, headers, body, *wishes.images_of(fields))
+        headers = {key: value for key, value in request.headers.items() if key not in STAYS_HERE}
+        job = Passed(request.method, path, headers, body, *wishes.images_of(fields), *wishes.steps_of(fields))
         model, user = self._model(fields["model"]), self._user(request, str(fields.get("user") or ""))
-        ticket = self._take(request, model, user, wishes.steps_of(fields), len(body) / 1e6, job)
+        ticket = self._take(request, model, user, job.steps, len(body) / 1e6, job)
         await self._begun(request, ticket)
         head = await self._next(request, ticket)
         if not isinstance(head, Head):
@@ -423,11 +423,12 @@ def application(box: Box, more: list[Route]) -> Starlette:
 
 def _told(ticket: Ticket) -> dict[str, str]:
     """Who served, why, and with how many steps."""
+    steps = ticket.told_steps
     return {
         "X-Genedge-Request": str(ticket.request.number),
         "X-Genedge-Served-By": ticket.served_by,
         "X-Genedge-Why": ticket.why.encode("ascii", "replace").decode().replace("\n", " "),
-        "X-Genedge-Steps": "" if ticket.steps is None else f"{ticket.steps:g}",
+        "X-Genedge-Steps": "" if steps is None else f"{steps:g}",
     }
 
 

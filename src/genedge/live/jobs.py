@@ -1,6 +1,7 @@
 """What clients want, what they get, and who makes it."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
@@ -50,6 +51,8 @@ class Passed(NamedTuple):
         body: all of it.
         images: that it asks for at once.
         size: height and width of each [px]; None for the model's own.
+        steps: that it asks for; 1 if it does not say.
+        steps_in: the field of its body that says so; None if none does.
     """
 
     method: str
@@ -58,6 +61,20 @@ class Passed(NamedTuple):
     body: bytes
     images: int = 1
     size: tuple[int, int] | None = None
+    steps: float = 1.0
+    steps_in: str | None = None
+
+    def told(self, steps: float) -> bytes:
+        """Its body as the worker gets it: as it came, unless it asks for more steps than it was allotted.
+
+        Args:
+            steps: that it was allotted.
+        """
+        if self.steps_in is None or steps == self.steps:
+            return self.body
+        fields = json.loads(self.body)
+        fields[self.steps_in] = int(steps) if steps == int(steps) else steps
+        return json.dumps(fields).encode()
 
 
 Job = Picture | Passed

@@ -161,17 +161,20 @@ def white_where_repaired(mask: bytes, repairs: str) -> bytes:
     return file.getvalue()
 
 
-def steps_of(body: Mapping[str, Any]) -> float:
+def steps_of(body: Mapping[str, Any]) -> tuple[float, str | None]:
     """How much a request that is passed on asks for: steps, or tokens.
 
     Args:
         body: fields, of any interface.
+
+    Returns:
+        How much, and in which field; 1 and None where it does not say.
     """
     for field in ("num_inference_steps", "steps", "max_completion_tokens", "max_tokens"):
         value = body.get(field)
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6:
-            return float(value)
-    return 1.0
+            return float(value), field
+    return 1.0, None
 
 
 def images_of(body: Mapping[str, Any]) -> tuple[int, tuple[int, int] | None]:
