@@ -93,7 +93,7 @@ def test_what_nobody_foresaw_is_an_object_and_goes_on_to_whoever_logs_it(tmp_pat
         return answer, [json.loads(line) for line in log.getvalue().splitlines()]
 
     answer, lines = asyncio.run(asked())
-    assert answer.status_code == 500
+    assert (answer.status_code, answer.headers["connection"]) == (500, "close")
     assert answer.json()["error"]["message"] == "ZeroDivisionError, which nobody foresaw; the box has written where"
     assert [(line["path"], line["status"]) for line in lines] == [("/broken", 500)] * 2
 

@@ -107,10 +107,11 @@ def handlers(answered: Answered) -> dict[Any, Handler]:
         return JSONResponse(as_error(Failure("bad", told)), error.status_code, error.headers)
 
     async def unforeseen(request: Request, error: Exception) -> Response:
-        # Starlette raises it again, and uvicorn then writes where it was.
-        answered(request, 500, time.monotonic() - getattr(request.state, "began", time.monotonic()))
+        now = time.monotonic()
+        answered(request, 500, now - getattr(request.state, "began", now))
         told = f"{type(error).__name__}, which nobody foresaw; the box has written where"
-        return JSONResponse(as_error(Failure("failed", told)), 500)
+        # Starlette raises it again: uvicorn then writes where it was, and closes the connection.
+        return JSONResponse(as_error(Failure("failed", told)), 500, {"Connection": "close"})
 
     return {HTTPException: refused, Exception: unforeseen}
 
