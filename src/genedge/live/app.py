@@ -296,9 +296,10 @@ class Box:
                     raise ClientDisconnect
                 if began.done() or time.monotonic() < deadline or self._resident(ticket.request.model):
                     continue
-                ticket.counts_as = "loading"
                 raise Failure("loading", f"{ticket.request.model} is being loaded; ask again", 10.0)
-        except BaseException:
+        except BaseException as e:
+            if isinstance(e, Failure):
+                ticket.counts_as = e.kind
             self.driver.leave(ticket)
             raise
         finally:
