@@ -23,6 +23,7 @@ class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.answer({"healthy": True})
 
     def do_POST(self):
@@ -31,6 +32,8 @@ class Echo(BaseHTTPRequestHandler):
         if fields.get("die"):
             os._exit(3)
         time.sleep(fields.get("takes_s", 0))
+        while not os.path.exists(fields.get("until", "/")):
+            time.sleep(0.01)
         self.answer({"path": self.path, "body": fields, "pid": os.getpid()})
 
     do_PUT = do_PATCH = do_DELETE = do_POST
@@ -66,19 +69,36 @@ models:
 
 
 class Live:
-    """A box that listens."""
+    """A box that listens: what it writes is taken as it comes, its access lines in `said`, the rest in `told`."""
 
     def __init__(self, process, url):
         self.process, self.client = process, httpx.Client(base_url=url, timeout=120, trust_env=False)
-        self.url, self.said = url, []
-        self.access = threading.Thread(target=lambda: self.said.extend(self.process.stdout), daemon=True)
-        self.access.start()
+        self.url, self.said, self.told = url, [], []
+        self.reading = [
+            threading.Thread(target=into.extend, args=(stream,), daemon=True)
+            for stream, into in ((process.stdout, self.said), (process.stderr, self.told))
+        ]
+        for thread in self.reading:
+            thread.start()
+
+    def complaints(self):
+        """All that it has written besides access lines, once it has ended."""
+        self.reading[1].join(10)
+        return "".join(self.told)
 
     def ask(self, model, **fields):
         return self.client.post("/v1/anything", json={"model": model, **fields})
 
     def box(self):
         return self.client.get("/v1/box").json()
+
+    def counted(self, name):
+        """A number of the metrics."""
+        lines = self.client.get("/metrics").text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+    def generates(self):
+        return "generating" in [model["state"] for model in self.box()["gpus"][0]["resident"]]
 
 
 @contextlib.contextmanager
@@ -103,14 +123,27 @@ def live(folder, *options, box=BOX, environment=None, ends_with=0):
         yield served
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert (status := process.wait(180)) == ends_with, (status, process.stderr.read())
+            assert (status := process.wait(180)) == ends_with, (status, served.complaints())
     finally:
         if served is not None:
             served.client.close()
         process.kill()
         process.wait()
+        if served is not None:
+            for thread in served.reading:
+                thread.join(10)
         process.stdout.close()
         process.stderr.close()
+
+
+@contextlib.contextmanager
+def gate(folder):
+    """A file that is there after the block; requests whose `until` it is are being generated until then."""
+    path = Path(folder) / "gate"
+    try:
+        yield str(path)
+    finally:
+        path.touch()
 
 
 def until(true, within_s=60):

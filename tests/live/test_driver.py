@@ -137,7 +137,7 @@ async def test_a_worker_that_dies_at_rest_is_noticed(tmp_path):
 async def test_clients_that_leave_are_not_served(tmp_path):
     house = House(tmp_path, NoJournal())
     first, second, third = house.ask("a", steps=100), house.ask("a"), house.ask("a")
-    await asyncio.sleep(0.05)
+    await first.begun.wait()
     house.driver.leave(second)
     house.driver.leave(first)
     assert (await answer_of(third))[1] is None

@@ -148,6 +148,7 @@ def test_a_server_that_runs_out_of_memory_in_the_midst_says_so_and_goes_on(tmp_p
     with moody(tmp_path) as box:
         answer = box.ask("a", status=500, says="CUDA out of memory. Tried to allocate 2.00 GiB")
         assert answer.status_code == 503
+        assert 1 <= int(answer.headers["retry-after"]) <= 120
         assert answer.json()["error"]["code"] == "memory"
         assert "a has run out of memory: " in answer.json()["error"]["message"]
         assert "Tried to allocate 2.00 GiB" in answer.json()["error"]["message"]

@@ -107,8 +107,36 @@ def test_the_best_box_answers_and_gets_the_boxes_key():
             assert b"Bearer k\r\n" not in head
             assert others.boxes[0].sent == []
             assert (await asked(client, Authorization="Bearer other")).status_code == 401
+            for path in ("/metrics", "/v1/box", "/v1/models"):
+                assert (await client.get(path, headers={"Authorization": ""})).status_code == 401
             assert len(heard) == 1
             assert (await client.get("/v1/box")).json()["underway"] == 0
+            assert 'genedge_door_answers_total{box="0",status="200"} 1' in (await client.get("/metrics")).text
+
+    timed(ask())
+
+
+def test_its_own_pages_may_ask_and_those_of_others_not():
+    async def ask():
+        async with door(OK) as (client, _, heard):
+            refused = await asked(client, Origin="http://evil.example")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "origin")
+            assert heard == []
+            assert (await asked(client, Origin="http://door")).status_code == 200
+            # A box would take it for another's.
+            assert b"origin" not in heard[0][1].lower()
+
+    timed(ask())
+
+
+def test_methods_that_are_not_answered_are_said_as_objects():
+    async def ask():
+        async with door(OK) as (client, _, heard):
+            for method in ("OPTIONS", "TRACE"):
+                answer = await client.request(method, "/v1/x")
+                assert answer.status_code == 405
+                assert answer.json()["error"]["message"].startswith(f"{method} is not answered here; ")
+            assert heard == []
 
     timed(ask())
 

@@ -1,5 +1,6 @@
 """A live box over HTTP: what clients ask for, what goes wrong, and that nothing is left behind."""
 
+import base64
 import json
 import os
 import random
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
 import httpx
 import pytest
-from live_server import alive, live, until
+from live_server import alive, gate, live, until
+from sent_pictures import BROKEN, png
 
 pytestmark = pytest.mark.heavy("starlette", "uvicorn", "httpx", "prometheus_client")
 
@@ -60,9 +63,17 @@ def test_what_is_wrong_is_said_as_objects(box):
 
 
 def test_a_model_that_fits_nowhere_says_need_and_have(box):
+    """To a client, for whom it is no use to come back; a box that has passed it on may have others to ask."""
     answer = box.ask("large")
-    assert answer.status_code == 503
-    assert "large takes 40000 MB, and the largest GPU has 4000 MB" in answer.json()["error"]["message"]
+    assert answer.status_code == 400
+    assert "retry-after" not in answer.headers
+    told = answer.json()["error"]
+    assert (told["code"], told["type"]) == ("large", "invalid_request_error")
+    assert "large takes 40000 MB, and the largest GPU has 4000 MB" in told["message"]
+    assert box.counted('genedge_requests_total{model="large",outcome="large"}') == 1
+    passed_on = box.client.post("/x", json={"model": "large"}, headers={"X-Genedge-Passed-On": "1"})
+    assert passed_on.status_code == 503
+    assert 1 <= int(passed_on.headers["retry-after"]) <= 120
 
 
 def test_a_load_that_takes_long_goes_on_and_the_retry_hits(box):
@@ -70,6 +81,7 @@ def test_a_load_that_takes_long_goes_on_and_the_retry_hits(box):
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "loading"
     assert 1 <= int(answer.headers["retry-after"]) <= 120
+    assert box.counted('genedge_requests_total{model="slow",outcome="loading"}') == 1
 
     def resting():
         return [each["model"] for each in box.box()["gpus"][0]["resident"] if each["state"] == "resting"]
@@ -95,23 +107,27 @@ def test_a_server_that_dies_in_the_midst(box):
     assert box.ask("a").status_code == 200
 
 
-def test_one_client_cannot_flood_the_box(box):
+def test_one_client_cannot_flood_the_box(box, tmp_path):
+    """While one of its requests is generated, four of them may wait; another client's wait beside them."""
     found = []
 
-    def flood():
-        found.append(box.client.post("/x", json={"model": "a", "takes_s": 0.2, "user": "greedy"}))
-
-    threads = [threading.Thread(target=flood) for _ in range(12)]
-    for thread in threads:
+    def asks(user, waiting, opens):
+        thread = threading.Thread(target=lambda: found.append(box.ask("a", user=user, until=opens)))
         thread.start()
-    time.sleep(0.1)
-    other = box.client.post("/x", json={"model": "a", "user": "modest"})
+        until(lambda: box.generates() and sum(each["requests"] for each in box.box()["waiting"]) == waiting)
+        return thread
+
+    with gate(tmp_path) as opens:
+        threads = [asks("greedy", waiting, opens) for waiting in range(5)]
+        before = box.counted('genedge_requests_total{model="a",outcome="busy"}')
+        refused = box.ask("a", user="greedy")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "busy")
+        assert 1 <= int(refused.headers["retry-after"]) <= 120
+        assert box.counted('genedge_requests_total{model="a",outcome="busy"}') == before + 1
+        threads.append(asks("modest", 5, opens))
     for thread in threads:
         thread.join()
-    statuses = sorted(answer.status_code for answer in found)
-    assert set(statuses) == {200, 429}
-    assert all("retry-after" in answer.headers for answer in found if answer.status_code == 429)
-    assert other.status_code == 200
+    assert [answer.status_code for answer in found] == [200] * 6
 
 
 def test_clients_that_leave_wait_no_more(box):
@@ -126,6 +142,7 @@ def test_clients_that_leave_wait_no_more(box):
 
 
 def test_metrics_and_health(box):
+    assert box.ask("a").status_code == 200
     assert box.client.get("/healthz").text == "ok\n"
     text = box.client.get("/metrics").text
     for name in (
@@ -135,25 +152,51 @@ def test_metrics_and_health(box):
         assert name in text
 
 
+WORDS = ["model", "a", "zz", "n", "size", "1x1", "steps", "user", "prompt", "mask", "\\ud800", "../../etc/x"]
+PICTURES = [png(), *BROKEN.values()]
+
+
+def malformed(rng):
+    """A body and its kind: JSON of any fields, cut and spoilt, or far too deep; or a form with any pictures."""
+    values = [*WORDS, -1, 1e308, None, [], {}, True, base64.b64encode(rng.choice(PICTURES)).decode()]
+    fields = {rng.choice([*WORDS, "image"]): rng.choice(values) for _ in range(rng.randint(0, 4))}
+    if rng.random() < 0.2:
+        body = rng.choice([b"[", b'{"model":']) * rng.choice([10, 10_000])
+    elif rng.random() < 0.3:
+        parts = {f'"{key}"': str(value).encode() for key, value in fields.items()}
+        parts |= {f'"{key}"; filename="x"': rng.choice(PICTURES) for key in rng.sample(["image", "mask"], 2)}
+        head = "B\r\nContent-Disposition: form-data; name="
+        said = [f"{head}{key}\r\n\r\n".encode("utf-8", "replace") + part for key, part in parts.items()]
+        body = b"--" + b"\r\n--".join([*said, b"B--\r\n"])
+        return body if rng.random() < 0.8 else body[: rng.randrange(len(body))], "multipart/form-data; boundary=B"
+    else:
+        body = json.dumps(fields).encode()
+    if rng.random() < 0.5:
+        cut = rng.randrange(len(body) + 1)
+        body = body[:cut] + bytes(rng.randrange(256) for _ in range(rng.randint(0, 5))) + body[cut + 1 :]
+    return body, rng.choice(["application/json", "multipart/form-data", "text/plain; x=1", ""])
+
+
 def test_malformed_requests_are_refused_and_no_more(box):
-    """Ten thousand of them: never a 5xx but those that are meant, and no answer that is no object."""
+    """Ten thousand of them: never a 5xx, no answer that is no object, and a line of the access log for each."""
     rng = random.Random(1)
     paths = ["/", "/x", "/v1/models", "/v1/images/generations", "/v1/images/edits", "/sdapi/v1/txt2img", "/v1/box"]
-    words = ["model", "a", "zz", "n", "size", "1x1", "steps", "user", "prompt", "mask", "\\ud800", "../../etc/x"]
-    methods = ["GET", "POST", "PUT", "DELETE"]
-    meant = {"broken", "large"}
+    methods = ["GET", "POST", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"]
+    assert box.ask("a").status_code == 200
+    lines, found = len(box.said), Counter()
     for _ in range(10_000):
-        values = [*words, -1, 1e308, None, [], {}, True]
-        fields = {rng.choice(words): rng.choice(values) for _ in range(rng.randint(0, 4))}
-        body = json.dumps(fields).encode()
-        if rng.random() < 0.5:
-            cut = rng.randrange(len(body) + 1)
-            body = body[:cut] + bytes(rng.randrange(256) for _ in range(rng.randint(0, 5))) + body[cut + 1 :]
-        headers = {"content-type": rng.choice(["application/json", "multipart/form-data", "text/plain; x=1", ""])}
-        answer = box.client.request(rng.choice(methods), rng.choice(paths), content=body, headers=headers)
-        assert answer.status_code < 500 or fields.get("model") in meant, (fields, answer.text)
-        if answer.status_code >= 400 and answer.headers.get("content-type") == "application/json":
+        body, kind = malformed(rng)
+        # What has no length comes in chunks.
+        content = body if rng.random() < 0.8 else iter([body])
+        answer = box.client.request(
+            rng.choice(methods), rng.choice(paths), content=content, headers={"content-type": kind}
+        )
+        assert answer.status_code < 500, (body, answer.text)
+        if answer.status_code >= 400:
             assert answer.json()["error"]["message"]
+        found[answer.status_code] += 1
+    assert found.keys() >= {200, 400, 404, 405}
+    until(lambda: len(box.said) >= lines + 10_000)
     assert box.ask("a").status_code == 200
 
 
@@ -168,6 +211,10 @@ def test_a_key_is_asked_for(tmp_path):
         assert "Authorization: Bearer" in refused.json()["error"]["message"]
         assert box.client.get("/v1/models", headers={"authorization": "Bearer secre"}).status_code == 401
         assert box.client.get("/v1/models", headers={"authorization": "Bearer secret"}).status_code == 200
+        # The page may be looked at without it, and that is all.
+        assert box.client.get("/").status_code == 200
+        for path in ("/", "/healthz"):
+            assert box.client.post(path, json={"model": "a"}).status_code == 401
 
 
 def test_others_are_let_in_only_with_a_key(tmp_path):

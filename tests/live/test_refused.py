@@ -38,3 +38,20 @@ def test_what_cannot_be_served_is_said(tmp_path, box, models, told):
     assert ran.status == 2
     assert told in " ".join(ran.err.split())
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.heavy("starlette", "uvicorn", "httpx", "prometheus_client")
+@pytest.mark.parametrize(
+    "cloud",
+    [
+        "http://a:b", "http://a:99999", "http://a:0", "http://a:-1", "http://:80", "ftp://a", "a:80", "http://[::1",
+        "http://a b", "http://a,http://b:c", "",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_a_cloud_is_said(tmp_path, cloud):
+    path = tmp_path / "mine.yaml"
+    path.write_text(BOX.format(box="", takes=TAKES, models=f", a: {{{WORKER}}}"))
+    ran = call("live", path, "--port", "0", "--cloud", cloud)
+    assert ran.status == 2
+    assert "is no address; give http://HOST:PORT, with commas between several" in " ".join(ran.err.split())
+    assert "Traceback" not in ran.err

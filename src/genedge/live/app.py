@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from genedge.live import wishes
-from genedge.live.asked import as_error, check_key, disconnected, failed
+from genedge.live.asked import LOOKS, as_error, disconnected, failed, handlers, let_in
 from genedge.live.bodies import Bodies
 from genedge.live.cloud import PASSED_ON
 from genedge.live.driver import Driver
@@ -28,6 +28,14 @@ from genedge.text import shortened
 Answer = Callable[[Request], Awaitable[Response]]
 # What says nothing of the box but that it lives; the page asks for the rest, and shows the key then.
 PUBLIC = ("/", "/healthz")
+# In a request that is to be answered 429 if it would have to wait: no.
+WAIT = "X-Genedge-Wait"
+# Headers of a request that are for the box alone.
+STAYS_HERE = ("authorization", "cookie", "origin")
+# Of who asks, in characters: it is kept with each request.
+MOST_USER = 256
+# A client that takes nothing of its answer for so long is gone [s].
+STALLED_S = 60.0
 
 
 class Door(NamedTuple):
@@ -71,22 +79,23 @@ class Box:
         """
         self.driver, self.door, self.metrics, self.soon, self.peers = driver, door, metrics, soon, peers
         self._bodies = Bodies(door.most_bytes)
+        # Pictures are read one after the other: each may take much memory.
+        self._reads = asyncio.Lock()
         self._models = {name.lower(): name for name in driver.file.models.named}
         self._last = next(iter(self._models.values()), None)
         self._progress: Progress | None = None
 
     def open(self, answer: Answer) -> Answer:
-        """Asks for the key, and turns failures into answers; a line is written for each.
+        """Lets in who may, and turns failures into answers; a line is written for each.
 
         Args:
             answer: to a request that is let in.
         """
 
         async def endpoint(request: Request) -> Response:
-            began = time.monotonic()
+            request.state.began = began = time.monotonic()
             try:
-                if request.url.path not in PUBLIC:
-                    check_key(request, self.door.key)
+                let_in(request, self.door.key, request.url.path in PUBLIC and request.method in LOOKS)
                 response = await answer(request)
             except Failure as failure:
                 response = failed(failure)
@@ -94,10 +103,20 @@ class Box:
                 response = Response(status_code=499)
             finally:
                 self._bodies.done(request)
-            self.metrics.accessed(request.method, request.url.path, response.status_code, time.monotonic() - began)
+            self.answered(request, response.status_code, time.monotonic() - began)
             return response
 
         return endpoint
+
+    def answered(self, request: Request, status: int, took_s: float) -> None:
+        """A request was answered.
+
+        Args:
+            request: it.
+            status: of the answer.
+            took_s: until its head was sent [s].
+        """
+        self.metrics.accessed(request.method, request.url.path, status, took_s)
 
     # --- Images
 
@@ -115,12 +134,12 @@ class Box:
             if "image" not in files:
                 raise Failure("bad", "image: a file is missing")
             return await self._images(
-                request, await asyncio.to_thread(wishes.openai, fields, files["image"], files.get("mask"))
+                request, await self._read(wishes.openai, fields, files["image"], files.get("mask"))
             )
         body = await self._bodies.fields(request)
         image = wishes.decoded(body.get("image"), "image")
         mask = wishes.decoded(body["mask"], "mask") if body.get("mask") else None
-        return await self._images(request, await asyncio.to_thread(wishes.openai, body, image, mask))
+        return await self._images(request, await self._read(wishes.openai, body, image, mask))
 
     async def _images(self, request: Request, wish: wishes.Wish) -> Response:
         ticket = self._submit(request, wish)
@@ -136,13 +155,17 @@ class Box:
         body = await self._bodies.fields(request)
         if self._has_server(body.get("model")):
             return await self.passed(request)
-        wish = await asyncio.to_thread(wishes.a1111, body)
+        wish = await self._read(wishes.a1111, body)
         ticket = self._submit(request, wish)
         await self._begun(request, ticket)
         images = await self._whole(request, ticket)
         info = json.dumps({"seed": wish.picture.seed, "sd_model_name": ticket.request.model})
         encoded = [base64.b64encode(png).decode() for png in images]
         return JSONResponse({"images": encoded, "parameters": {}, "info": info}, headers=_told(ticket))
+
+    async def _read(self, interface: Callable[..., wishes.Wish], *given: Any) -> wishes.Wish:
+        async with self._reads:
+            return await asyncio.to_thread(interface, *given)
 
     async def progress(self, request: Request) -> Response:
         """`GET /sdapi/v1/progress`: of what was last told of."""
@@ -176,16 +199,16 @@ class Box:
         body = await self._bodies.whole(request)
         try:
             fields = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields = None
         if not isinstance(fields, dict) or not isinstance(fields.get("model"), str):
             raise Failure("model", f"{request.url.path}: no such path, nor a model in the body to pass it on to")
         query = request.scope["query_string"].decode("latin-1")
         path = request.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
-        headers = {key: value for key, value in request.headers.items() if key not in ("authorization", "cookie")}
-        job = Passed(request.method, path, headers, body, *wishes.images_of(fields))
+        headers = {key: value for key, value in request.headers.items() if key not in STAYS_HERE}
+        job = Passed(request.method, path, headers, body, *wishes.images_of(fields), *wishes.steps_of(fields))
         model, user = self._model(fields["model"]), self._user(request, str(fields.get("user") or ""))
-        ticket = self._take(request, model, user, wishes.steps_of(fields), len(body) / 1e6, job)
+        ticket = self._take(request, model, user, job.steps, len(body) / 1e6, job)
         await self._begun(request, ticket)
         head = await self._next(request, ticket)
         if not isinstance(head, Head):
@@ -216,10 +239,29 @@ class Box:
 
     def _take(self, request: Request, model: str, user: str, steps: float, megabytes: float, job: Job) -> Ticket:
         """By this box, or first by another that would serve sooner; what one has passed on goes no further."""
+        stays, waits = PASSED_ON in request.headers, self._may_wait(request)
         self.soon.asked(model)
-        stays = PASSED_ON in request.headers
-        sooner = None if stays or self.peers is None else self.peers.sooner(model, self.soon.seen)
-        return self.driver.submit(model, user, steps, megabytes, job, stays, sooner)
+        peers = self.peers if waits and not stays else None
+        sooner = None if peers is None else peers.sooner(model, self.soon.seen)
+        try:
+            ticket = self.driver.submit(model, user, steps, megabytes, job, stays, sooner)
+        except Failure as failure:
+            self.metrics.refused(model, failure.kind)
+            if stays and failure.kind == "large":
+                # Another box may have room for it: it is not the client who is told so, but the box that asks.
+                raise Failure("memory", failure.message) from None
+            raise
+        if not waits and not ticket.begun.is_set():
+            ticket.counts_as = "busy"
+            self.driver.leave(ticket)
+            raise Failure("busy", f"{model}: not served at once, and nothing may wait", self.soon.seen().busy_s)
+        return ticket
+
+    def _may_wait(self, request: Request) -> bool:
+        said = request.headers.get(WAIT, "yes")
+        if said not in ("yes", "no"):
+            raise Failure("bad", f"{WAIT}: must be no or yes, not {shortened(said)}")
+        return said == "yes" and self.driver.limits.waiting > 0
 
     def _has_server(self, name: object) -> bool:
         """Whether a model is a server of its own, which takes requests as they come."""
@@ -236,6 +278,8 @@ class Box:
 
     def _user(self, request: Request, said: str) -> str:
         """Who asks: as said, else the address that it comes from."""
+        if len(said) > MOST_USER:
+            raise Failure("bad", f"user: it may have {MOST_USER} characters, not {len(said)}")
         return said or (request.client.host if request.client else "")
 
     async def _begun(self, request: Request, ticket: Ticket) -> None:
@@ -253,7 +297,9 @@ class Box:
                 if began.done() or time.monotonic() < deadline or self._resident(ticket.request.model):
                     continue
                 raise Failure("loading", f"{ticket.request.model} is being loaded; ask again", 10.0)
-        except BaseException:
+        except BaseException as e:
+            if isinstance(e, Failure):
+                ticket.counts_as = e.kind
             self.driver.leave(ticket)
             raise
         finally:
@@ -310,7 +356,10 @@ class Box:
 
 
 class _AsItComes(Response):
-    """The answer of a model's server, piece by piece; one that breaks off has no end, so that it shows."""
+    """The answer of a model's server, piece by piece; one that breaks off has no end, so that it shows.
+
+    A client that takes none of it for long is gone: its model has others to serve.
+    """
 
     def __init__(self, driver: Driver, ticket: Ticket, head: Head) -> None:
         self._driver, self._ticket = driver, ticket
@@ -333,9 +382,12 @@ class _AsItComes(Response):
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while not isinstance(piece := await self._ticket.pieces.get(), Ended):
                 if isinstance(piece, bytes):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    async with asyncio.timeout(STALLED_S):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
             if piece.failure is None:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            pass
         finally:
             self._driver.leave(self._ticket)
 
@@ -365,17 +417,19 @@ def application(box: Box, more: list[Route]) -> Starlette:
             route("/sdapi/v1/sd-models", box.sd_models, "GET"),
             *more,
             route("/{rest:path}", box.passed, *every),
-        ]
+        ],
+        exception_handlers=handlers(box.answered),
     )
 
 
 def _told(ticket: Ticket) -> dict[str, str]:
     """Who served, why, and with how many steps."""
+    steps = ticket.told_steps
     return {
         "X-Genedge-Request": str(ticket.request.number),
         "X-Genedge-Served-By": ticket.served_by,
         "X-Genedge-Why": ticket.why.encode("ascii", "replace").decode().replace("\n", " "),
-        "X-Genedge-Steps": "" if ticket.steps is None else f"{ticket.steps:g}",
+        "X-Genedge-Steps": "" if steps is None else f"{steps:g}",
     }
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from genedge.live.jobs import Failure
 
@@ -83,21 +84,28 @@ class Bodies:
             Its fields and its files.
 
         Raises:
-            Failure: it is none, is too long or does not say how long, or too many are there.
+            Failure: it is none, is too long, or too many are there.
         """
-        said = request.headers.get("content-length", "")
-        if not said.isdecimal():
-            raise self._too_long()
-        self._refuse_too_long(said)
-        self._counts(request, int(said))
+        self._refuse_too_long(request.headers.get("content-length", ""))
+
+        async def counted() -> Message:
+            message = await request.receive()
+            self._counts(request, len(message.get("body", b"")))
+            if request.state.held > self._most:
+                raise self._too_long()
+            return message
+
         fields, files = {}, {}
         try:
-            async with request.form(max_files=4, max_fields=64, max_part_size=self._most) as form:
+            counting = Request(request.scope, counted)
+            async with counting.form(max_files=4, max_fields=64, max_part_size=self._most) as form:
                 for key, value in form.multi_items():
                     if isinstance(value, UploadFile):
                         files[key.removesuffix("[]")] = await value.read()
                     else:
                         fields[key] = value
+        except (Failure, ClientDisconnect):
+            raise
         except Exception as e:
             raise Failure("bad", f"the body is no form: {e}") from None
         return fields, files

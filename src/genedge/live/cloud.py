@@ -91,6 +91,7 @@ class HttpCloud:
             ticket.put(Head(answer.status_code, answer.headers))
             async for piece in answer.aiter_raw():
                 ticket.put(piece)
+                await ticket.room()
         finally:
             await asyncio.shield(answer.aclose())
 

@@ -176,14 +176,14 @@ class Driver:
         Args:
             ticket: its.
         """
-        ticket.left = True
+        ticket.leave()
         if ticket.request.waiting:
             now = self.now()
             self.server.cancel(now, ticket.request)
             self.journal.write("cancelled", now, number=ticket.request.number)
             self._places.leave(ticket.request.user)
             del self._tickets[ticket.request.number]
-            self._ended(Outcome(ticket, None, now, "left"))
+            self._ended(Outcome(ticket, None, now, ticket.counts_as))
             self._ask_all(now)
 
     # --- Its life

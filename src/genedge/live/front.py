@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from genedge.live.app import Door
-from genedge.live.asked import check_key, disconnected, failed
+from genedge.live.asked import disconnected, failed, handlers, let_in
 from genedge.live.bodies import Bodies
 from genedge.live.jobs import Failure
 from genedge.live.others import Other, Others
@@ -62,7 +62,8 @@ class Front:
                 Route("/v1/models", self._models),
                 Route("/v1/box", self._boxes),
                 Route("/{rest:path}", self._passed, methods=EVERY),
-            ]
+            ],
+            exception_handlers=handlers(lambda request, status, took_s: self.told(request, "", status, took_s)),
         )
 
     def close(self) -> None:
@@ -84,7 +85,8 @@ class Front:
             lines.append(f'genedge_door_box_answers{{box="{number}"}} {int(box.seen is not None)}')
             if box.seen is not None:
                 lines.append(f'genedge_door_box_busy_seconds{{box="{number}"}} {box.seen.busy_s:g}')
-        return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+        answer = PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+        return self._open(request) or answer
 
     async def _models(self, request: Request) -> Response:
         has: dict[str, bool] = {}
@@ -101,15 +103,15 @@ class Front:
 
     def _open(self, request: Request) -> Response | None:
         try:
-            check_key(request, self._door.key)
+            let_in(request, self._door.key)
         except Failure as failure:
             return failed(failure)
         return None
 
     async def _passed(self, request: Request) -> Response:
-        began = time.monotonic()
+        request.state.began = began = time.monotonic()
         try:
-            check_key(request, self._door.key)
+            let_in(request, self._door.key)
             if self.closed:
                 raise Failure("busy", "the boxes are about to end", 30.0)
             # Until its answer has been passed on to its end.
@@ -174,6 +176,8 @@ class Front:
         query = request.scope["query_string"].decode("latin-1")
         path = request.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         headers = {**passed_on(request.headers), "authorization": f"Bearer {self._key}"}
+        # The door has looked at it; a box would compare it with its own address.
+        headers.pop("origin", None)
         asks = asyncio.ensure_future(_begun(server, request.method, path, headers, body))
         ends = [asyncio.ensure_future(disconnected(request)), asyncio.ensure_future(box.gone.wait())]
         try:

@@ -1,6 +1,7 @@
 """What clients want, what they get, and who makes it."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
@@ -9,7 +10,9 @@ from genedge.edge.models import Model
 from genedge.edge.request import Request
 from genedge.edge.server import Waited
 
-Kind = Literal["bad", "model", "busy", "loading", "memory", "gone", "failed"]
+Kind = Literal["bad", "large", "key", "origin", "model", "busy", "loading", "memory", "gone", "failed"]
+# Of an answer so much may be ahead of its client; whoever makes it then waits until some of it is taken.
+AHEAD_BYTES = 16 << 20
 
 
 class Picture(NamedTuple):
@@ -48,6 +51,8 @@ class Passed(NamedTuple):
         body: all of it.
         images: that it asks for at once.
         size: height and width of each [px]; None for the model's own.
+        steps: that it asks for; 1 if it does not say.
+        steps_in: the field of its body that says so; None if none does.
     """
 
     method: str
@@ -56,6 +61,20 @@ class Passed(NamedTuple):
     body: bytes
     images: int = 1
     size: tuple[int, int] | None = None
+    steps: float = 1.0
+    steps_in: str | None = None
+
+    def told(self, steps: float) -> bytes:
+        """Its body as the worker gets it: as it came, unless it asks for more steps than it was allotted.
+
+        Args:
+            steps: that it was allotted.
+        """
+        if self.steps_in is None or steps == self.steps:
+            return self.body
+        fields = json.loads(self.body)
+        fields[self.steps_in] = int(steps) if steps == int(steps) else steps
+        return json.dumps(fields).encode()
 
 
 Job = Picture | Passed
@@ -132,6 +151,36 @@ class Ended(NamedTuple):
 Piece = Progress | Images | Head | bytes | Ended
 
 
+class Pieces(asyncio.Queue[Piece]):
+    """Pieces of an answer that its client has not taken yet."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        super().__init__()
+        self._bytes, self._taken = 0, asyncio.Event()
+
+    def _put(self, item: Piece) -> None:
+        self._bytes += len(item) if isinstance(item, bytes) else 0
+        super()._put(item)
+
+    def _get(self) -> Piece:
+        item = super()._get()
+        self._bytes -= len(item) if isinstance(item, bytes) else 0
+        self._taken.set()
+        return item
+
+    async def room(self) -> None:
+        """Returns when there is room for more."""
+        while self._bytes > AHEAD_BYTES:
+            self._taken.clear()
+            await self._taken.wait()
+
+    def drop(self) -> None:
+        """Nobody takes any more."""
+        while not self.empty():
+            self.get_nowait()
+
+
 @dataclass(eq=False)
 class Ticket:
     """A request that the box has taken.
@@ -146,6 +195,7 @@ class Ticket:
         why: it was served there.
         tries: how often it was begun.
         left: whether the client is gone.
+        counts_as: what its end counts as, if its client goes before it is served.
         answered: whether anything of the answer has come, so that another would be a second one.
         stays: whether another box has passed it on, so that it is served here or not at all.
         returns: whether it is served here after all, if it cannot be where it is sent first.
@@ -154,13 +204,14 @@ class Ticket:
 
     request: Request
     job: Job
-    pieces: "asyncio.Queue[Piece]" = field(default_factory=asyncio.Queue)
+    pieces: Pieces = field(default_factory=Pieces)
     steps: float | None = None
     waited: Waited | None = None
     served_by: str = ""
     why: str = ""
     tries: int = 0
     left: bool = False
+    counts_as: str = "left"
     answered: bool = False
     stays: bool = False
     returns: bool = False
@@ -174,6 +225,21 @@ class Ticket:
             self.answered = True
         if not self.left:
             self.pieces.put_nowait(piece)
+
+    async def room(self) -> None:
+        """Returns when the client has taken enough of the answer for more of it, or is gone."""
+        await self.pieces.room()
+
+    def leave(self) -> None:
+        """The client is gone."""
+        self.left = True
+        self.pieces.drop()
+
+    @property
+    def told_steps(self) -> float | None:
+        """Steps that whoever serves it was told; None if it is not served yet, or was told of none."""
+        untold = isinstance(self.job, Passed) and self.job.steps_in is None
+        return None if untold else self.steps
 
 
 class Limits(NamedTuple):
@@ -201,7 +267,7 @@ class Outcome(NamedTuple):
         ticket: it.
         began: when it began to be generated; None if it never was [s].
         now: [s].
-        outcome: `edge`, `cloud`, `left`, or the kind of failure.
+        outcome: `edge`, `cloud`, or what there was instead: `left`, or the kind of failure.
     """
 
     ticket: Ticket
@@ -219,6 +285,9 @@ class Sink(Protocol):
         Args:
             piece: it.
         """
+
+    async def room(self) -> None:
+        """Returns when there is room for more of a long answer."""
 
 
 class Worker(Protocol):

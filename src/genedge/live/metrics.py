@@ -24,7 +24,9 @@ class Metrics:
         """
         self._log = log
         self._registry = r = CollectorRegistry()
-        self._requests = Counter("genedge_requests", "Requests that ended", ["model", "outcome"], registry=r)
+        self._requests = Counter(
+            "genedge_requests", "Requests that ended or were refused", ["model", "outcome"], registry=r
+        )
         self._duration = Histogram(
             "genedge_request_seconds", "From arrival to end", ["model"], buckets=SECONDS, registry=r
         )
@@ -65,8 +67,17 @@ class Metrics:
         if outcome.began is not None:
             self._queue.labels(model).observe(outcome.began - ticket.request.time)
             self._generation.labels(model).observe(outcome.now - outcome.began)
-        if ticket.steps is not None:
-            self._steps.labels(model).inc(ticket.steps)
+        if ticket.told_steps is not None:
+            self._steps.labels(model).inc(ticket.told_steps)
+
+    def refused(self, model: str, why: str) -> None:
+        """A request was not taken on.
+
+        Args:
+            model: its.
+            why: the kind of failure.
+        """
+        self._requests.labels(model, why).inc()
 
     def shadowed(self, found: Sequence[Mapping[str, Any]]) -> None:
         """What the same requests would have cost under other schedulers.

@@ -54,13 +54,16 @@ class CommandWorker(processes.OfProcess):
         if isinstance(job, Picture):
             raise Failure("bad", f"{self._model} is a server of its own: ask it on one of its own paths")
         try:
-            async with await self._server.ask(job.method, job.path, passed_on(job.headers), job.body) as answer:
+            async with await self._server.ask(
+                job.method, job.path, passed_on(job.headers), job.told(steps)
+            ) as answer:
                 if answer.status >= FAILED:
                     await self._refused(answer, sink)
                     return
                 sink.put(Head(answer.status, answer.headers))
                 async for piece in answer.pieces():
                     sink.put(piece)
+                    await sink.room()
         except BrokenOffError as e:
             with_end = asyncio.ensure_future(self._process.gone())
             await asyncio.wait([with_end], timeout=1.0)

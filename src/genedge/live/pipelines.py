@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from genedge.calibrate.pipeline import SMALL
 from genedge.errors import InputError
 from genedge.live.jobs import Picture
+from genedge.live.pictures import picture_of
 from genedge.own import failure, from_file, in_file
 
 Tick = Callable[[int, int], None]
@@ -198,22 +199,16 @@ def parts_of(picture: Picture) -> tuple[Any, Any]:
         The image; and one that is white where it is to be repaired, None where neither says so.
 
     Raises:
-        InputError: one of them is no image.
+        InputError: one of them is no image that is read.
     """
-    from PIL import Image, UnidentifiedImageError
-
     assert picture.image is not None
-    try:
-        image = Image.open(io.BytesIO(picture.image))
-        image.load()
-        where = None
-        if picture.mask is not None:
-            where = Image.open(io.BytesIO(picture.mask)).convert("L")
-        elif image.mode in ("RGBA", "LA"):
-            transparent = image.getchannel("A").point(lambda value: 255 - value)
-            where = transparent if transparent.getbbox() else None
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as e:
-        raise InputError(f"image or mask: cannot be read: {e}") from None
+    image = picture_of(picture.image, "image")
+    where = None
+    if picture.mask is not None:
+        where = picture_of(picture.mask, "mask").convert("L")
+    elif image.mode in ("RGBA", "LA"):
+        transparent = image.getchannel("A").point(lambda value: 255 - value)
+        where = transparent if transparent.getbbox() else None
     return image, where
 
 

@@ -30,7 +30,8 @@ class Places:
             Failure: all places are taken, or all of this user.
         """
         waiting = sum(map(len, self._server.waiting.values()))
-        if waiting >= self._limits.waiting:
+        # Where none may wait, each comes to see whether it is served at once, and else goes at once.
+        if waiting >= max(self._limits.waiting, 1):
             raise Failure("busy", f"{waiting} requests wait, which is all that may", self._free_in_s())
         his = self._of[user] if user else 0
         if his >= self._limits.waiting_of_user:
@@ -66,7 +67,7 @@ class Places:
         needs, most = server.models[model].memory_mb + server.working_of_mb(request), max(server.box.gpus)
         of_it = "" if request.working_mb is None else f", {request.working_mb} of them for so many and large images"
         return Failure(
-            "memory",
+            "large",
             f"{model} takes {needs} MB{of_it}, and the largest GPU has {most} MB for models, pinned ones included",
         )
 

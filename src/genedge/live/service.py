@@ -189,11 +189,21 @@ def urls_of(said: str) -> list[str]:
     """
     urls = [url.strip().rstrip("/").removesuffix("/v1") for url in said.split(",")]
     for url in urls:
-        if not url.startswith(("http://", "https://")) or not urlsplit(url).hostname:
+        if not _is_address(url):
             raise InputError(
                 f"--cloud {said}: {url!r} is no address; give http://HOST:PORT, with commas between several"
             )
     return urls
+
+
+def _is_address(url: str) -> bool:
+    """Whether others can be asked there: `port` is looked at, since only then what is none is found out."""
+    try:
+        at = urlsplit(url)
+        found = at.scheme in ("http", "https") and bool(at.hostname) and at.port != 0
+    except ValueError:
+        return False
+    return found and " " not in url and url.isprintable()
 
 
 def worker_of(model: str, said: WorkerSection | None, gpu: int) -> Worker:

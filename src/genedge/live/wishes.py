@@ -8,10 +8,12 @@ import random
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from genedge.errors import InputError
 from genedge.live.jobs import Failure, Picture
+from genedge.live.pictures import MOST_PX, picture_of
 from genedge.text import shortened
 
-MOST_IMAGES, MOST_STEPS, MOST_PX = 10, 10_000, 8192
+MOST_IMAGES, MOST_STEPS = 10, 10_000
 MASKS = ("transparent", "white", "black")
 
 
@@ -77,7 +79,12 @@ def a1111(body: Mapping[str, Any]) -> Wish:
     if not isinstance(override, dict):
         raise _bad("override_settings", "a mapping", override)
     width, height = _whole(body, ("width",), None, 1, MOST_PX), _whole(body, ("height",), None, 1, MOST_PX)
-    batch, rounds = _whole(body, ("batch_size",), 1, 1, MOST_IMAGES), _whole(body, ("n_iter",), 1, 1, MOST_IMAGES)
+    batch = _whole(body, ("batch_size",), 1, 1, MOST_IMAGES) or 1
+    rounds = _whole(body, ("n_iter",), 1, 1, MOST_IMAGES) or 1
+    if batch * rounds > MOST_IMAGES:
+        raise Failure(
+            "bad", f"batch_size: times n_iter it is {batch * rounds} images; at most {MOST_IMAGES} are made"
+        )
     image = mask = None
     if "init_images" in body:
         given = body["init_images"]
@@ -95,7 +102,7 @@ def a1111(body: Mapping[str, Any]) -> Wish:
             prompt=_text(body, "prompt", "") or "",
             negative=_text(body, "negative_prompt", "") or "",
             seed=_seed(body),
-            images=min((batch or 1) * (rounds or 1), MOST_IMAGES),
+            images=batch * rounds,
             size=None if width is None or height is None else (height, width),
             guidance=_number(body, "cfg_scale"),
             image=image,
@@ -131,42 +138,43 @@ def white_where_repaired(mask: bytes, repairs: str) -> bytes:
         repairs: where it asks for repair: where it is `transparent`, `white` or `black`.
 
     Raises:
-        Failure: it is no picture, or has nothing transparent to go by.
+        Failure: it is no picture that is read, or has nothing transparent to go by.
     """
-    from PIL import Image, UnidentifiedImageError
-
     try:
-        picture = Image.open(io.BytesIO(mask))
-        if repairs == "transparent":
-            if picture.mode not in ("RGBA", "LA", "PA"):
-                raise Failure(
-                    "bad",
-                    "mask: it has no transparency, and is to be repaired where it is transparent; or say "
-                    "mask_repairs=white or mask_repairs=black",
-                )
-            where = picture.getchannel("A").point(lambda value: 255 - value)
-        else:
-            where = picture.convert("L")
-            if repairs == "black":
-                where = where.point(lambda value: 255 - value)
-        file = io.BytesIO()
-        where.save(file, "PNG")
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as e:
-        raise Failure("bad", f"mask: not a picture that can be read: {e}") from None
+        picture = picture_of(mask, "mask")
+    except InputError as e:
+        raise Failure("bad", str(e)) from None
+    if repairs != "transparent":
+        where = picture.convert("L")
+    elif picture.mode in ("RGBA", "LA", "PA"):
+        where = picture.getchannel("A")
+    else:
+        raise Failure(
+            "bad",
+            "mask: it has no transparency, and is to be repaired where it is transparent; or say "
+            "mask_repairs=white or mask_repairs=black",
+        )
+    if repairs != "white":
+        where = where.point(lambda value: 255 - value)
+    file = io.BytesIO()
+    where.save(file, "PNG")
     return file.getvalue()
 
 
-def steps_of(body: Mapping[str, Any]) -> float:
+def steps_of(body: Mapping[str, Any]) -> tuple[float, str | None]:
     """How much a request that is passed on asks for: steps, or tokens.
 
     Args:
         body: fields, of any interface.
+
+    Returns:
+        How much, and in which field; 1 and None where it does not say.
     """
     for field in ("num_inference_steps", "steps", "max_completion_tokens", "max_tokens"):
         value = body.get(field)
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6:
-            return float(value)
-    return 1.0
+            return float(value), field
+    return 1.0, None
 
 
 def images_of(body: Mapping[str, Any]) -> tuple[int, tuple[int, int] | None]:

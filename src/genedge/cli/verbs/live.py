@@ -55,7 +55,7 @@ def live(
             f"the key is read from {CLOUD_KEY}.",
         ),
     ] = None,
-    waiting: Annotated[int, typer.Option(min=1, help="Requests that may wait; more are answered 429.")] = 1000,
+    waiting: Annotated[int, typer.Option(min=0, help="Requests that may wait; more are answered 429.")] = 1000,
     waiting_of_user: Annotated[int, typer.Option(min=1, help="Likewise, of one user.")] = 100,
     hold: Annotated[
         float, typer.Option(min=0, max=3600, help="Seconds that a client is held while its model loads; then 503.")
