@@ -7,7 +7,8 @@ from genedge.live.jobs import Failure
 
 WORDS = re.compile(
     r"out[ _-]?of[ _-]?memory|MemoryError|OutOfMemory|bad_alloc|cannot allocate memory|failed to allocate|"
-    r"unable to allocate|insufficient memory|not enough memory|ErrorOutOfDeviceMemory",
+    r"unable to allocate|can't allocate memory|insufficient memory|not enough memory|ErrorOutOfDeviceMemory|"
+    r"STATUS_ALLOC_FAILED",
     re.IGNORECASE,
 )
 
