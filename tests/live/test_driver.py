@@ -5,7 +5,7 @@ import functools
 import re
 
 import pytest
-from live_boxes import House, answer_of
+from live_boxes import FakeWorker, House, answer_of
 
 from genedge.live.jobs import Failure, Limits
 from genedge.live.journal import FileJournal, NoJournal
@@ -131,6 +131,46 @@ async def test_a_worker_that_dies_at_rest_is_noticed(tmp_path):
     await asyncio.sleep(0.02)
     assert not house.driver.server.gpus[0].resident
     assert (await answer_of(house.ask("a")))[1] is None
+
+
+class Odd(FakeWorker):
+    """Fails as nobody foresaw."""
+
+    async def start(self):
+        if self.house.failing.pop("start", None):
+            raise ValueError("No closing quotation")
+        await super().start()
+
+    async def make(self, job, steps, sink):
+        if self.house.failing.pop("make", None):
+            raise RecursionError("too deep")
+        await super().make(job, steps, sink)
+
+
+@live
+async def test_what_nobody_foresaw_is_told_and_the_service_goes_on(tmp_path):
+    house = House(tmp_path, NoJournal(), limits=Limits(load_tries=1), kind=Odd)
+    house.failing["start"] = True
+    _, failure = await answer_of(house.ask("a"))
+    assert (failure.kind, failure.message) == ("failed", "loading a has failed: ValueError: No closing quotation")
+    assert (await answer_of(house.ask("b")))[1] is None
+    house.failing["make"] = True
+    _, failure = await answer_of(house.ask("b"))
+    assert (failure.kind, failure.message) == ("failed", "generating by b has failed: RecursionError: too deep")
+    assert (await answer_of(house.ask("b")))[1] is None
+    await house.driver.close()
+
+
+@live
+async def test_a_cloud_that_fails_as_nobody_foresaw_is_told(tmp_path):
+    async def cloud(ticket):
+        raise ValueError("Invalid URL component 'path'")
+
+    house = House(tmp_path, NoJournal(), cloud=cloud)
+    _, failure = await answer_of(house.ask("large"))
+    told = "the cloud's answer has failed: ValueError: Invalid URL component 'path'"
+    assert (failure.kind, failure.message) == ("failed", told)
+    await house.driver.close()
 
 
 @live

@@ -27,7 +27,7 @@ from genedge.live.driver import Driver
 from genedge.live.jobs import Failure, Limits, Outcome, Worker
 from genedge.live.journal import FileJournal, Journal, NoJournal
 from genedge.live.metrics import Metrics
-from genedge.live.of_command import CommandWorker
+from genedge.live.of_command import CommandWorker, why_no_command
 from genedge.live.of_pipeline import PipelineWorker
 from genedge.live.peers import Peers
 from genedge.live.shadow import Shadows
@@ -82,7 +82,8 @@ def check(wanted: Wanted) -> None:
         wanted: how it is to be.
 
     Raises:
-        InputError: a model has no worker, or the box is open to others without a key.
+        InputError: a model has no worker, or one that could not be started, or the box is open to others without a
+            key.
     """
     if wanted.host not in ("127.0.0.1", "localhost", "::1") and wanted.door.key is None:
         raise InputError(
@@ -100,7 +101,8 @@ def check(wanted: Wanted) -> None:
     if not wanted.file.models.named:
         raise InputError(f"{wanted.file.name}: no model is named; a live box serves those that are")
     for model in wanted.file.models.named:
-        if wanted.file.models.worker(model) is None:
+        worker = wanted.file.models.worker(model)
+        if worker is None:
             raise InputError(
                 f"{wanted.file.name}: models.{model}.worker is missing; give {{pipeline: FOLDER}} or {{command: "
                 "'server --port {port}', health: /healthz}"
@@ -110,6 +112,8 @@ def check(wanted: Wanted) -> None:
                 f"{wanted.file.name}: models.{model}.needs is for replays; each live worker is a process with all "
                 "weights of its own, so leave it out, and give memory_gb of all of them"
             )
+        if worker.command is not None and (why := why_no_command(worker.command)) is not None:
+            raise InputError(f"{wanted.file.name}: models.{model}.worker.command: {why}")
 
 
 async def serve(wanted: Wanted, beside: Beside | None = None) -> None:
