@@ -151,15 +151,6 @@ async def _serve(wanted: Wanted, listens: socket.socket, beside: Beside | None) 
 
     driver = Driver(wanted.file, wanted.scheduler, worker, journal, wanted.limits, peers, ended, past)
     soon = Soon(driver)
-    try:
-        await driver.start()
-    except Failure as e:
-        await driver.close()
-        raise InputError(f"{wanted.file.name}: {e.message}") from None
-    tasks = [asyncio.create_task(watch(driver, device))]
-    tasks.append(asyncio.create_task(shadows.run(account.served)))
-    if peers is not None:
-        tasks.append(asyncio.create_task(peers.watch()))
 
     async def page(request: Request) -> Response:
         return HTMLResponse((files("genedge.live") / "page.html").read_text(encoding="utf-8"))
@@ -171,7 +162,13 @@ async def _serve(wanted: Wanted, listens: socket.socket, beside: Beside | None) 
 
     box = Box(driver, wanted.door, metrics, soon, peers)
     app = application(box, [Route("/", box.open(page)), Route("/v1/box", box.open(state))])
+    tasks: list[asyncio.Task[None]] = []
     try:
+        await _begin(driver)
+        tasks.append(asyncio.create_task(watch(driver, device)))
+        tasks.append(asyncio.create_task(shadows.run(account.served)))
+        if peers is not None:
+            tasks.append(asyncio.create_task(peers.watch()))
         await listen(wanted, listens, app, Ends(lambda: driver.drain(wanted.drain_s), driver.close), beside)
     finally:
         for task in tasks:
@@ -180,6 +177,19 @@ async def _serve(wanted: Wanted, listens: socket.socket, beside: Beside | None) 
         await asyncio.gather(*tasks, return_exceptions=True)
         if peers is not None:
             await peers.close()
+
+
+async def _begin(driver: Driver) -> None:
+    """Loads what is to be in memory from the start, and says so: that may take long."""
+    for model in [model for gpu in driver.server.gpus for model in gpu.resident]:
+        worker = driver.file.models.worker(model)
+        assert worker is not None
+        until = "" if worker.command is None else f", until its server answers {worker.health} with 200"
+        print(f"waiting for {model} to load{until}", file=sys.stderr, flush=True)
+    try:
+        await driver.start()
+    except Failure as e:
+        raise InputError(f"{driver.file.name}: {e.message}") from None
 
 
 def urls_of(said: str) -> list[str]:
