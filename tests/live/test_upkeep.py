@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from live_boxes import House, answer_of
 
+from genedge.live import unforeseen, watching
 from genedge.live.journal import FileJournal, NoJournal
 from genedge.live.watching import Device, device, reconcile, watch
 from genedge.replay.again import replayed_again
@@ -191,6 +192,56 @@ async def test_the_watch_does_all_of_it(tmp_path, journal):
     await asyncio.gather(watching, return_exceptions=True)
     await house.driver.close()
     return house
+
+
+def test_a_device_that_does_not_answer_keeps_nothing_else_waiting(tmp_path, monkeypatch, capsys):
+    """Memory is as it last said; it is not asked again and again meanwhile, and that it is silent is said once."""
+    monkeypatch.setattr(watching, "EVERY_S", 0.01)
+    monkeypatch.setattr(watching, "ANSWERS_WITHIN_S", 0.02)
+
+    async def watched():
+        house = House(tmp_path, NoJournal(), box("keep_alive_s: 0.2"))
+        asked = []
+
+        async def look():
+            asked.append(house.driver.now())
+            if len(asked) > 1:
+                await asyncio.Event().wait()
+            return Device([2500], None)
+
+        await answer_of(house.ask("a"))
+        task = asyncio.ensure_future(watch(house.driver, look))
+        await until(lambda: house.driver.server.gpus[0].others_mb == 500)
+        await until(lambda: not resident(house))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await house.driver.close()
+        return len(asked)
+
+    assert asyncio.run(asyncio.wait_for(watched(), 60)) == 2
+    assert capsys.readouterr().err == "nvidia-smi does not answer; memory is taken for what it last said\n"
+
+
+def test_what_goes_on_beside_the_service_begins_anew_when_it_fails(monkeypatch, caplog):
+    monkeypatch.setattr(unforeseen, "AGAIN_S", 0.01)
+    begun = []
+
+    async def work():
+        begun.append(1)
+        if len(begun) < 3:
+            raise OSError("no more processes")
+        await asyncio.Event().wait()
+
+    async def watched():
+        task = asyncio.ensure_future(unforeseen.goes_on("the watch", work))
+        await until(lambda: len(begun) == 3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(watched())
+    assert [each.message.splitlines()[0] for each in caplog.records] == [
+        "the watch has failed, and begins anew in 0.01 s"
+    ] * 2
 
 
 @live

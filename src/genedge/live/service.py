@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from genedge.boxes.load import BoxFile
 from genedge.catalogue.sections import WorkerSection
 from genedge.errors import InputError
+from genedge.folders import one_writer
 from genedge.live.account import Account, state_of
 from genedge.live.app import Box, Door, application
 from genedge.live.driver import Driver
@@ -32,6 +33,7 @@ from genedge.live.of_pipeline import PipelineWorker
 from genedge.live.peers import Peers
 from genedge.live.shadow import Shadows
 from genedge.live.soon import Soon
+from genedge.live.unforeseen import goes_on
 from genedge.live.watching import device, watch
 from genedge.replay.journal import Asked, last_asked
 from genedge.replay.remembered import REMEMBERED
@@ -127,7 +129,9 @@ async def serve(wanted: Wanted, beside: Beside | None = None) -> None:
         InputError: it cannot be begun.
     """
     check(wanted)
-    with listener(wanted.host, wanted.port) as listens:
+    # What two boxes write to one journal is of neither.
+    alone = contextlib.nullcontext() if wanted.journal is None else one_writer(wanted.journal, "--journal")
+    with alone, listener(wanted.host, wanted.port) as listens:
         await _serve(wanted, listens, beside)
 
 
@@ -158,17 +162,17 @@ async def _serve(wanted: Wanted, listens: socket.socket, beside: Beside | None) 
     async def state(request: Request) -> Response:
         others = [] if peers is None else peers.plain()
         told = state_of(driver, account, shadows.found)
-        return JSONResponse({**told, "soon": soon.plain(), "others": others})
+        return JSONResponse({**told, "shadow_ended": shadows.ended, "soon": soon.plain(), "others": others})
 
     box = Box(driver, wanted.door, metrics, soon, peers)
     app = application(box, [Route("/", box.open(page)), Route("/v1/box", box.open(state))])
     tasks: list[asyncio.Task[None]] = []
     try:
         await _begin(driver)
-        tasks.append(asyncio.create_task(watch(driver, device)))
-        tasks.append(asyncio.create_task(shadows.run(account.served)))
+        besides = {"the watch": lambda: watch(driver, device), "the shadow": lambda: shadows.run(account.served)}
         if peers is not None:
-            tasks.append(asyncio.create_task(peers.watch()))
+            besides["the watch over other boxes"] = peers.watch
+        tasks += [asyncio.create_task(goes_on(what, work)) for what, work in besides.items()]
         await listen(wanted, listens, app, Ends(lambda: driver.drain(wanted.drain_s), driver.close), beside)
     finally:
         for task in tasks:
