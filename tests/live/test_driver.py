@@ -209,6 +209,60 @@ async def test_what_fits_nowhere_is_refused_with_need_and_have(tmp_path):
 
 
 @live
+async def test_a_client_is_held_for_so_long_as_its_model_loads_and_no_longer(tmp_path):
+    """While another one generates, nobody loads it, and it keeps its place in the queue."""
+    text = THREE_FIT.replace("load_s: 0.02", "load_s: 0.3").replace("memory_gb: 1,", "memory_gb: 2,")
+    house = House(tmp_path, NoJournal(), text, scheduler="fifo+lru")
+    await answer_of(house.ask("a"))
+    generating, ticket = house.ask("a", steps=300), house.ask("b")
+    await asyncio.sleep(0.15)
+    house.driver.hold(ticket, 0.1)
+    await answer_of(generating)
+    while house.driver.server.gpus[0].loading != "b":
+        await asyncio.sleep(0.005)
+    house.driver.hold(ticket, 0.1)
+    await asyncio.sleep(0.15)
+    with pytest.raises(Failure, match="b is being loaded; ask again") as held:
+        house.driver.hold(ticket, 0.1)
+    assert held.value.kind == "loading"
+    # Another who comes now is held from now on.
+    house.driver.hold(house.ask("b"), 0.1)
+    # The load goes on, and whoever comes back is served by it.
+    house.driver.leave(ticket)
+    assert (await answer_of(house.ask("b")))[1] is None
+    assert house.told.count(("start", "b")) == 1
+    await house.driver.close()
+
+
+@live
+async def test_whom_others_shut_out_hears_need_and_have_and_goes_to_the_cloud_if_there_is_one(tmp_path):
+    house = House(tmp_path, NoJournal())
+    house.driver.others_hold(0, 2500)
+    ticket = house.ask("a")
+    house.driver.hold(ticket, 60)
+    assert ticket.request.waiting
+    house.driver.hold(ticket, 0)
+    _, failure = await answer_of(ticket)
+    assert failure.kind == "memory"
+    assert failure.message == (
+        "a takes 2000 MB, and of 4000 MB for models, pinned ones included, other programs hold 2500"
+    )
+    house.driver.others_hold(0, 2000)
+    assert (await answer_of(house.ask("a")))[1] is None
+    await house.driver.close()
+
+    async def cloud(ticket):
+        ticket.put(b"there")
+
+    house = House(tmp_path, NoJournal(), cloud=cloud)
+    house.driver.others_hold(0, 2500)
+    ticket = house.ask("a")
+    house.driver.hold(ticket, 0)
+    assert await answer_of(ticket) == ([b"there"], None)
+    await house.driver.close()
+
+
+@live
 async def test_pins_are_there_from_the_start(tmp_path):
     takes = "{memory_gb: 2, load_s: 0.01, B1_s_per_step: 0}"
     text = f"name: p\ngpus: [{{memory_gb: 4}}]\npins: [a]\nmodels: {{defaults: {takes}, a: {{}}}}"

@@ -168,6 +168,19 @@ class LiveServer(Server):
         kept_mb = min((self.kept_mb[gpu].get(model, 0) for gpu in there), default=0)
         return max(super().working_of_mb(request) - kept_mb, 0)
 
+    def loads_for_s(self, now: float, request: Request) -> float | None:
+        """For how long a request has been waiting for a load of its model [s]; None if it does not wait for one.
+
+        Args:
+            now: [s].
+            request: for a model that is known.
+        """
+        model = request.model
+        begun = [state.resident[model] for state in self.gpus if state.loading == model]
+        if not begun or any(state.loaded_at(model) is not None for state in self.gpus if state.loading != model):
+            return None
+        return now - max(min(begun), request.time)
+
     def shuts_out(self, request: Request) -> bool:
         """Whether a request can be served nowhere as long as other programs hold what they do.
 

@@ -9,8 +9,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from genedge.boxes.load import BoxFile
 from genedge.boxes.schedulers import limited, scheduler_of
@@ -22,9 +21,9 @@ from genedge.live.elsewhere import Cloud, Elsewhere, Rests
 from genedge.live.held import Held
 from genedge.live.jobs import Ended, Failure, Job, Limits, Outcome, Ticket, Worker, Workers, as_plain, working_mb_of
 from genedge.live.journal import Journal
-from genedge.live.memory_words import need_and_have
+from genedge.live.memory_words import need_and_have, shut_out
 from genedge.live.places import Places
-from genedge.live.unforeseen import failure_of
+from genedge.live.unforeseen import Tasks, failure_of
 from genedge.replay.journal import BEGAN, Asked
 from genedge.replay.remembered import remember
 
@@ -87,8 +86,8 @@ class Driver:
         self._places = Places(limits, self.server)
         self.held = Held(workers, len(self.server.gpus), self.server.cited)
         self._rests = Rests(limits)
-        self._out = Elsewhere(cloud, journal, self.now, self._run, self._back)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
+        self._out = Elsewhere(cloud, journal, self.now, self._tasks.run, self._back)
         self._draining = self._closed = False
         self.journal.write(
             BEGAN, 0.0, box=file.name, id=file.id, scheduler=scheduler, at=self.began, remembers=len(past)
@@ -183,6 +182,26 @@ class Driver:
             self._ended(Outcome(ticket, None, now, "left"))
             self._ask_all(now)
 
+    def hold(self, ticket: Ticket, hold_s: float) -> None:
+        """A client waits: where its model loads for long, it is to come back; where there is no room, it hears so.
+
+        Args:
+            ticket: its.
+            hold_s: for which it is held, while its model loads or others hold what that takes [s].
+
+        Raises:
+            Failure: its model loads for longer; that goes on.
+        """
+        request, now = ticket.request, self.now()
+        loads_s = self.server.loads_for_s(now, request)
+        if loads_s is not None and loads_s >= hold_s:
+            raise Failure("loading", f"{request.model} is being loaded; ask again", 10.0)
+        if request.waiting and now - request.time >= hold_s and self.server.shuts_out(request):
+            failure = shut_out(self.server, request)
+            self.server.cancel(now, request)
+            self.journal.write("cancelled", now, number=request.number)
+            self._turn_away(now, [request], failure)
+
     # --- Its life
 
     async def start(self) -> None:
@@ -218,9 +237,7 @@ class Driver:
         self._clock.close()
         for ticket in list(self._tickets.values()):
             ticket.put(Ended(Failure("busy", "the box has ended", 30.0)))
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         await self.held.close()
         self.journal.write("ended", self.now())
 
@@ -315,7 +332,7 @@ class Driver:
         why = self.held.why(action.evict)
         self.journal.write("load", now, gpu=gpu, model=model, evict=list(action.evict), **why)
         worker = self.held.new(gpu, model)
-        self._run(self._loading(gpu, model, worker, now))
+        self._tasks.run(self._loading(gpu, model, worker, now))
 
     async def _loading(self, gpu: int, model: str, worker: Worker, began: float) -> None:
         failure = await self.held.load(gpu, model, self.limits.load_s)
@@ -378,7 +395,7 @@ class Driver:
             if self.held.of(gpu, model) is worker and not generates:
                 self._lost(gpu, model, why)
 
-        self._run(watching())
+        self._tasks.run(watching())
 
     def _lost(self, gpu: int, model: str, why: str) -> Request | None:
         now = self.now()
@@ -401,7 +418,7 @@ class Driver:
         self.journal.write("served", now, gpu=gpu, number=action.request.number, steps=action.steps, **why)
         worker = self.held.of(gpu, action.request.model)
         assert worker is not None
-        self._run(self._generating(gpu, ticket, worker, now))
+        self._tasks.run(self._generating(gpu, ticket, worker, now))
 
     async def _generating(self, gpu: int, ticket: Ticket, worker: Worker, began: float) -> None:
         request = ticket.request
@@ -471,13 +488,3 @@ class Driver:
         ticket.put(Ended(failure))
         outcome = ticket.served_by if failure is None else failure.kind
         self._ended(Outcome(ticket, began, now, outcome))
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            asyncio.get_running_loop().call_exception_handler({"message": "a box's task", "exception": error})

@@ -11,6 +11,35 @@ from genedge.text import in_brief
 AGAIN_S = 10.0
 
 
+class Tasks:
+    """What goes on at the same time."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begins something; that it fails is told.
+
+        Args:
+            work: it.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def close(self) -> None:
+        """Ends all of it."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler({"message": "a box's task", "exception": error})
+
+
 async def failure_of(work: Awaitable[None], what: str) -> Failure | None:
     """Why something has not come to its end, whatever the reason; None if it has.
 
