@@ -70,10 +70,7 @@ def _take(folder: Path, option: str) -> int:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Else it was taken just after its last holder had removed it, and is nobody's lock any more.
                 if _is_at(file, path):
-                    # For whoever finds it taken; where the disk is full it is taken all the same.
-                    with contextlib.suppress(OSError):
-                        os.ftruncate(file, 0)
-                        os.write(file, str(os.getpid()).encode())
+                    _sign(file)
                     return file
             except BlockingIOError:
                 told = os.read(file, 20)
@@ -87,6 +84,13 @@ def _take(folder: Path, option: str) -> int:
     except OSError as e:
         raise InputError(f"{folder}: cannot be written: {e.strerror or e}") from None
     raise _taken(folder, "", option)
+
+
+def _sign(lock: int) -> None:
+    """Whoever finds it taken can say by whom; where the disk is full it is taken all the same."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())
 
 
 def _is_at(file: int, path: Path) -> bool:
