@@ -240,7 +240,7 @@ async def test_whom_others_shut_out_hears_need_and_have_and_goes_to_the_cloud_if
     house.driver.others_hold(0, 2500)
     ticket = house.ask("a")
     house.driver.hold(ticket, 60)
-    assert ticket.request.waiting
+    assert house.driver.waiting == 1
     house.driver.hold(ticket, 0)
     _, failure = await answer_of(ticket)
     assert failure.kind == "memory"
@@ -259,6 +259,21 @@ async def test_whom_others_shut_out_hears_need_and_have_and_goes_to_the_cloud_if
     ticket = house.ask("a")
     house.driver.hold(ticket, 0)
     assert await answer_of(ticket) == ([b"there"], None)
+    await house.driver.close()
+
+
+@pytest.mark.parametrize("scheduler", ["fifo+lru", "response-ratio+lru", "dwell+cost-aware", "ollama"])
+@live
+async def test_whom_others_shut_out_keeps_nobody_else_waiting(tmp_path, scheduler):
+    house = House(tmp_path, NoJournal(), scheduler=scheduler)
+    await answer_of(house.ask("a"))
+    house.driver.others_hold(0, 2000)
+    out = house.ask("c")
+    for _ in range(2):
+        assert (await answer_of(house.ask("a")))[1] is None
+    assert (out.tries, house.driver.waiting) == (0, 1)
+    house.driver.others_hold(0, 0)
+    assert (await answer_of(out))[1] is None
     await house.driver.close()
 
 

@@ -5,6 +5,7 @@ and may be asked to `bring` a model that nobody waits for, to `make_room` when t
 or to let what is kept alive no longer `expire` though nobody asks for anything.
 """
 
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from genedge.edge.box import Box
@@ -27,6 +28,7 @@ class LiveServer(Server):
             has it, but the model itself does when it generates.
         ours_mb: of each GPU, how much of that is missing in the memory for models; less than all of it where the
             device has more memory.
+        aside: requests that wait until other programs hold less, and meanwhile hold up nobody.
     """
 
     def __init__(self, box: Box, models: Mapping[str, Model], scheduler: Scheduler, now: float = 0.0) -> None:
@@ -34,7 +36,37 @@ class LiveServer(Server):
         self.cited: dict[str, str] = {}
         self.kept_mb: list[dict[str, int]] = [{} for _ in box.gpus]
         self.ours_mb = [0 for _ in box.gpus]
+        self.aside: list[Request] = []
         super().__init__(box, models, scheduler, now)
+
+    def arrive(self, now: float, request: Request) -> bool:
+        """A request comes; likewise."""
+        taken = super().arrive(now, request)
+        if taken and self.shuts_out(request):
+            self._set_aside(now, request)
+        return taken
+
+    def cancel(self, now: float, request: Request) -> None:
+        """A client leaves while its request waits; likewise."""
+        if request in self.aside:
+            self.aside.remove(request)
+        else:
+            super().cancel(now, request)
+
+    def _set_aside(self, now: float, request: Request) -> None:
+        super().cancel(now, request)
+        self.aside.append(request)
+
+    def _sort_out(self, now: float) -> None:
+        """Whom others shut out now is set aside, and whom they do no longer waits again, as long as before."""
+        for request in [each for queue in self.waiting.values() for each in queue if self.shuts_out(each)]:
+            self._set_aside(now, request)
+        for request in [each for each in self.aside if not self.shuts_out(each)]:
+            self.aside.remove(request)
+            request.waiting = True
+            queue = (*self.waiting.get(request.model, ()), request)
+            self.waiting[request.model] = deque(sorted(queue, key=lambda each: each.time))
+            self._scheduler.arrived(now, request)
 
     def lost(self, now: float, gpu: int, model: str) -> Request | None:
         """A loaded model is no longer in a GPU's memory, since what held it is gone.
@@ -85,6 +117,7 @@ class LiveServer(Server):
             if not self.kept(gpu, model):
                 self._leave_gpu(now, gpu, model)
                 left.append(model)
+        self._sort_out(now)
         return left
 
     def make_room(self, now: float, gpu: int) -> list[str]:

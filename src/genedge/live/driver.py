@@ -102,7 +102,7 @@ class Driver:
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return sum(map(len, self.server.waiting.values()))
+        return sum(map(len, self.server.waiting.values())) + len(self.server.aside)
 
     def tries(self, model: str) -> bool:
         """Whether a model may be loaded, or could not be only just now.
@@ -173,7 +173,7 @@ class Driver:
             ticket: its.
         """
         ticket.left = True
-        if ticket.request.waiting:
+        if ticket.request.waiting or ticket.request in self.server.aside:
             now = self.now()
             self.server.cancel(now, ticket.request)
             self.journal.write("cancelled", now, number=ticket.request.number)
@@ -196,11 +196,12 @@ class Driver:
         loads_s = self.server.loads_for_s(now, request)
         if loads_s is not None and loads_s >= hold_s:
             raise Failure("loading", f"{request.model} is being loaded; ask again", 10.0)
-        if request.waiting and now - request.time >= hold_s and self.server.shuts_out(request):
+        if request in self.server.aside and now - request.time >= hold_s:
             failure = shut_out(self.server, request)
             self.server.cancel(now, request)
             self.journal.write("cancelled", now, number=request.number)
             self._turn_away(now, [request], failure)
+            self._ask_all(now)
 
     # --- Its life
 

@@ -29,7 +29,7 @@ class Places:
         Raises:
             Failure: all places are taken, or all of this user.
         """
-        waiting = sum(map(len, self._server.waiting.values()))
+        waiting = self._of.total()
         if waiting >= self._limits.waiting:
             raise Failure("busy", f"{waiting} requests wait, which is all that may", self._free_in_s())
         his = self._of[user] if user else 0
