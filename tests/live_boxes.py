@@ -33,7 +33,7 @@ class FakeWorker:
     async def start(self):
         self.house.told.append(("start", self.model))
         self.house.held_mb += self.takes.memory_mb
-        assert self.house.held_mb <= 4000, "more in memory than there is"
+        assert self.house.held_mb <= sum(self.house.file.box.gpus), "more in memory than there is"
         self.started = True
         await asyncio.sleep(self.takes.load_s)
         if self.house.failing.get(self.model):
@@ -67,7 +67,10 @@ class FakeWorker:
 class House:
     """A driver with such workers, and what they were told."""
 
-    def __init__(self, tmp_path, journal, text=BOX, scheduler="dwell+lru", limits=None, cloud=None, past=()):
+    def __init__(
+        self, tmp_path, journal, text=BOX, scheduler="dwell+lru", limits=None, cloud=None, past=(), kind=FakeWorker
+    ):
+        self.kind = kind
         path = Path(tmp_path) / "box.yaml"
         path.write_text(text)
         self.file = load_box(str(path))
@@ -77,7 +80,7 @@ class House:
         )
 
     def worker(self, model, gpu):
-        self.workers.append(FakeWorker(self, model, gpu))
+        self.workers.append(self.kind(self, model, gpu))
         return self.workers[-1]
 
     def ask(self, model, user="", steps=10):

@@ -160,3 +160,15 @@ def alive(pid):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
+
+
+def child_of(parent, what):
+    """A process's child that runs something."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            told, command = status.read_text(), (status.parent / "cmdline").read_text()
+        except OSError:
+            continue
+        if f"\nPPid:\t{parent}\n" in told and what in command:
+            return int(status.parent.name)
+    return None

@@ -15,7 +15,7 @@ TRIES = 100
 
 
 @contextlib.contextmanager
-def one_writer(folder: Path) -> Iterator[None]:
+def one_writer(folder: Path, option: str = "--out") -> Iterator[None]:
     """Keeps all other processes and threads of genedge from writing to a folder meanwhile.
 
     The lock is the system's: it ends with the process that holds it, however that ends. Where that was killed, the
@@ -23,13 +23,14 @@ def one_writer(folder: Path) -> Iterator[None]:
 
     Args:
         folder: made if it is not there, and removed again if nothing was put into it.
+        option: by which another is chosen.
 
     Raises:
         InputError: somebody else writes to it, or it cannot be written.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        lock = _take(folder)
+        lock = _take(folder, option)
         try:
             # While it is held, so that nobody can have taken it: see `_take`.
             with removed_afterwards(folder / LOCK):
@@ -51,7 +52,7 @@ def is_empty(folder: Path) -> bool:
     return all(path.name == LOCK for path in folder.iterdir())
 
 
-def _take(folder: Path) -> int:
+def _take(folder: Path, option: str) -> int:
     """Takes a folder's lock; returns the open file that holds it."""
     try:
         import fcntl
@@ -69,20 +70,27 @@ def _take(folder: Path) -> int:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Else it was taken just after its last holder had removed it, and is nobody's lock any more.
                 if _is_at(file, path):
-                    os.ftruncate(file, 0)
-                    os.write(file, str(os.getpid()).encode())
+                    _sign(file)
                     return file
             except BlockingIOError:
                 told = os.read(file, 20)
                 os.close(file)
-                raise _taken(folder, f" (process {told.decode()})" if told.isdigit() else "") from None
+                by = f" (process {told.decode()})" if told.isdigit() else ""
+                raise _taken(folder, by, option) from None
             except BaseException:
                 os.close(file)
                 raise
             os.close(file)
     except OSError as e:
         raise InputError(f"{folder}: cannot be written: {e.strerror or e}") from None
-    raise _taken(folder, "")
+    raise _taken(folder, "", option)
+
+
+def _sign(lock: int) -> None:
+    """Whoever finds it taken can say by whom; where the disk is full it is taken all the same."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())
 
 
 def _is_at(file: int, path: Path) -> bool:
@@ -92,5 +100,5 @@ def _is_at(file: int, path: Path) -> bool:
         return False
 
 
-def _taken(folder: Path, by: str) -> InputError:
-    return InputError(f"{folder}: is being written by another genedge{by}; wait for it, or choose another --out")
+def _taken(folder: Path, by: str, option: str) -> InputError:
+    return InputError(f"{folder}: is being written by another genedge{by}; wait for it, or choose another {option}")

@@ -95,7 +95,8 @@ def test_the_ledger_is_right_whatever_happens(data, order, gpus, pins):
             assert set(state.resting) <= set(state.resident)
     under_way = [state.serving.number for state in server.gpus if state.serving]
     waiting = [request.number for queue in server.waiting.values() for request in queue]
-    assert sorted([*served, *left, *under_way, *waiting]) == sorted(came)
+    aside = [request.number for request in server.aside]
+    assert sorted([*served, *left, *under_way, *waiting, *aside]) == sorted(came)
 
 
 def happens(server, now, what, data, came, served, left):

@@ -5,7 +5,7 @@ import functools
 import re
 
 import pytest
-from live_boxes import House, answer_of
+from live_boxes import FakeWorker, House, answer_of
 
 from genedge.live.jobs import Failure, Limits
 from genedge.live.journal import FileJournal, NoJournal
@@ -133,6 +133,46 @@ async def test_a_worker_that_dies_at_rest_is_noticed(tmp_path):
     assert (await answer_of(house.ask("a")))[1] is None
 
 
+class Odd(FakeWorker):
+    """Fails as nobody foresaw."""
+
+    async def start(self):
+        if self.house.failing.pop("start", None):
+            raise ValueError("No closing quotation")
+        await super().start()
+
+    async def make(self, job, steps, sink):
+        if self.house.failing.pop("make", None):
+            raise RecursionError("too deep")
+        await super().make(job, steps, sink)
+
+
+@live
+async def test_what_nobody_foresaw_is_told_and_the_service_goes_on(tmp_path):
+    house = House(tmp_path, NoJournal(), limits=Limits(load_tries=1), kind=Odd)
+    house.failing["start"] = True
+    _, failure = await answer_of(house.ask("a"))
+    assert (failure.kind, failure.message) == ("failed", "loading a has failed: ValueError: No closing quotation")
+    assert (await answer_of(house.ask("b")))[1] is None
+    house.failing["make"] = True
+    _, failure = await answer_of(house.ask("b"))
+    assert (failure.kind, failure.message) == ("failed", "generating by b has failed: RecursionError: too deep")
+    assert (await answer_of(house.ask("b")))[1] is None
+    await house.driver.close()
+
+
+@live
+async def test_a_cloud_that_fails_as_nobody_foresaw_is_told(tmp_path):
+    async def cloud(ticket):
+        raise ValueError("Invalid URL component 'path'")
+
+    house = House(tmp_path, NoJournal(), cloud=cloud)
+    _, failure = await answer_of(house.ask("large"))
+    told = "the cloud's answer has failed: ValueError: Invalid URL component 'path'"
+    assert (failure.kind, failure.message) == ("failed", told)
+    await house.driver.close()
+
+
 @live
 async def test_clients_that_leave_are_not_served(tmp_path):
     house = House(tmp_path, NoJournal())
@@ -166,6 +206,75 @@ async def test_what_fits_nowhere_is_refused_with_need_and_have(tmp_path):
     house = House(tmp_path, NoJournal())
     with pytest.raises(Failure, match="large takes 40000 MB, and the largest GPU has 4000 MB"):
         house.ask("large")
+
+
+@live
+async def test_a_client_is_held_for_so_long_as_its_model_loads_and_no_longer(tmp_path):
+    """While another one generates, nobody loads it, and it keeps its place in the queue."""
+    text = THREE_FIT.replace("load_s: 0.02", "load_s: 0.3").replace("memory_gb: 1,", "memory_gb: 2,")
+    house = House(tmp_path, NoJournal(), text, scheduler="fifo+lru")
+    await answer_of(house.ask("a"))
+    generating, ticket = house.ask("a", steps=300), house.ask("b")
+    await asyncio.sleep(0.15)
+    house.driver.hold(ticket, 0.1)
+    await answer_of(generating)
+    while house.driver.server.gpus[0].loading != "b":
+        await asyncio.sleep(0.005)
+    house.driver.hold(ticket, 0.1)
+    await asyncio.sleep(0.15)
+    with pytest.raises(Failure, match="b is being loaded; ask again") as held:
+        house.driver.hold(ticket, 0.1)
+    assert held.value.kind == "loading"
+    # Another who comes now is held from now on.
+    house.driver.hold(house.ask("b"), 0.1)
+    # The load goes on, and whoever comes back is served by it.
+    house.driver.leave(ticket)
+    assert (await answer_of(house.ask("b")))[1] is None
+    assert house.told.count(("start", "b")) == 1
+    await house.driver.close()
+
+
+@live
+async def test_whom_others_shut_out_hears_need_and_have_and_goes_to_the_cloud_if_there_is_one(tmp_path):
+    house = House(tmp_path, NoJournal())
+    house.driver.others_hold(0, 2500)
+    ticket = house.ask("a")
+    house.driver.hold(ticket, 60)
+    assert house.driver.waiting == 1
+    house.driver.hold(ticket, 0)
+    _, failure = await answer_of(ticket)
+    assert failure.kind == "memory"
+    assert failure.message == (
+        "a takes 2000 MB, and of 4000 MB for models, pinned ones included, other programs hold 2500"
+    )
+    house.driver.others_hold(0, 2000)
+    assert (await answer_of(house.ask("a")))[1] is None
+    await house.driver.close()
+
+    async def cloud(ticket):
+        ticket.put(b"there")
+
+    house = House(tmp_path, NoJournal(), cloud=cloud)
+    house.driver.others_hold(0, 2500)
+    ticket = house.ask("a")
+    house.driver.hold(ticket, 0)
+    assert await answer_of(ticket) == ([b"there"], None)
+    await house.driver.close()
+
+
+@pytest.mark.parametrize("scheduler", ["fifo+lru", "response-ratio+lru", "dwell+cost-aware", "ollama"])
+@live
+async def test_whom_others_shut_out_keeps_nobody_else_waiting(tmp_path, scheduler):
+    house = House(tmp_path, NoJournal(), scheduler=scheduler)
+    await answer_of(house.ask("a"))
+    house.driver.others_hold(0, 2000)
+    out = house.ask("c")
+    for _ in range(2):
+        assert (await answer_of(house.ask("a")))[1] is None
+    assert (out.tries, house.driver.waiting) == (0, 1)
+    house.driver.others_hold(0, 0)
+    assert (await answer_of(out))[1] is None
+    await house.driver.close()
 
 
 @live

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from live_server import live, until
+from live_server import child_of, live, until
 
 from genedge.edge.request import Request
 from genedge.live.cloud import HttpCloud
@@ -184,6 +184,31 @@ def test_a_full_disk_costs_the_journal_and_not_the_service(tmp_path):
     with moody(tmp_path, "--journal", str(folder)) as box:
         assert [box.ask(model).status_code for model in "abab"] == [200] * 4
         assert counted(box, "genedge_journal_lost") > 8
+
+
+def test_a_second_box_on_the_same_journal_is_refused(tmp_path):
+    folder = tmp_path / "journal"
+    with moody(tmp_path, "--journal", str(folder)) as box:
+        assert box.ask("a").status_code == 200
+        command = [sys.executable, "-m", "genedge", "live", str(tmp_path / "box.yaml"), "--port", "0"]
+        ran = subprocess.run([*command, "--journal", str(folder)], capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 2
+        told = f"{folder}: is being written by another genedge (process {box.process.pid}); wait for it, or choose"
+        assert f"{told} another --journal" in " ".join(ran.stderr.split())
+        assert box.ask("b").status_code == 200
+    assert len(lives_in(folder)) == 1
+
+
+def test_a_shadow_that_is_killed_is_told_and_begins_anew(tmp_path):
+    with moody(tmp_path, "--shadow", "fifo+lru", "--quiet") as box:
+        assert box.ask("a").status_code == 200
+        until(lambda: box.box()["shadows"])
+        os.kill(child_of(box.process.pid, "spawn_main"), signal.SIGKILL)
+        until(lambda: not box.box()["shadows"])
+        assert "The shadow has failed, and begins anew: BrokenProcessPool" in box.box()["shadow_ended"]
+        assert "genedge_shadow_saved_seconds{" not in box.client.get("/metrics").text
+        until(lambda: box.box()["shadows"])
+        assert box.box()["shadow_ended"] == ""
 
 
 def test_a_box_that_is_started_again_remembers(tmp_path):

@@ -5,11 +5,10 @@ import io
 import os
 import signal
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
-from live_server import live, until
+from live_server import child_of, live, until
 from PIL import Image
 
 pytestmark = pytest.mark.heavy("starlette", "uvicorn", "httpx", "prometheus_client", "torch", "openai")
@@ -160,18 +159,6 @@ def test_a_worker_that_is_killed_in_the_midst_costs_no_answer(box):
     thread = threading.Thread(target=lambda: found.append(box.client.post("/v1/images/generations", json=body)))
     thread.start()
     until(lambda: "generating" in [each["state"] for each in box.box()["gpus"][0]["resident"]], within_s=60)
-    os.kill(_child_of(box.process.pid, "genedge.live.child"), signal.SIGKILL)
+    os.kill(child_of(box.process.pid, "genedge.live.child"), signal.SIGKILL)
     thread.join()
     assert found[0].status_code == 200
-
-
-def _child_of(parent, what):
-    """A process's child that runs something."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            told, command = status.read_text(), (status.parent / "cmdline").read_text()
-        except OSError:
-            continue
-        if f"\nPPid:\t{parent}\n" in told and what in command:
-            return int(status.parent.name)
-    return None

@@ -20,6 +20,16 @@ BOX = "name: mine\ngpus: [{{memory_gb: 4}}]\n{box}\nmodels: {{defaults: {{{takes
             "mine: models.a.needs is for replays; each live worker is a process with all weights of its own",
         ),
         (
+            "",
+            """, a: {worker: {command: "server 'oops {port}"}}""",
+            "mine: models.a.worker.command: No closing quotation: a quote or a backslash has no other end, in",
+        ),
+        (
+            "",
+            ", a: {worker: {command: server --port 80}}",
+            "mine: models.a.worker.command: it is not told where to listen; write {port} where",
+        ),
+        (
             "queue: false\ncloud: {wait_s: 1, backhaul_mbit_per_s: 100, generators: null}",
             f", a: {{{WORKER}}}",
             "mine: queue: false is for replays",

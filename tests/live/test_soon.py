@@ -73,7 +73,7 @@ async def test_room_costs_the_loads_of_what_is_asked_for(tmp_path):
     assert two["d"].displaces_s > two["c"].displaces_s - 1e-9
     assert two["c"].displaces_s > one["c"].displaces_s
     # What was asked for long ago is not expected again.
-    house.driver._zero -= 20 * FADES_S
+    house.driver._clock._zero -= 20 * FADES_S
     assert soon.seen().models["d"].displaces_s < 0.001
 
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from live_boxes import House, answer_of
 
+from genedge.live import unforeseen, watching
 from genedge.live.journal import FileJournal, NoJournal
 from genedge.live.watching import Device, device, reconcile, watch
 from genedge.replay.again import replayed_again
@@ -193,6 +194,56 @@ async def test_the_watch_does_all_of_it(tmp_path, journal):
     return house
 
 
+def test_a_device_that_does_not_answer_keeps_nothing_else_waiting(tmp_path, monkeypatch, capsys):
+    """Memory is as it last said; it is not asked again and again meanwhile, and that it is silent is said once."""
+    monkeypatch.setattr(watching, "EVERY_S", 0.01)
+    monkeypatch.setattr(watching, "ANSWERS_WITHIN_S", 0.02)
+
+    async def watched():
+        house = House(tmp_path, NoJournal(), box("keep_alive_s: 0.2"))
+        asked = []
+
+        async def look():
+            asked.append(house.driver.now())
+            if len(asked) > 1:
+                await asyncio.Event().wait()
+            return Device([2500], None)
+
+        await answer_of(house.ask("a"))
+        task = asyncio.ensure_future(watch(house.driver, look))
+        await until(lambda: house.driver.server.gpus[0].others_mb == 500)
+        await until(lambda: not resident(house))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await house.driver.close()
+        return len(asked)
+
+    assert asyncio.run(asyncio.wait_for(watched(), 60)) == 2
+    assert capsys.readouterr().err == "nvidia-smi does not answer; memory is taken for what it last said\n"
+
+
+def test_what_goes_on_beside_the_service_begins_anew_when_it_fails(monkeypatch, caplog):
+    monkeypatch.setattr(unforeseen, "AGAIN_S", 0.01)
+    begun = []
+
+    async def work():
+        begun.append(1)
+        if len(begun) < 3:
+            raise OSError("no more processes")
+        await asyncio.Event().wait()
+
+    async def watched():
+        task = asyncio.ensure_future(unforeseen.goes_on("the watch", work))
+        await until(lambda: len(begun) == 3)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(watched())
+    assert [each.message.splitlines()[0] for each in caplog.records] == [
+        "the watch has failed, and begins anew in 0.01 s"
+    ] * 2
+
+
 @live
 async def test_memory_that_is_missing_at_a_load_is_made_room_for_once(tmp_path, journal):
     """Whatever rests leaves, and the load is tried again; if it still fails, whoever waits hears need and have."""
@@ -233,3 +284,134 @@ def test_pins_that_do_not_fit_are_refused_at_the_start(tmp_path):
 
     with pytest.raises(InputError, match="there is no room for it"):
         House(tmp_path, NoJournal(), box("pins: [a, b, c, d, e]", "a b c d e"))
+
+
+WORKING = """
+name: working
+gpus: [{memory_gb: 24}]
+models:
+  defaults: {memory_gb: 8, working_gb: 6, load_s: 0.01, B1_s_per_step: 0.0001, B2_s: 0}
+  a: {}
+  b: {}
+  large: {memory_gb: 10, working_gb: 8}
+"""
+
+
+def free(house):
+    return house.driver.server.gpus[0].free_mb
+
+
+@live
+async def test_a_model_has_the_working_memory_that_its_own_process_keeps(tmp_path, journal):
+    """24 GB, of which it holds 10 and has kept 8 since it generated, as a device tells; nothing else is there."""
+    house = House(tmp_path, journal, WORKING)
+    await answer_of(house.ask("large"))
+    house.driver.held.on_device = {house.workers[0].pid: 18000}
+    reconcile(house.driver, 0, 6000)
+    assert (house.driver.server.gpus[0].others_mb, free(house)) == (0, 6000)
+    assert (await answer_of(house.ask("large")))[1] is None
+    # Another model does not have it: 16 GB make room for it, and the first one leaves.
+    assert (await answer_of(house.ask("a")))[1] is None
+    assert resident(house) == {"a"}
+    assert free(house) == 16000
+    await house.driver.close()
+    return house
+
+
+@live
+async def test_two_models_that_keep_their_working_memory_evict_each_other_only_where_they_must(tmp_path, journal):
+    """Of 24 GB the one holds 8 and keeps 6, the other holds 8: for this one's 6 only 2 are free."""
+    house = House(tmp_path, journal, WORKING)
+    for model in "ab":
+        await answer_of(house.ask(model))
+    first, second = house.workers
+    house.driver.held.on_device = {first.pid: 14000, second.pid: 8000}
+    reconcile(house.driver, 0, 2000)
+    for _ in range(3):
+        assert (await answer_of(house.ask("a")))[1] is None
+    assert resident(house) == {"a", "b"}
+    assert (await answer_of(house.ask("b")))[1] is None
+    assert resident(house) == {"b"}
+    assert free(house) == 16000
+    await house.driver.close()
+    return house
+
+
+@live
+async def test_what_generates_is_not_taken_for_what_others_hold_nor_for_what_is_kept(tmp_path, journal):
+    house = House(tmp_path, journal, WORKING)
+    for model in "ab":
+        await answer_of(house.ask(model))
+    first, second = house.workers
+    ticket = house.ask("a", steps=1000)
+    house.driver.held.on_device = {first.pid: 14000, second.pid: 8000}
+    reconcile(house.driver, 0, 2000)
+    assert (house.driver.server.gpus[0].others_mb, house.driver.server.ours_mb) == (0, [0])
+    # What strangers come to hold is theirs all the same.
+    reconcile(house.driver, 0, 0)
+    assert house.driver.server.gpus[0].others_mb == 2000
+    assert (await answer_of(ticket))[1] is None
+    await house.driver.close()
+    return house
+
+
+@live
+async def test_where_the_device_tells_of_no_process_a_model_may_keep_what_it_needs(tmp_path, journal):
+    """As in a container: 8 GB are missing, which the one model there may have kept since it generated."""
+    house = House(tmp_path, journal, WORKING)
+    house.driver.held.on_device = {}
+    await answer_of(house.ask("large"))
+    reconcile(house.driver, 0, 6000)
+    assert (house.driver.server.gpus[0].others_mb, free(house)) == (0, 6000)
+    assert (await answer_of(house.ask("large")))[1] is None
+    # What is missing besides is others'.
+    reconcile(house.driver, 0, 2000)
+    assert house.driver.server.gpus[0].others_mb == 4000
+    await house.driver.close()
+    return house
+
+
+@live
+async def test_what_is_about_to_leave_is_not_taken_for_what_others_hold(tmp_path, journal):
+    house = House(tmp_path, journal, box("keep_alive_s: 0.05"))
+    await answer_of(house.ask("a"))
+    await asyncio.sleep(0.06)
+    house.driver.expire()
+    assert [model for model, _ in house.driver.held.leaving(0)] == ["a"]
+    reconcile(house.driver, 0, 3000)
+    assert house.driver.server.gpus[0].others_mb == 0
+    await house.driver.close()
+    return house
+
+
+@live
+async def test_while_a_model_loads_others_do_not_seem_to_hold_less(tmp_path, journal):
+    """Of 4000 MB others hold 2000; while 1000 are loaded, 2000 are free of which 1000 will not be."""
+    house = House(tmp_path, journal, box(""))
+    reconcile(house.driver, 0, 2000)
+    ticket = house.ask("a")
+    assert house.driver.server.gpus[0].loading == "a"
+    reconcile(house.driver, 0, 2000)
+    assert house.driver.server.gpus[0].others_mb == 2000
+    assert (await answer_of(ticket))[1] is None
+    await house.driver.close()
+    return house
+
+
+def test_a_box_that_is_full_again_and_again_serves_on(tmp_path):
+    """More loads in a row, of which nobody waits for the end, than a simulation allows."""
+
+    async def served():
+        house = House(tmp_path, NoJournal(), box("", "a b").replace("memory_gb: 1,", "memory_gb: 3,"))
+        for takes in (house.file.models[model] for model in "ab"):
+            house.file.models[takes.name] = takes._replace(load_s=0.0)
+        for i in range(1010):
+            house.driver.leave(house.ask("ab"[i % 2]))
+            gpu = house.driver.server.gpus[0]
+            while gpu.loading:
+                await asyncio.sleep(0)
+        for model in "ab":
+            assert (await answer_of(house.ask(model)))[1] is None
+        await house.driver.close()
+
+    asyncio.run(asyncio.wait_for(served(), 120))

@@ -286,7 +286,6 @@ class Box:
         """Waits until it is served. A load that takes long goes on without the client, who comes back for it."""
         if ticket.begun.is_set():
             return
-        deadline = time.monotonic() + self.door.hold_s
         began = asyncio.ensure_future(ticket.begun.wait())
         gone = asyncio.ensure_future(disconnected(request))
         try:
@@ -294,9 +293,8 @@ class Box:
                 await asyncio.wait([began, gone], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
                 if gone.done() and not began.done():
                     raise ClientDisconnect
-                if began.done() or time.monotonic() < deadline or self._resident(ticket.request.model):
-                    continue
-                raise Failure("loading", f"{ticket.request.model} is being loaded; ask again", 10.0)
+                if not began.done():
+                    self.driver.hold(ticket, self.door.hold_s)
         except BaseException as e:
             if isinstance(e, Failure):
                 ticket.counts_as = e.kind
@@ -305,10 +303,6 @@ class Box:
         finally:
             began.cancel()
             gone.cancel()
-
-    def _resident(self, model: str) -> bool:
-        gpus = self.driver.server.gpus
-        return any(model in gpu.resident and gpu.loading != model for gpu in gpus)
 
     async def _next(self, request: Request, ticket: Ticket) -> Any:
         """The next piece; raises why there is none."""

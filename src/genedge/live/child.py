@@ -9,6 +9,7 @@ from genedge.errors import InputError
 from genedge.interruption import serve
 from genedge.live import frames
 from genedge.live.jobs import Picture
+from genedge.live.memory_words import tells_of_memory
 
 # Between two words of how far it is [s].
 EVERY_S = 0.1
@@ -38,6 +39,14 @@ def main(source: str) -> None:
             _write(out, *_made(out, pipeline, frame))
         except Exception as e:
             _write(out, _failed(e))
+        give_back()
+
+
+def give_back() -> None:
+    """What torch took to generate is free again for other processes, as the box supposes; it would keep it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _made(out: IO[bytes], pipeline: Any, frame: frames.Frame) -> tuple[dict[str, Any], list[bytes]]:
@@ -63,11 +72,17 @@ def _made(out: IO[bytes], pipeline: Any, frame: frames.Frame) -> tuple[dict[str,
 
 
 def _failed(error: BaseException) -> dict[str, str]:
+    # What a user's own file raised was put in words.
+    raised = error.__cause__ or error
+    if not isinstance(raised, InputError) and tells_of_memory(_said(raised)):
+        return {"kind": "memory", "message": f"out of memory: {_said(raised)}"}
     if isinstance(error, InputError):
         return {"kind": "bad", "message": str(error)}
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return {"kind": "memory", "message": f"out of memory: {str(error).strip().partition(chr(10))[0]}"}
-    return {"kind": "failed", "message": f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
+    return {"kind": "failed", "message": _said(error)}
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
 def _write(out: IO[bytes], head: dict[str, Any], parts: list[bytes] | None = None) -> None:

@@ -9,24 +9,24 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from genedge.boxes.load import BoxFile
 from genedge.boxes.schedulers import limited, scheduler_of
 from genedge.edge.live_server import LiveServer
 from genedge.edge.request import Request
 from genedge.edge.scheduler import Load, Offload, Serve, Wait
+from genedge.live.clock import FOREVER, Clock
 from genedge.live.elsewhere import Cloud, Elsewhere, Rests
 from genedge.live.held import Held
 from genedge.live.jobs import Ended, Failure, Job, Limits, Outcome, Ticket, Worker, Workers, as_plain, working_mb_of
 from genedge.live.journal import Journal
-from genedge.live.memory_words import need_and_have
+from genedge.live.memory_words import need_and_have, shut_out
 from genedge.live.places import Places
+from genedge.live.unforeseen import Tasks, failure_of
 from genedge.replay.journal import BEGAN, Asked
 from genedge.replay.remembered import remember
 
-FOREVER = float("inf")
 Listener = Callable[[Outcome], None]
 
 
@@ -73,8 +73,7 @@ class Driver:
         """
         self.file, self.limits, self.scheduler = file, limits, scheduler
         self.began = time.time()
-        self._zero = time.monotonic()
-        self._last = 0.0
+        self._clock = Clock(self._rings)
         self.journal, self._ended = journal, ended
         box = limited(scheduler, file.box)
         deciding = scheduler_of(scheduler, box, file.models)
@@ -87,10 +86,8 @@ class Driver:
         self._places = Places(limits, self.server)
         self.held = Held(workers, len(self.server.gpus), self.server.cited)
         self._rests = Rests(limits)
-        self._out = Elsewhere(cloud, journal, self.now, self._run, self._back)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-        self._asked_at = FOREVER
+        self._tasks = Tasks()
+        self._out = Elsewhere(cloud, journal, self.now, self._tasks.run, self._back)
         self._draining = self._closed = False
         self.journal.write(
             BEGAN, 0.0, box=file.name, id=file.id, scheduler=scheduler, at=self.began, remembers=len(past)
@@ -100,13 +97,12 @@ class Driver:
 
     def now(self) -> float:
         """Since the box began [s]; never earlier than an event that was told of."""
-        self._last = max(self._last, time.monotonic() - self._zero)
-        return self._last
+        return self._clock.now()
 
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return sum(map(len, self.server.waiting.values()))
+        return sum(map(len, self.server.waiting.values())) + len(self.server.aside)
 
     def tries(self, model: str) -> bool:
         """Whether a model may be loaded, or could not be only just now.
@@ -177,13 +173,34 @@ class Driver:
             ticket: its.
         """
         ticket.leave()
-        if ticket.request.waiting:
+        if ticket.request.waiting or ticket.request in self.server.aside:
             now = self.now()
             self.server.cancel(now, ticket.request)
             self.journal.write("cancelled", now, number=ticket.request.number)
             self._places.leave(ticket.request.user)
             del self._tickets[ticket.request.number]
             self._ended(Outcome(ticket, None, now, ticket.counts_as))
+            self._ask_all(now)
+
+    def hold(self, ticket: Ticket, hold_s: float) -> None:
+        """A client waits: where its model loads for long, it is to come back; where there is no room, it hears so.
+
+        Args:
+            ticket: its.
+            hold_s: for which it is held, while its model loads or others hold what that takes [s].
+
+        Raises:
+            Failure: its model loads for longer; that goes on.
+        """
+        request, now = ticket.request, self.now()
+        loads_s = self.server.loads_for_s(now, request)
+        if loads_s is not None and loads_s >= hold_s:
+            raise Failure("loading", f"{request.model} is being loaded; ask again", 10.0)
+        if request in self.server.aside and now - request.time >= hold_s:
+            failure = shut_out(self.server, request)
+            self.server.cancel(now, request)
+            self.journal.write("cancelled", now, number=request.number)
+            self._turn_away(now, [request], failure)
             self._ask_all(now)
 
     # --- Its life
@@ -197,7 +214,9 @@ class Driver:
         for gpu, state in enumerate(self.server.gpus):
             for model in list(state.resident):
                 worker = self.held.new(gpu, model)
-                await worker.start()
+                failure = await self.held.load(gpu, model, self.limits.load_s)
+                if failure is not None:
+                    raise failure
                 self._watch(gpu, model, worker)
 
     async def drain(self, within_s: float) -> None:
@@ -216,28 +235,32 @@ class Driver:
         if self._closed:
             return
         self._draining = self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._clock.close()
         for ticket in list(self._tickets.values()):
             ticket.put(Ended(Failure("busy", "the box has ended", 30.0)))
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         await self.held.close()
         self.journal.write("ended", self.now())
 
-    def others_hold(self, gpu: int, memory_mb: int) -> None:
+    def others_hold(
+        self, gpu: int, memory_mb: int, ours_mb: int = 0, kept_mb: Mapping[str, int] | None = None
+    ) -> None:
         """Other programs hold so much of a GPU's memory for models.
 
         Args:
             gpu: its number.
             memory_mb: as measured.
+            ours_mb: that is missing besides, since the models' own processes keep it.
+            kept_mb: what each of these keeps; None if none does.
         """
-        if memory_mb == self.server.gpus[gpu].others_mb:
+        server, kept_mb = self.server, kept_mb or {}
+        if (memory_mb, ours_mb, kept_mb) == (server.gpus[gpu].others_mb, server.ours_mb[gpu], server.kept_mb[gpu]):
             return
         now = self.now()
-        left = self.server.others_hold(now, gpu, memory_mb)
-        self.journal.write("others", now, gpu=gpu, memory_mb=memory_mb, left=left)
+        left = server.others_hold(now, gpu, memory_mb, ours_mb, kept_mb)
+        self.journal.write(
+            "others", now, gpu=gpu, memory_mb=memory_mb, ours_mb=ours_mb, kept_mb=dict(kept_mb), left=left
+        )
         self.held.reconcile(gpu, self.server.gpus[gpu], "others took memory", f"others hold {memory_mb} MB")
         self._ask_all(now)
 
@@ -295,26 +318,13 @@ class Driver:
                 self._offload(now, action.request, "less delay expected there")
                 continue
             elif action is not None and action.until < FOREVER:
-                self._ask_again(action.until)
+                self._clock.ring(action.until)
             if action is None or isinstance(action, Wait) or self.server.box.overlap is None:
                 return
 
-    def _ask_again(self, until: float) -> None:
-        """At that very time, by the box's clock, whenever the timer goes off."""
-        if until >= self._asked_at:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._asked_at = until
-
-        def again() -> None:
-            self._asked_at, self._timer = FOREVER, None
-            self._last = now = max(self._last, until)
-            self.journal.write("asked", now)
-            self._ask_all(now)
-
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(max(until - (time.monotonic() - self._zero), 0.0), again)
+    def _rings(self, now: float) -> None:
+        self.journal.write("asked", now)
+        self._ask_all(now)
 
     # --- Loading
 
@@ -323,19 +333,13 @@ class Driver:
         why = self.held.why(action.evict)
         self.journal.write("load", now, gpu=gpu, model=model, evict=list(action.evict), **why)
         worker = self.held.new(gpu, model)
-        self._run(self._loading(gpu, model, worker, now))
+        self._tasks.run(self._loading(gpu, model, worker, now))
 
     async def _loading(self, gpu: int, model: str, worker: Worker, began: float) -> None:
-        failure = None
-        try:
-            # What leaves has left only when its memory is free.
-            await self.held.have_left(gpu)
-            await asyncio.wait_for(worker.start(), self.limits.load_s)
-        except TimeoutError:
-            failure = Failure("failed", f"{model} was not loaded within {self.limits.load_s:g} s")
-        except Failure as e:
-            failure = need_and_have(e, self.server, gpu, model) if e.kind == "memory" else e
+        failure = await self.held.load(gpu, model, self.limits.load_s)
         if failure is not None:
+            if failure.kind == "memory":
+                failure = need_and_have(failure, self.server, gpu, model)
             await self.held.failed(gpu, model)
         now = self.now()
         self.server.loaded(now, gpu, now - began, failure is not None)
@@ -392,7 +396,7 @@ class Driver:
             if self.held.of(gpu, model) is worker and not generates:
                 self._lost(gpu, model, why)
 
-        self._run(watching())
+        self._tasks.run(watching())
 
     def _lost(self, gpu: int, model: str, why: str) -> Request | None:
         now = self.now()
@@ -415,15 +419,12 @@ class Driver:
         self.journal.write("served", now, gpu=gpu, number=action.request.number, steps=action.steps, **why)
         worker = self.held.of(gpu, action.request.model)
         assert worker is not None
-        self._run(self._generating(gpu, ticket, worker, now))
+        self._tasks.run(self._generating(gpu, ticket, worker, now))
 
     async def _generating(self, gpu: int, ticket: Ticket, worker: Worker, began: float) -> None:
-        request, failure = ticket.request, None
+        request = ticket.request
         assert ticket.steps is not None
-        try:
-            await worker.make(ticket.job, ticket.steps, ticket)
-        except Failure as e:
-            failure = e
+        failure = await failure_of(worker.make(ticket.job, ticket.steps, ticket), f"generating by {request.model}")
         if failure is not None and failure.kind == "gone":
             self._lost(gpu, request.model, failure.message)
             if ticket.tries < 2 and not ticket.left and not ticket.answered:
@@ -488,13 +489,3 @@ class Driver:
         ticket.put(Ended(failure))
         outcome = ticket.served_by if failure is None else failure.kind
         self._ended(Outcome(ticket, began, now, outcome))
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            asyncio.get_running_loop().call_exception_handler({"message": "a box's task", "exception": error})

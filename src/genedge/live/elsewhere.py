@@ -6,6 +6,7 @@ from typing import Any
 
 from genedge.live.jobs import Failure, Limits, Ticket
 from genedge.live.journal import Journal
+from genedge.live.unforeseen import failure_of
 
 Cloud = Callable[[Ticket], Coroutine[Any, Any, None]]
 # Told of a ticket, when it was sent, and why it was not served; None if it was.
@@ -58,11 +59,7 @@ class Elsewhere:
 
     async def _served(self, ticket: Ticket, began: float) -> None:
         assert self._cloud is not None
-        failure = None
-        try:
-            await self._cloud(ticket)
-        except Failure as e:
-            failure = e
+        failure = await failure_of(self._cloud(ticket), "the cloud's answer")
         now = self._now()
         self._journal.write(
             "cloud finished", now, number=ticket.request.number, took_s=now - began,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from genedge.edge.gpu import GpuState, Stay
 from genedge.live.jobs import Failure, Worker, Workers
+from genedge.live.unforeseen import failure_of
 
 # Of what has left, for whoever looks.
 REMEMBERED = 1000
@@ -34,6 +35,7 @@ class Held:
     Attributes:
         evictions: by model and reason, how often it has left.
         left: the last that have left.
+        kept_mb: of each GPU, by model, what its process was last seen to keep besides the weights while it rested.
         on_device: by the number of a process, what it holds of all GPUs' memory [MB]; None where there is no GPU.
     """
 
@@ -48,8 +50,9 @@ class Held:
         self._cited = cited
         self.on_device: Mapping[int, int] | None = None
         self._make = workers
+        self.kept_mb: list[dict[str, int]] = [{} for _ in range(gpus)]
         self._held: list[dict[str, Worker]] = [{} for _ in range(gpus)]
-        self._leaving: list[set[asyncio.Task[None]]] = [set() for _ in range(gpus)]
+        self._leaving: list[dict[asyncio.Task[None], tuple[str, Worker]]] = [{} for _ in range(gpus)]
         self.evictions: Counter[tuple[str, str]] = Counter()
         self.left: deque[Left] = deque(maxlen=REMEMBERED)
 
@@ -79,9 +82,19 @@ class Held:
             gpu: where.
             model: its name.
         """
-        task = asyncio.get_running_loop().create_task(_stop(self._held[gpu].pop(model)))
-        self._leaving[gpu].add(task)
-        task.add_done_callback(self._leaving[gpu].discard)
+        worker = self._held[gpu].pop(model)
+        self.kept_mb[gpu].pop(model, None)
+        task = asyncio.get_running_loop().create_task(_stop(worker))
+        self._leaving[gpu][task] = model, worker
+        task.add_done_callback(self._leaving[gpu].pop)
+
+    def leaving(self, gpu: int) -> list[tuple[str, Worker]]:
+        """Models that have not left yet, and what holds them.
+
+        Args:
+            gpu: where.
+        """
+        return list(self._leaving[gpu].values())
 
     async def have_left(self, gpu: int) -> None:
         """Returns when all that leave have left.
@@ -90,6 +103,20 @@ class Held:
             gpu: where.
         """
         await asyncio.gather(*self._leaving[gpu], return_exceptions=True)
+
+    async def load(self, gpu: int, model: str, within_s: float) -> Failure | None:
+        """Starts a worker, once all that leave have left: only then their memory is free.
+
+        Args:
+            gpu: where.
+            model: its name; its worker is there.
+            within_s: what takes longer has failed [s].
+
+        Returns:
+            Why it could not be loaded; None if it is.
+        """
+        await self.have_left(gpu)
+        return await failure_of(_start(self._held[gpu][model], model, within_s), f"loading {model}")
 
     async def failed(self, gpu: int, model: str) -> None:
         """One that could not be loaded is ended.
@@ -148,6 +175,14 @@ class Held:
         """Ends all of them."""
         stops = [_stop(worker) for held in self._held for worker in held.values()]
         await asyncio.gather(*stops, *itertools.chain(*self._leaving), return_exceptions=True)
+
+
+async def _start(worker: Worker, model: str, within_s: float) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            await worker.start()
+    except TimeoutError:
+        raise Failure("failed", f"{model} was not loaded within {within_s:g} s") from None
 
 
 async def _stop(worker: Worker) -> None:

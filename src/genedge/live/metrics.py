@@ -85,6 +85,7 @@ class Metrics:
         Args:
             found: by `Shadows`.
         """
+        self._saved_s.clear()
         for each in found:
             if each["scheduler"]:
                 self._saved_s.labels(each["scheduler"]).set(each["mean_s"] - each["lived_s"])

@@ -14,6 +14,23 @@ LOOK_EVERY_S, HEALTHY_WITHIN_S = 0.1, 2.0
 FAILED, LOOKED_AT = 500, 1 << 16
 
 
+def why_no_command(command: str) -> str | None:
+    """Why a command can start no server, whatever there is on this machine; None if it may.
+
+    Args:
+        command: as a box has it.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as e:
+        return f"{e}: a quote or a backslash has no other end, in {shortened(command)}"
+    if not any("{port}" in word for word in words):
+        return (
+            f"it is not told where to listen; write {{port}} where it is to have the port, in {shortened(command)}"
+        )
+    return None
+
+
 class CommandWorker(processes.OfProcess):
     """A server such as sd.cpp, ComfyUI, vLLM or llama.cpp; requests go on to it as they came."""
 

@@ -90,9 +90,11 @@ class Holder:
             preexec_fn=ends_with_parent if sys.platform == "linux" else None,
         )
         assert process.stderr is not None
-        line = process.stderr.readline()
-        if not line.startswith(LISTENING):
-            raise RuntimeError(line + process.stderr.read())
+        said = ""
+        while not (line := process.stderr.readline()).startswith(LISTENING):
+            said += line
+            if not line:
+                raise RuntimeError(said)
         threading.Thread(target=shutil.copyfileobj, args=(process.stderr, sys.stderr), daemon=True).start()
         self._url = line.removeprefix(LISTENING).strip()
 

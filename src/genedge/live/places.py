@@ -29,7 +29,7 @@ class Places:
         Raises:
             Failure: all places are taken, or all of this user.
         """
-        waiting = sum(map(len, self._server.waiting.values()))
+        waiting = self._of.total()
         # Where none may wait, each comes to see whether it is served at once, and else goes at once.
         if waiting >= max(self._limits.waiting, 1):
             raise Failure("busy", f"{waiting} requests wait, which is all that may", self._free_in_s())

@@ -1,4 +1,8 @@
-"""Processes that hold models: each in a group of its own, which ends with this process however that ends."""
+"""Processes that hold models: each in a group of its own, which ends with this process however that ends.
+
+The kernel ends the process itself, but not what that has started, such as the server behind a script. So each has a
+guard, a small process that waits for the end of a pipe from this one, and then ends the group.
+"""
 
 import asyncio
 import contextlib
@@ -16,6 +20,18 @@ from genedge.live.jobs import Failure
 KEPT_BYTES = 4096
 ENDS_WITHIN_S = 5.0
 PR_SET_PDEATHSIG = 1
+# The first thing it is told is which group.
+GUARD = """
+import os, signal
+
+group = os.read(0, 20)
+os.read(0, 1)
+if group:
+    try:
+        os.killpg(int(group), signal.SIGKILL)
+    except OSError:
+        pass
+"""
 
 
 class Process:
@@ -25,8 +41,8 @@ class Process:
         pid: its number, and that of its group.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process, what: str) -> None:
-        self._process, self._what = process, what
+    def __init__(self, process: asyncio.subprocess.Process, guard: asyncio.subprocess.Process, what: str) -> None:
+        self._process, self._guard, self._what = process, guard, what
         self.pid = process.pid
         self._said = b""
         self._hears = asyncio.get_running_loop().create_task(self._hear())
@@ -76,6 +92,9 @@ class Process:
         self._signal(signal.SIGKILL)
         await self._process.wait()
         self._hears.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            self._guard.kill()
+        await self._guard.wait()
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -126,18 +145,36 @@ async def start(command: Sequence[str], what: str, environment: Mapping[str, str
         Failure: it cannot be started.
     """
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.PIPE if pipes else asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE if pipes else asyncio.subprocess.STDOUT,
-            env={**os.environ, **environment},
-            start_new_session=True,
-            preexec_fn=ends_with_parent if sys.platform == "linux" else None,
-        )
+        guard = await _guard()
+        assert guard.stdin is not None
+        told = guard.stdin.get_extra_info("pipe").fileno()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE if pipes else asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE if pipes else asyncio.subprocess.STDOUT,
+                env={**os.environ, **environment},
+                start_new_session=True,
+                preexec_fn=lambda: _begins(told),
+            )
+        except BaseException:
+            # Whatever has begun for all that ends.
+            guard.stdin.close()
+            raise
     except (OSError, ValueError) as e:
         raise Failure("failed", f"{what} cannot be started: {getattr(e, 'strerror', None) or e}") from None
-    return Process(process, what)
+    return Process(process, guard, what)
+
+
+async def _guard() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", "-c", GUARD),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def free_port() -> int:
@@ -162,6 +199,13 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except OSError:
         return -1
+
+
+def _begins(guard: int) -> None:
+    """In the child, before it becomes what it is to be: from now on it has a guard."""
+    os.write(guard, str(os.getpid()).encode())
+    if sys.platform == "linux":
+        ends_with_parent()
 
 
 def ends_with_parent() -> None:

@@ -21,17 +21,19 @@ from starlette.types import ASGIApp
 from genedge.boxes.load import BoxFile
 from genedge.catalogue.sections import WorkerSection
 from genedge.errors import InputError
+from genedge.folders import one_writer
 from genedge.live.account import Account, state_of
 from genedge.live.app import Box, Door, application
 from genedge.live.driver import Driver
 from genedge.live.jobs import Failure, Limits, Outcome, Worker
 from genedge.live.journal import FileJournal, Journal, NoJournal
 from genedge.live.metrics import Metrics
-from genedge.live.of_command import CommandWorker
+from genedge.live.of_command import CommandWorker, why_no_command
 from genedge.live.of_pipeline import PipelineWorker
 from genedge.live.peers import Peers
 from genedge.live.shadow import Shadows
 from genedge.live.soon import Soon
+from genedge.live.unforeseen import goes_on
 from genedge.live.watching import device, watch
 from genedge.replay.journal import Asked, last_asked
 from genedge.replay.remembered import REMEMBERED
@@ -82,7 +84,8 @@ def check(wanted: Wanted) -> None:
         wanted: how it is to be.
 
     Raises:
-        InputError: a model has no worker, or the box is open to others without a key.
+        InputError: a model has no worker, or one that could not be started, or the box is open to others without a
+            key.
     """
     if wanted.host not in ("127.0.0.1", "localhost", "::1") and wanted.door.key is None:
         raise InputError(
@@ -100,7 +103,8 @@ def check(wanted: Wanted) -> None:
     if not wanted.file.models.named:
         raise InputError(f"{wanted.file.name}: no model is named; a live box serves those that are")
     for model in wanted.file.models.named:
-        if wanted.file.models.worker(model) is None:
+        worker = wanted.file.models.worker(model)
+        if worker is None:
             raise InputError(
                 f"{wanted.file.name}: models.{model}.worker is missing; give {{pipeline: FOLDER}} or {{command: "
                 "'server --port {port}', health: /healthz}"
@@ -110,6 +114,8 @@ def check(wanted: Wanted) -> None:
                 f"{wanted.file.name}: models.{model}.needs is for replays; each live worker is a process with all "
                 "weights of its own, so leave it out, and give memory_gb of all of them"
             )
+        if worker.command is not None and (why := why_no_command(worker.command)) is not None:
+            raise InputError(f"{wanted.file.name}: models.{model}.worker.command: {why}")
 
 
 async def serve(wanted: Wanted, beside: Beside | None = None) -> None:
@@ -123,7 +129,9 @@ async def serve(wanted: Wanted, beside: Beside | None = None) -> None:
         InputError: it cannot be begun.
     """
     check(wanted)
-    with listener(wanted.host, wanted.port) as listens:
+    # What two boxes write to one journal is of neither.
+    alone = contextlib.nullcontext() if wanted.journal is None else one_writer(wanted.journal, "--journal")
+    with alone, listener(wanted.host, wanted.port) as listens:
         await _serve(wanted, listens, beside)
 
 
@@ -147,15 +155,6 @@ async def _serve(wanted: Wanted, listens: socket.socket, beside: Beside | None) 
 
     driver = Driver(wanted.file, wanted.scheduler, worker, journal, wanted.limits, peers, ended, past)
     soon = Soon(driver)
-    try:
-        await driver.start()
-    except Failure as e:
-        await driver.close()
-        raise InputError(f"{wanted.file.name}: {e.message}") from None
-    tasks = [asyncio.create_task(watch(driver, device))]
-    tasks.append(asyncio.create_task(shadows.run(account.served)))
-    if peers is not None:
-        tasks.append(asyncio.create_task(peers.watch()))
 
     async def page(request: Request) -> Response:
         return HTMLResponse((files("genedge.live") / "page.html").read_text(encoding="utf-8"))
@@ -163,11 +162,17 @@ async def _serve(wanted: Wanted, listens: socket.socket, beside: Beside | None) 
     async def state(request: Request) -> Response:
         others = [] if peers is None else peers.plain()
         told = state_of(driver, account, shadows.found)
-        return JSONResponse({**told, "soon": soon.plain(), "others": others})
+        return JSONResponse({**told, "shadow_ended": shadows.ended, "soon": soon.plain(), "others": others})
 
     box = Box(driver, wanted.door, metrics, soon, peers)
     app = application(box, [Route("/", box.open(page)), Route("/v1/box", box.open(state))])
+    tasks: list[asyncio.Task[None]] = []
     try:
+        await _begin(driver)
+        besides = {"the watch": lambda: watch(driver, device), "the shadow": lambda: shadows.run(account.served)}
+        if peers is not None:
+            besides["the watch over other boxes"] = peers.watch
+        tasks += [asyncio.create_task(goes_on(what, work)) for what, work in besides.items()]
         await listen(wanted, listens, app, Ends(lambda: driver.drain(wanted.drain_s), driver.close), beside)
     finally:
         for task in tasks:
@@ -176,6 +181,19 @@ async def _serve(wanted: Wanted, listens: socket.socket, beside: Beside | None) 
         await asyncio.gather(*tasks, return_exceptions=True)
         if peers is not None:
             await peers.close()
+
+
+async def _begin(driver: Driver) -> None:
+    """Loads what is to be in memory from the start, and says so: that may take long."""
+    for model in [model for gpu in driver.server.gpus for model in gpu.resident]:
+        worker = driver.file.models.worker(model)
+        assert worker is not None
+        until = "" if worker.command is None else f", until its server answers {worker.health} with 200"
+        print(f"waiting for {model} to load{until}", file=sys.stderr, flush=True)
+    try:
+        await driver.start()
+    except Failure as e:
+        raise InputError(f"{driver.file.name}: {e.message}") from None
 
 
 def urls_of(said: str) -> list[str]:

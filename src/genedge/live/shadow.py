@@ -18,6 +18,7 @@ from genedge.edge.request import Request
 from genedge.edge.server import Server
 from genedge.interruption import no_ctrl_c_for_children, serve_behind
 from genedge.live.account import Served
+from genedge.live.unforeseen import in_words
 from genedge.replay.least import shortest_remaining_first
 from genedge.replay.simulate import Done, Open, simulate
 
@@ -67,6 +68,7 @@ class Shadows:
     Attributes:
         found: by scheduler, mean delay and requests; without a name what nobody could go below; and `lived`, the
             mean delay of the same requests as they were served.
+        ended: why nothing was found any more; empty if it was.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Shadows:
         for name in schedulers:
             scheduler_of(name, file.box, file.models)
         self.found: list[dict[str, Any]] = []
+        self.ended = ""
         self._file, self._schedulers, self._told = file, schedulers, told
 
     async def look(self, served: Sequence[Served], pool: ProcessPoolExecutor) -> float:
@@ -103,7 +106,7 @@ class Shadows:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(pool, _all, rows, self._file, self._schedulers)
             lived = sum(row.delay_s for row in rows) / len(rows)
-            self.found = [{**each, "lived_s": lived} for each in found]
+            self.found, self.ended = [{**each, "lived_s": lived} for each in found], ""
             self._told(self.found)
         return time.monotonic() - began
 
@@ -121,5 +124,10 @@ class Shadows:
             while True:
                 took_s = await self.look(served, pool)
                 await asyncio.sleep(max(took_s / SHARE, EVERY_S))
+        except Exception as e:
+            # What was found is no longer so.
+            self.found, self.ended = [], f"The shadow has failed, and begins anew: {in_words(e)}"
+            self._told([])
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -173,7 +173,8 @@ class _Replay:
             case "lost":
                 server.lost(now, event["gpu"], event["model"])
             case "others":
-                server.others_hold(now, event["gpu"], event["memory_mb"])
+                kept = (event.get("ours_mb", 0), event.get("kept_mb"))
+                server.others_hold(now, event["gpu"], event["memory_mb"], *kept)
             case "expired":
                 server.expire(now, event["gpu"])
             case "brought":
