@@ -91,12 +91,19 @@ class CommandWorker(processes.OfProcess):
 
     async def _refused(self, answer: Answer, sink: Sink) -> None:
         """An answer that says that it failed goes on as it is, unless that was for want of memory."""
-        body = b"".join([piece async for piece in answer.pieces()])
-        said = body[:LOOKED_AT].decode(errors="replace")
+        pieces, begins = answer.pieces(), b""
+        async for piece in pieces:
+            begins += piece
+            if len(begins) >= LOOKED_AT:
+                break
+        said = begins[:LOOKED_AT].decode(errors="replace")
         if tells_of_memory(said):
             raise Failure("memory", f"{self._model} has run out of memory: {shortened(said)}")
         sink.put(Head(answer.status, answer.headers))
-        sink.put(body)
+        sink.put(begins)
+        async for piece in pieces:
+            sink.put(piece)
+            await sink.room()
 
     async def stop(self) -> None:
         """Ends the server and all that it has started."""
