@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from genedge.xla import AS_STATED, set_up_jax
 AS_STATED["numpy_dtype_promotion"] = "strict"
 # But for this one of optax, which raises to the power of a whole number.
 optax.tree.bias_correction = jax.numpy_dtype_promotion("standard")(optax.tree.bias_correction)
+
+# In the background of a shell Ctrl-C is ignored, and whoever is started there ignores it, too; some tests send it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Most of a test's time is compilation; workers and later runs share what was compiled.
 set_up_jax()
