@@ -16,7 +16,7 @@ from genedge.calibrate.quality import measure
 from genedge.errors import InputError
 from genedge.testbed.bed import started
 from genedge.testbed.generators import Size
-from genedge.testbed.links import links_of
+from genedge.testbed.links import BUCKET_S, links_of
 from genedge.testbed.pictures import damaged, image_of
 from genedge.testbed.rows import PARTS, read_rows
 from genedge.testbed.run import Wanted, run
@@ -98,6 +98,8 @@ def test_every_request_is_there_and_came_as_decided(ran):
     assert [(row.slot, row.policy, row.user) for row in rows] == [
         (slot, policy, user) for slot in (0, 1) for policy in POLICIES.split(",") for user in (0, 1, 2)
     ]
+    # A link lets so much through at once, which counts where a transfer takes a few milliseconds.
+    at_once_s = BUCKET_S / json.loads((ran / "run" / "summary.json").read_text())["factor"]
     for row in rows:
         assert (
             row.measured_hit == row.predicted_hit == (row.policy == "knapsack" and row.predicted["backhaul_s"] == 0)
@@ -108,7 +110,7 @@ def test_every_request_is_there_and_came_as_decided(ran):
         assert row.measured["wait_s"] > -1e-6
         # What waits for others has its turn in the end; nobody is faster than the links.
         for part in ("uplink_s", "downlink_s", "backhaul_s"):
-            assert row.measured[part] >= 0.9 * row.predicted[part]
+            assert row.measured[part] >= 0.9 * row.predicted[part] - at_once_s
         assert (row.measured["backhaul_s"] == 0) == row.measured_hit
 
 
